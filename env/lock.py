@@ -1,0 +1,122 @@
+"""The lock file: the exact files of one source for one platform, each with its sha256 and size.
+
+A lock carries names, versions and hashes. It names no registry: pip, uv and apt know where theirs are, and a user's
+mirror settings keep working. One file a source and platform, in TOML, sorted by name, so that a diff reads well.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from env.errors import LockFormatError, LockMissingError
+from env.platforms import Platform, parse_platform
+
+LOCKS = Path(__file__).parent / "locks"
+VERSION = 1
+Source = Literal["debian", "wheels", "overlay"]
+
+
+@dataclass(frozen=True)
+class LockedFile:
+    """One file of a lock."""
+
+    name: str
+    """The package: normalised as its source does (PEP 503 for wheels)."""
+    version: str
+    file: str
+    """File name of a wheel; for Debian the path below the archive's root (``pool/main/…``)."""
+    sha256: str
+    """Hex digest of the file."""
+    size: int
+    """Bytes of the file."""
+    archive: str | None = None
+    """Debian only: which archive the path is below, ``debian`` or ``debian-security``."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """All files of one source for one platform."""
+
+    source: Source
+    platform: Platform
+    spec: str
+    """sha256 over the canonical form of the spec it answers: a lock whose spec has changed is stale."""
+    files: tuple[LockedFile, ...] = field(default_factory=tuple)
+
+    @property
+    def file_name(self) -> str:
+        """Its name below `LOCKS`, e.g. ``wheels-linux-amd64.lock``."""
+        return lock_name(self.source, self.platform)
+
+
+def lock_name(source: Source, platform: Platform) -> str:
+    """Give the file name of a lock, e.g. ``wheels-linux-amd64.lock``."""
+    return f"{source}-{platform.slug}.lock"
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock.
+
+    Raises:
+        LockMissingError: there is no such file.
+        LockFormatError: it is not a lock of this version.
+
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LockMissingError(path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LockFormatError(path, f"not TOML ({error})") from None
+    if data.get("version") != VERSION:
+        raise LockFormatError(path, f"lock version {data.get('version')!r}, this program reads {VERSION}")
+    try:
+        files = tuple(LockedFile(**entry) for entry in data.get("package", []))
+        lock = Lock(data["source"], parse_platform(data["platform"]), data["spec"], files)
+    except (KeyError, TypeError) as error:
+        raise LockFormatError(path, f"missing or unknown key ({error})") from None
+    for file in files:
+        if len(file.sha256) != 64 or set(file.sha256) - set("0123456789abcdef"):  # noqa: PLR2004 - hex digits of sha256
+            raise LockFormatError(path, f"{file.name} has no valid sha256")
+    return lock
+
+
+def write_lock(lock: Lock, folder: Path = LOCKS) -> Path:
+    """Write a lock, atomically: the old one stands until the new one is complete."""
+    entries = [
+        {key: value for key, value in asdict(file).items() if value is not None}
+        for file in sorted(lock.files, key=lambda file: (file.name, file.file))
+    ]
+    text = tomli_w.dumps(
+        {
+            "version": VERSION,
+            "source": lock.source,
+            "platform": lock.platform.oci,
+            "spec": lock.spec,
+            "package": entries,
+        }
+    )
+    path = folder / lock.file_name
+    write_atomically(path, f"# Made by `./noxw -s lock`; do not edit.\n{text}".encode())
+    return path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put `content` at `path` in one step, through a temporary file beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

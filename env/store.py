@@ -1,0 +1,94 @@
+"""The content-addressed store: files by sha256, verified when they enter and again when they leave.
+
+Layout: ``ROOT/sha256/ab/abcdef…`` for content and ``ROOT/partial/`` for downloads that are under way. A file appears
+under its digest in one step, so two builds may share a store and an interrupted one leaves nothing half-made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from env.errors import StoreCorruptError, StoreMissError
+
+CHUNK = 1 << 20
+
+
+def default_root() -> Path:
+    """Give ``$JUPYTER_MCP_STORE``, or ``jupyter-mcp/store`` in the user's cache folder (XDG base directories)."""
+    if configured := os.environ.get("JUPYTER_MCP_STORE"):
+        return Path(configured)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "jupyter-mcp" / "store"
+
+
+class Store:
+    """Files by sha256 below one folder."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or default_root()
+
+    def path(self, sha256: str) -> Path:
+        """Say where content with that digest is, or would be."""
+        return self.root / "sha256" / sha256[:2] / sha256
+
+    def __contains__(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    @property
+    def partial(self) -> Path:
+        """The folder of unfinished downloads, on the same filesystem as the content."""
+        folder = self.root / "partial"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def verified(self, sha256: str, name: str) -> Path:
+        """Give the path of content after reading it whole and checking its digest.
+
+        Raises:
+            StoreMissError: it is not there.
+            StoreCorruptError: what is there has another digest.
+
+        """
+        path = self.path(sha256)
+        try:
+            with path.open("rb") as file:
+                actual = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise StoreMissError(sha256, name) from None
+        if actual != sha256:
+            raise StoreCorruptError(sha256, path, actual)
+        return path
+
+    def adopt(self, temporary: Path, sha256: str) -> Path:
+        """Move a file on the store's filesystem, whose digest the caller has computed, to its place."""
+        path = self.path(sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        return path
+
+    @contextmanager
+    def writer(self) -> Iterator[BinaryIO]:
+        """Open a temporary file in `partial` that disappears unless `adopt` has moved it away."""
+        handle, name = tempfile.mkstemp(dir=self.partial, prefix="new-")
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                yield file
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def add(self, content: bytes) -> str:
+        """Store bytes; give their sha256."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 not in self:
+            with self.writer() as file:
+                file.write(content)
+                file.flush()
+                self.adopt(Path(file.name), sha256)
+        return sha256
