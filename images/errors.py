@@ -1,0 +1,113 @@
+"""Every way that images can fail: one class and one exit code a cause, and a message that says what to do next.
+
+Exit codes 40-69 are those of images; 10-39 are env's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from env.errors import EnvError
+
+
+class ImageError(EnvError):
+    """Something the person who ran the command can put right. Its text is one line that says how."""
+
+
+class UnknownImageError(ImageError):
+    """No recipe of that name."""
+
+    exit_code = 40
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown image {name!r}: there are recipes for {', '.join(known) or 'none'} in images/")
+
+
+class RecipeError(ImageError):
+    """A recipe or part that does not fit the schema."""
+
+    exit_code = 41
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+
+
+class UnknownEnvironmentError(ImageError):
+    """An environment that the recipe does not offer."""
+
+    exit_code = 42
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown environment {name!r}: use --env {' or --env '.join(known)}")
+
+
+class PlatformNotOfferedError(ImageError):
+    """A platform the recipe is not made for."""
+
+    exit_code = 43
+
+    def __init__(self, platform: object, image: str, offered: Sequence[str]) -> None:
+        super().__init__(f"image {image!r} is not made for {platform}: use --platform {','.join(offered)}")
+
+
+class PackageContentError(ImageError):
+    """A package whose content can't be used, or reaches outside the root filesystem."""
+
+    exit_code = 44
+
+    def __init__(self, package: str, reason: str) -> None:
+        super().__init__(f"{package}: {reason}; lock another version of it with `./noxw -s lock -- --upgrade`")
+
+
+class PathClashError(ImageError):
+    """Two packages bring different files to one path."""
+
+    exit_code = 45
+
+    def __init__(self, path: str, first: str, second: str) -> None:
+        super().__init__(f"/{path} comes from both {first} and {second}: omit one of them in the recipe")
+
+
+class InterpreterError(ImageError):
+    """The locked interpreter can't run here, so bytecode can't be made."""
+
+    exit_code = 46
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"bytecode needs the locked Python to run on this host: {reason}")
+
+
+class NoSpaceError(ImageError):
+    """The disk is full."""
+
+    exit_code = 47
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"no space left on the disk of {path}: free some, or choose another with --store or --output")
+
+
+class LayoutError(ImageError):
+    """A folder that is not a whole OCI image layout."""
+
+    exit_code = 48
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}; build it with `./noxw -s build-image`")
+
+
+class TooManyLayersError(ImageError):
+    """More layers than runtimes accept."""
+
+    exit_code = 49
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(f"the recipe makes {count} layers and runtimes accept {limit}: raise its own-layer-size")
+
+
+class OutputInUseError(ImageError):
+    """The output folder holds something that is not an image layout."""
+
+    exit_code = 50
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path} exists and is not an OCI image layout: move it away, or choose another --output")
