@@ -1,0 +1,13 @@
+"""Live Jupyter notebooks for agents: an MCP endpoint inside Jupyter Server."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+
+def _jupyter_server_extension_points() -> list[dict[str, object]]:
+    """Name the extension for Jupyter Server's loader."""
+    # Imported here so that reading the version needs no Jupyter Server.
+    from .app import JupyterMCP
+
+    return [{"module": "jupyter_mcp", "app": JupyterMCP}]

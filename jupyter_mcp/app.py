@@ -1,0 +1,171 @@
+"""The Jupyter Server extension: settings, the handler, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
+from jupyter_server_ydoc.app import YDocExtension
+from pycrdt.store import BaseYStore
+from traitlets import Bool, Float, Int, Unicode
+
+from .execution import Kernels
+from .mcp_server import build
+from .notebooks import Notebooks
+from .recovery import recover
+from .rtc_adapter import Rooms
+from .tornado_asgi import ASGI_PATH, Endpoint, MCPHandler
+
+SWEEP_EVERY = 5.0  # seconds
+
+
+class JupyterMCP(ExtensionApp):
+    """Serves MCP at `{base_url}mcp` on the server's own port and with its authentication."""
+
+    name = "jupyter_mcp"
+    app_name = "Jupyter MCP"
+    description = "Live notebooks for agents, over MCP"
+    open_browser = False
+    load_other_extensions = True
+
+    allow_unauthenticated = Bool(
+        False,
+        config=True,
+        help="Serve MCP also when the server has no token and no password. Anyone who reaches the "
+        "port can then run code.",
+    )
+    max_body_bytes = Int(16 << 20, config=True, help="The largest request body, in bytes.")
+    max_streams = Int(256, config=True, help="The most requests open at the same time.")
+    max_watchers = Int(128, config=True, help="The most watch_notebook calls at the same time.")
+    max_output_bytes = Int(8 << 20, config=True, help="The most output one run keeps, in bytes.")
+    max_output_messages = Int(20_000, config=True, help="The most output messages one run keeps.")
+    execution_timeout = Float(
+        None,
+        allow_none=True,
+        config=True,
+        help="Seconds a cell may run when the call gives no timeout. None: no limit.",
+    )
+    kernel_ready_timeout = Float(300, config=True, help="Seconds a new kernel may take to answer.")
+    interrupt_grace = Float(30, config=True, help="Seconds an interrupted cell may take to end.")
+    room_idle_timeout = Float(
+        600, config=True, help="Seconds until a room that only agents used is saved and closed."
+    )
+    journal_dir = Unicode(
+        "",
+        config=True,
+        help="Folder of the edit journals. Default: a folder in Jupyter's data directory.",
+    )
+    journal_fsync = Bool(
+        False, config=True, help="Also survive power loss: fsync each edit before the reply."
+    )
+
+    _endpoint: Endpoint
+    _rooms: Rooms
+    _kernels: Kernels
+    _sweeper: asyncio.Task[None] | None = None
+
+    def _journals(self) -> Path:
+        if self.journal_dir:
+            return Path(self.journal_dir).expanduser()
+        return Path(jupyter_data_dir()) / "jupyter_mcp" / "journal"
+
+    def initialize_handlers(self) -> None:
+        """Put the endpoint below the server's base URL."""
+        settings = self.serverapp.web_app.settings
+        self._rooms = Rooms(
+            settings,
+            self._journals(),
+            self.log,
+            fsync=self.journal_fsync,
+            idle=self.room_idle_timeout,
+        )
+        self._kernels = Kernels(
+            settings,
+            self.log,
+            ready_timeout=self.kernel_ready_timeout,
+            grace=self.interrupt_grace,
+        )
+        notebooks = Notebooks(
+            settings,
+            self._rooms,
+            self._kernels,
+            max_output_bytes=self.max_output_bytes,
+            max_output_messages=self.max_output_messages,
+            max_watchers=self.max_watchers,
+            execution_timeout=self.execution_timeout,
+        )
+        app = build(notebooks).http_app(path=ASGI_PATH)
+        self._endpoint = Endpoint(
+            app,
+            lambda: app.lifespan(app),
+            self.log,
+            max_body_bytes=self.max_body_bytes,
+            max_streams=self.max_streams,
+            allow_unauthenticated=self.allow_unauthenticated,
+        )
+        # The ExtensionApp adds the base URL itself.
+        self.handlers.append((r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}))
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        self._configure_store()
+        # The loop is held on purpose: no room may be made before the last crash is repaired.
+        recovering = threading.Thread(target=asyncio.run, args=(self._recover(),))
+        recovering.start()
+        recovering.join()
+        await self._endpoint.start()
+        self._sweeper = asyncio.create_task(self._sweep())
+        if not serverapp.identity_provider.auth_enabled:
+            self.log.warning(
+                "This server has no authentication: MCP is %s.",
+                "open to anyone" if self.allow_unauthenticated else "switched off",
+            )
+        url = url_path_join(serverapp.connection_url, "mcp")
+        self.log.info("MCP is served at %s", url)
+
+    def _configure_store(self) -> None:
+        """Make rooms created through get_document use the configured store, as browsers' do."""
+        extension = self._rooms.extension
+        configured: type[BaseYStore] = extension.ystore_class
+        config = extension.config
+
+        class ConfiguredStore(configured):  # type: ignore[misc, valid-type]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                kwargs.setdefault("config", config)
+                super().__init__(*args, **kwargs)
+
+        ConfiguredStore.__name__ = configured.__name__
+        ConfiguredStore.__qualname__ = configured.__qualname__
+        extension.ystore_class = ConfiguredStore
+
+    async def _recover(self) -> None:
+        extension: YDocExtension = self._rooms.extension
+
+        def store_of(room_id: str) -> BaseYStore:
+            _, kind, file_id = room_id.split(":", 2)
+            store: BaseYStore = extension.ystore_class(path=f".{kind}:{file_id}.y", log=self.log)
+            return store
+
+        # Of its own: a contents manager's signature database stays with the thread that opened it.
+        contents = self.serverapp.contents_manager_class(parent=self.serverapp, log=self.log)
+        await recover(self._journals(), contents, store_of, self.log)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            try:
+                await self._rooms.sweep()
+            except Exception as error:  # boundary: the sweeper must outlive one bad room
+                self.log.error("Closing idle rooms failed; will try again", exc_info=error)
+
+    async def stop_extension(self) -> None:
+        """Save, disconnect from kernels, end the streams."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await self._endpoint.stop()
+        await self._rooms.stop()
+        self._kernels.close()

@@ -1,0 +1,218 @@
+"""The thirteen tools: one typed function each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal, TypedDict
+
+from fastmcp import FastMCP
+from fastmcp.server.dependencies import get_http_request
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from . import __version__
+from .auth import caller
+from .notebooks import Notebooks
+from .tornado_asgi import DISCONNECT_KEY
+
+CellType = Literal["code", "markdown", "raw"]
+Path = Annotated[str, Field(description="Notebook path below the server's root, e.g. 'a/b.ipynb'")]
+Index = Annotated[
+    int | None, Field(description="Cell position from 0; negative counts from the end")
+]
+CellId = Annotated[
+    str | None, Field(description="The cell's id; lasting, wins over `index`; prefer it")
+]
+Expected = Annotated[
+    str | None,
+    Field(description="`revision` from get_cell; the call is refused if the cell changed since"),
+]
+
+
+class NotebookEntry(TypedDict):
+    path: str
+    name: str
+
+
+class CellOutput(TypedDict):
+    type: str
+    content: dict[str, Any]
+
+
+class User(TypedDict):
+    id: str
+    name: str
+
+
+class Session(TypedDict):
+    room_id: str
+
+
+def _hints(title: str, *, reads: bool, destroys: bool, repeatable: bool) -> ToolAnnotations:
+    return ToolAnnotations(
+        title=title,
+        read_only_hint=reads,
+        destructive_hint=destroys,
+        idempotent_hint=repeatable,
+        open_world_hint=title == "Run a cell",  # code may reach anything
+    )
+
+
+_READS: dict[str, bool] = {"reads": True, "destroys": False, "repeatable": True}
+
+
+def _gone() -> asyncio.Event:
+    event = get_http_request().scope.get(DISCONNECT_KEY)
+    return event if isinstance(event, asyncio.Event) else asyncio.Event()
+
+
+def build(notebooks: Notebooks) -> FastMCP[Any]:
+    """Make the MCP server over `notebooks`."""
+    server: FastMCP[Any] = FastMCP(
+        "jupyter",
+        version=__version__,
+        instructions=(
+            "Live Jupyter notebooks. People may have the same notebook open: every edit shows on "
+            "their screens at once. Address cells by `cell_id`; indexes shift when others edit. "
+            "Pass `expected` (the `revision` you read) to avoid overwriting someone's change."
+        ),
+    )
+    _notebook_tools(server, notebooks)
+    _cell_tools(server, notebooks)
+    _room_tools(server, notebooks)
+    return server
+
+
+def _notebook_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
+    @server.tool(annotations=_hints("List notebooks", **_READS))
+    async def list_notebooks() -> list[NotebookEntry]:
+        """List every notebook below the server's root, except in hidden folders."""
+        await caller().require("read", "contents")
+        return [NotebookEntry(**entry) for entry in await notebooks.list()]
+
+    @server.tool(annotations=_hints("Read a notebook", **_READS))
+    async def get_notebook(path: Path) -> dict[str, Any]:
+        """Read a whole notebook (nbformat). Live content if it is open, else the file."""
+        await caller().require("read", "contents")
+        return await notebooks.get(path)
+
+    @server.tool(
+        annotations=_hints("Create a notebook", reads=False, destroys=False, repeatable=False)
+    )
+    async def create_notebook(path: Path) -> NotebookEntry:
+        """Create a notebook with one empty code cell; makes folders; never overwrites."""
+        await caller().require("write", "contents")
+        return NotebookEntry(**await notebooks.create(path))
+
+
+def _cell_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
+    @server.tool(annotations=_hints("Read a cell", **_READS))
+    async def get_cell(path: Path, index: Index = None, cell_id: CellId = None) -> dict[str, Any]:
+        """Read one cell: source, cell_type, metadata, outputs, id, index and revision."""
+        await caller().require("read", "contents")
+        return await notebooks.cell(path, index, cell_id)
+
+    @server.tool(
+        annotations=_hints("Change a cell", reads=False, destroys=True, repeatable=True)
+    )
+    async def update_cell(
+        path: Path,
+        index: Index = None,
+        source: Annotated[str, Field(description="The whole new source")] = "",
+        cell_type: CellType | None = None,
+        cell_id: CellId = None,
+        expected: Expected = None,
+    ) -> str:
+        """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs."""
+        await caller().require("write", "contents")
+        at = await notebooks.update(path, index, source, cell_type, cell_id, expected)
+        return f"Cell {at} updated"
+
+    @server.tool(
+        annotations=_hints("Insert a cell", reads=False, destroys=False, repeatable=False)
+    )
+    async def insert_cell(
+        path: Path,
+        index: Annotated[int, Field(description="Position; -1 or the cell count mean the end")],
+        source: str,
+        cell_type: CellType = "code",
+        expected: Expected = None,
+    ) -> str:
+        """Insert a cell before the one at `index`. `expected` is the revision of that one."""
+        await caller().require("write", "contents")
+        at, _ = await notebooks.insert(path, index, source, cell_type, expected)
+        return f"Cell inserted at index {at}"
+
+    @server.tool(
+        annotations=_hints("Delete a cell", reads=False, destroys=True, repeatable=False)
+    )
+    async def delete_cell(
+        path: Path, index: Index = None, cell_id: CellId = None, expected: Expected = None
+    ) -> str:
+        """Delete a cell. Later cells move up by one."""
+        await caller().require("write", "contents")
+        return f"Cell {await notebooks.delete(path, index, cell_id, expected)} deleted"
+
+    @server.tool(annotations=_hints("Run a cell", reads=False, destroys=True, repeatable=False))
+    async def execute_cell(
+        path: Path,
+        index: Index = None,
+        cell_id: CellId = None,
+        expected: Expected = None,
+        timeout: Annotated[
+            float | None, Field(gt=0, description="Seconds; then the kernel is interrupted")
+        ] = None,
+    ) -> list[CellOutput]:
+        """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.
+
+        An exception in the code is an output of type 'error', not a failed call. input() is refused.
+        """
+        await caller().require("execute", "kernels")
+        outputs = await notebooks.execute(path, index, cell_id, expected, timeout, _gone())
+        return [
+            CellOutput(
+                type=output["output_type"],
+                content={k: v for k, v in output.items() if k not in ("output_type", "transient")},
+            )
+            for output in outputs
+        ]
+
+
+def _room_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
+    @server.tool(annotations=_hints("Open a room", reads=False, destroys=False, repeatable=True))
+    async def open_notebook_session(path: Path) -> str:
+        """Open the notebook's collaboration room. Optional: cell tools open it when needed."""
+        await caller().require("write", "contents")
+        return f"Collaboration room opened for {await notebooks.open(path)}"
+
+    @server.tool(annotations=_hints("Close a room", reads=False, destroys=False, repeatable=True))
+    async def close_notebook_session(path: Path) -> str:
+        """Save the notebook and close its room; the room stays while people are in it."""
+        await caller().require("write", "contents")
+        closed, gone = await notebooks.close(path)
+        kept = "" if gone or not notebooks.rooms.is_open(closed) else " (saved; still in use)"
+        return f"Collaboration room closed for {closed}{kept}"
+
+    @server.tool(annotations=_hints("Watch a notebook", **_READS))
+    async def watch_notebook(
+        path: Path,
+        timeout: Annotated[float, Field(gt=0, le=3600, description="Seconds to wait")] = 30,
+    ) -> dict[str, Any]:
+        """Wait until anybody changes the notebook, or until the timeout."""
+        await caller().require("read", "contents")
+        count = await notebooks.watch(path, timeout, _gone())
+        return {"changed": False} if count is None else {"changed": True, "cell_count": count}
+
+    @server.tool(annotations=_hints("Who is here", **_READS))
+    async def get_active_users() -> list[User]:
+        """List the people and agents connected now; you are among them."""
+        asking = caller()
+        await asking.require("read", "contents")
+        me = User(id=f"agent-{asking.key[:8]}", name=asking.name)
+        return [*(User(**one) for one in notebooks.rooms.people()), me]
+
+    @server.tool(annotations=_hints("Open rooms", **_READS))
+    async def get_active_sessions() -> list[Session]:
+        """List the collaboration rooms that are open now."""
+        await caller().require("read", "contents")
+        return [Session(room_id=room_id) for room_id in notebooks.rooms.open_rooms()]

@@ -1,0 +1,62 @@
+"""One spelling per notebook: `x.ipynb`, `./x.ipynb` and `/x.ipynb` are the same room."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote
+
+from .errors import BadPath
+
+SUFFIX = ".ipynb"
+
+
+def canonical(path: str) -> str:
+    """Give the contents-API path of a notebook, relative to the root, with `/` between parts.
+
+    Raises BadPath for anything that leaves the root, is hidden, or is not a `.ipynb`.
+    """
+    for spelling in (path, unquote(path)):
+        # The decoded spelling is judged too: some contents managers decode once more.
+        if "\\" in spelling or any(ord(character) < 32 for character in spelling):
+            raise BadPath(f"{path!r} has a backslash or control character; use '/' between folders.")
+        parts = [part for part in spelling.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            raise BadPath(f"{path!r} leaves the root; give a path below the server's root folder.")
+        if any(part.startswith(".") for part in parts):
+            raise BadPath(f"{path!r} is hidden; only notebooks that are not hidden can be used.")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if not parts or not parts[-1].endswith(SUFFIX) or parts[-1] == SUFFIX:
+        raise BadPath(f"{path!r} is no notebook; the path must end in {SUFFIX}.")
+    return "/".join(parts)
+
+
+def contained(root: str | None, path: str) -> None:
+    """Refuse a path whose symlinks end outside the root; does nothing without a local root."""
+    if not root:
+        return
+    base = Path(root).expanduser().resolve()
+    target = (base / path).resolve()
+    if target != base and base not in target.parents:
+        raise BadPath(f"{path!r} is a link out of the root; copy the notebook below the root first.")
+
+
+def walk(root: str) -> list[str]:
+    """List the notebooks below a local root, sorted; hidden folders and links are left out."""
+    found: list[str] = []
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        try:
+            with os.scandir(os.path.join(root, folder)) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    relative = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(relative)
+                    elif entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                        found.append(relative)
+        except PermissionError:
+            continue  # a folder the server can't read holds nothing it can open
+    return sorted(found)

@@ -1,0 +1,135 @@
+"""A real Jupyter server in its own process, as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+
+SOURCE = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Server:
+    """One server process on a folder; `kill` is SIGKILL, `start` may be called again after it."""
+
+    folder: Path
+    home: Path
+    base_url: str = "/"
+    options: tuple[str, ...] = ()
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.base_url}"
+
+    @property
+    def mcp(self) -> str:
+        return f"{self.url}mcp"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def log(self) -> str:
+        return (self.home / "server.log").read_text()
+
+    def start(self) -> Server:
+        if not self.port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+        environment = {
+            **os.environ,
+            "HOME": str(self.home),
+            "JUPYTER_DATA_DIR": str(self.home / "data"),
+            "JUPYTER_CONFIG_DIR": str(self.home / "config"),
+            "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
+            "JUPYTER_TOKEN": self.token,
+        }
+        try:
+            distribution("jupyter-mcp")
+        except PackageNotFoundError:
+            environment["PYTHONPATH"] = str(SOURCE)
+            environment["JUPYTER_CONFIG_PATH"] = str(SOURCE / "jupyter_mcp" / "etc" / "jupyter")
+        command = [
+            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+            "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}",
+            "--ServerApp.port_retries=0", f"--ServerApp.base_url={self.base_url}",
+            f"--ServerApp.root_dir={self.folder}", *self.options,
+        ]  # fmt: skip
+        with (self.home / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        for _ in range(600):
+            assert self.process.poll() is None, self.log
+            try:
+                if httpx.get(f"{self.url}api").status_code == 200:
+                    return self
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(self.log)
+
+    def kill(self) -> None:
+        """End the process as a crash does; its kernels go with it."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(60)
+        return code
+
+    def client(self, **options: Any) -> Client[Any]:
+        return Client(StreamableHttpTransport(self.mcp, headers=self.headers), **options)
+
+
+MakeServer = Callable[..., Server]
+
+
+@pytest.fixture
+def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+    """Start servers that end with the test."""
+    servers: list[Server] = []
+
+    def make(**settings: Any) -> Server:
+        server = Server(
+            tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("home"), **settings
+        )
+        servers.append(server)
+        return server.start()
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests that leave it as they found it."""
+    running = Server(tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("home")).start()
+    yield running
+    running.stop()
