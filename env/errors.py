@@ -32,7 +32,7 @@ class StoreCorruptError(EnvError):
     def __init__(self, sha256: str, path: object, actual: str) -> None:
         super().__init__(
             f"corrupted file in the store: {path} should have sha256 {sha256[:16]}… and has {actual[:16]}…; "
-            "run `./noxw -s fetch` to replace it"
+            "delete it and run again, and it is fetched anew"
         )
 
 
@@ -61,3 +61,110 @@ class LockMissingError(EnvError):
 
     def __init__(self, path: object) -> None:
         super().__init__(f"no lock at {path}: make it with `./noxw -s lock`")
+
+
+class NoNetworkError(EnvError):
+    """A registry or archive did not answer."""
+
+    exit_code = 15
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} can't be reached: check the network, set a mirror (UV_DEFAULT_INDEX, DEBIAN_MIRROR, "
+            "DEBIAN_SECURITY_MIRROR), or bring a filled store with JUPYTER_MCP_STORE"
+        )
+
+
+class PackageGoneError(EnvError):
+    """A locked file is no longer offered; Debian's archive drops superseded versions."""
+
+    exit_code = 16
+
+    def __init__(self, name: str, version: str, target: str) -> None:
+        super().__init__(
+            f"{name} {version} is no longer offered: lock its successor with `./noxw -s lock -- {target} --upgrade`"
+        )
+
+
+class ToolFailedError(EnvError):
+    """A program that we run (uv, apt-get) ended with an error of its own."""
+
+    exit_code = 17
+
+    def __init__(self, tool: str, reason: str) -> None:
+        super().__init__(f"{tool} failed: {reason}")
+
+
+class StaleLockError(EnvError):
+    """A lock that answers another spec than today's."""
+
+    exit_code = 18
+
+    def __init__(self, name: str, target: str) -> None:
+        super().__init__(f"{name} is stale, its spec has changed: run `./noxw -s lock -- {target}`")
+
+
+class StoreFullError(EnvError):
+    """No space is left where the store is."""
+
+    exit_code = 19
+
+    def __init__(self, root: object) -> None:
+        super().__init__(f"no space left for the store at {root}: free some, or set JUPYTER_MCP_STORE, and run it again")
+
+
+class ToolMissingError(EnvError):
+    """A program that we run is not installed."""
+
+    exit_code = 20
+
+    def __init__(self, tool: str, way_out: str) -> None:
+        super().__init__(f"{tool} is not installed: {way_out}")
+
+
+class OverlayReplacesError(EnvError):
+    """The overlay would replace a package of the environment below it."""
+
+    exit_code = 21
+
+    def __init__(self, name: str, below: str, above: str, platform: object) -> None:
+        super().__init__(
+            f"the overlay would replace {name} {below} by {above} on {platform}: "
+            f"run `./noxw -s lock -- wheels --upgrade {name}`, or loosen the overlay group in pyproject.toml"
+        )
+
+
+class NoArchiveError(EnvError):
+    """This host's apt configuration names no Debian archive."""
+
+    exit_code = 22
+
+    def __init__(self, archive: str, variable: str) -> None:
+        super().__init__(f"no {archive} archive in this host's apt configuration: set {variable} to a mirror's address")
+
+
+class DownloadCorruptError(EnvError):
+    """What a server sent is, repeatedly, not what the lock asks for."""
+
+    exit_code = 23
+
+    def __init__(self, name: str, sha256: str) -> None:
+        super().__init__(f"{name}: the server's file is not the locked one (sha256 {sha256[:16]}…); try another mirror")
+
+
+class DownloadRefusedError(EnvError):
+    """A server keeps answering with an error."""
+
+    exit_code = 24
+
+    def __init__(self, name: str, status: int) -> None:
+        super().__init__(f"{name}: the server answers {status}; check credentials or the mirror, or try again later")
+
+
+class SpecError(EnvError):
+    """pyproject.toml or debian.toml does not say what to lock."""
+
+    exit_code = 25
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")

@@ -17,14 +17,18 @@ from env.lock import write_atomically
 from env.store import Store
 
 
+LAYER_MODULES = ("_compile", "bytecode", "debs", "entries", "layers", "rootfs", "tarball", "wheels")
+"""The modules that decide the bytes of a layer; a change of any other keeps the cache."""
+
+
 @cache
 def program_digest() -> str:
     """Give a sha256 over the sources that decide the bytes of a layer, and the versions of the libraries they use."""
     digest = hashlib.sha256()
     for library in ("zstandard", "installer"):
         digest.update(f"{library} {version(library)}\n".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    for module in LAYER_MODULES:
+        digest.update(module.encode() + b"\0" + (Path(__file__).parent / f"{module}.py").read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -60,13 +60,16 @@ def merge(entries: Iterable[Entry]) -> dict[str, Entry]:
     return tree
 
 
-def with_parents(tree: dict[str, Entry]) -> dict[str, Entry]:
-    """Add the directories that entries need and no one brings: a tar archive should name every one, for its mode."""
+def with_parents(tree: dict[str, Entry], known: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Add the directories that entries need and no one brings: a tar archive should name every one, for its mode.
+
+    A layer that names a directory again sets its mode and owner anew, so those in `known` are repeated as they are.
+    """
     complete = dict(tree)
     for path in tree:
         parent = path.rpartition("/")[0]
         while parent and parent not in complete:
-            complete[parent] = directory(parent)
+            complete[parent] = known.get(parent) or directory(parent)
             parent = parent.rpartition("/")[0]
     return complete
 

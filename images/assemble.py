@@ -1,0 +1,207 @@
+"""Assemble: recipe + locks + store -> OCI image, as a pure function: no network, no clock, no root, no emulation."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from env.lock import LOCKS, Lock, lock_name, read_lock
+from env.platforms import Platform, parse_platform
+from env.store import Store
+from images import debs
+from images.bytecode import Interpreter, host
+from images.cache import key_of
+from images.entries import Kind
+from images.errors import NoSpaceError, PlatformNotOfferedError, TooManyLayersError, UnknownEnvironmentError
+from images.layers import Layer, LayerPlan, Settings, make_layer, plan_layers
+from images.layout import Document, Manifest, index, manifest, write_layout
+from images.ociconfig import annotations, image_config
+from images.project import project_wheel
+from images.recipe import Recipe
+from images.tarball import Compression
+
+MAX_LAYERS = 127
+"""What overlayfs mounts of common runtimes accept."""
+INTERPRETER = ("libc6", "libexpat1", "libpython3.13-minimal", "libpython3.13-stdlib", "python3.13-minimal", "zlib1g")
+"""The Debian packages that a locked Python needs to compile."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is to be built."""
+
+    recipe: Recipe
+    platforms: tuple[Platform, ...]
+    environment: str
+    compression: Compression = "zstd"
+
+    def __post_init__(self) -> None:
+        """Refuse what the recipe does not offer."""
+        image = self.recipe.image
+        if self.environment not in image.environments:
+            raise UnknownEnvironmentError(self.environment, image.environments)
+        offered = [parse_platform(name) for name in image.platforms]
+        for platform in self.platforms:
+            if platform not in offered:
+                raise PlatformNotOfferedError(platform, image.name, image.platforms)
+
+    @property
+    def epoch(self) -> int:
+        """Seconds since 1970 that the image and its files carry (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
+        return int(os.environ.get("SOURCE_DATE_EPOCH") or self.recipe.image.created.timestamp())
+
+    def locks(self, platform: Platform) -> dict[str, Lock]:
+        """Read the locks of one platform by the names that parts install from.
+
+        Raises:
+            LockMissingError, LockFormatError: a lock is not there or not one.
+
+        """
+        return {
+            "debian": read_lock(LOCKS / lock_name("debian", platform)),
+            "environment": read_lock(LOCKS / lock_name("wheels", platform)),
+            "overlay": read_lock(LOCKS / lock_name("overlay", platform)),
+        }
+
+    def needed(self) -> list[Lock]:
+        """Give every lock whose files the build reads, the host's interpreter included."""
+        locks = [lock for platform in self.platforms for lock in self.locks(platform).values()]
+        compiler = self._interpreter_lock()
+        return locks if compiler in locks else [*locks, compiler]
+
+    def _interpreter_lock(self) -> Lock:
+        lock = read_lock(LOCKS / lock_name("debian", host()))
+        if host() in self.platforms:
+            return lock
+        return Lock(lock.source, lock.platform, lock.spec, tuple(f for f in lock.files if f.name in INTERPRETER))
+
+
+@dataclass(frozen=True)
+class Result:
+    """An image that has been assembled."""
+
+    image: Document
+    manifests: tuple[Manifest, ...]
+    layers: dict[str, tuple[Layer, ...]]
+    """The layers by OCI platform name."""
+
+
+def assemble(build: Build, store: Store, output: Path, done: Callable[[Layer], None]) -> Result:
+    """Make the image and write its layout to `output`; `done` is told of every layer as it is finished.
+
+    Raises:
+        EnvError: anything that can be put right; its message says how, and `output` is as it was.
+
+    """
+    with _space(store.root):
+        interpreter = unpack_interpreter(build, store)
+        settings = Settings(build.recipe, build.epoch, build.compression)
+        project = project_wheel(store, build.epoch)
+        plans = [
+            plan
+            for platform in build.platforms
+            for plan in plan_layers(
+                build.recipe, platform, {name: lock.files for name, lock in build.locks(platform).items()}, project
+            )
+        ]
+        made = list(_make(plans, settings, interpreter, store, done))
+    layers = {
+        platform.oci: tuple(layer for layer in made if layer.plan.platform == platform) for platform in build.platforms
+    }
+    created = datetime.fromtimestamp(build.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    manifests = []
+    for platform in build.platforms:
+        own = layers[platform.oci]
+        if len(own) > MAX_LAYERS:
+            raise TooManyLayersError(len(own), MAX_LAYERS)
+        config = image_config(build.recipe, platform, build.environment, created, own)
+        notes = annotations(build.recipe, build.environment, created)
+        manifests.append(manifest(platform, config, (layer.blob for layer in own), notes))
+    image = index(manifests, annotations(build.recipe, build.environment, created))
+    with _space(output):
+        write_layout(output, build.recipe.image.name, image, manifests, store)
+    return Result(image, tuple(manifests), layers)
+
+
+def _make(
+    plans: Sequence[LayerPlan],
+    settings: Settings,
+    interpreter: Interpreter,
+    store: Store,
+    done: Callable[[Layer], None],
+) -> Iterator[Layer]:
+    # Large layers first, so that no core is left alone with one at the end; results come in the order of the plans.
+    order = sorted(range(len(plans)), key=lambda number: -sum(file.size for file in plans[number].files))
+    with ProcessPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        futures = {number: pool.submit(make_layer, plans[number], settings, interpreter, store) for number in order}
+        try:
+            for number in range(len(plans)):
+                layer = futures[number].result()
+                done(layer)
+                yield layer
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def unpack_interpreter(build: Build, store: Store) -> Interpreter:
+    """Give the locked Python, unpacked in the store for the host's platform.
+
+    Raises:
+        InterpreterError: the host can't run it.
+
+    """
+    platform = host()
+    files = [file for file in read_lock(LOCKS / lock_name("debian", platform)).files if file.name in INTERPRETER]
+    # The bytes that another platform's interpreter of the same version makes are the same, so the version is enough.
+    identity = key_of([file.version for file in files if file.name == "python3.13-minimal"])
+    root = store.root / "interpreters" / key_of(platform.oci, [file.sha256 for file in files])
+    if not root.is_dir():
+        stage = Path(tempfile.mkdtemp(dir=store.partial, prefix="python-"))
+        try:
+            for file in files:
+                _extract(store.verified(file.sha256, file.file), file.name, stage)
+            root.parent.mkdir(parents=True, exist_ok=True)
+            (stage / "root").rename(root)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    return Interpreter(root, platform, identity)
+
+
+def _extract(deb: Path, package: str, stage: Path) -> None:
+    root = stage / "root"
+    for alias in ("bin", "lib", "lib64"):
+        (root / "usr" / alias).mkdir(parents=True, exist_ok=True)
+        if not (root / alias).is_symlink():
+            (root / alias).symlink_to(f"usr/{alias}")
+    for entry in debs.unpack(deb, package, stage / package):
+        target = root / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if entry.kind is Kind.FILE and isinstance(entry.content, Path):
+            shutil.copyfile(entry.content, target)
+            target.chmod(entry.mode | 0o600)
+        elif entry.kind is Kind.SYMLINK and not target.is_symlink():
+            # Absolute targets stay inside this root.
+            depth = "../" * entry.path.count("/")
+            absolute = entry.target.startswith("/")
+            target.symlink_to(f"{depth}{entry.target.lstrip('/')}" if absolute else entry.target)
+
+
+@contextmanager
+def _space(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpaceError(path) from None
+        raise
+
+

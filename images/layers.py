@@ -1,0 +1,167 @@
+"""Layers: what each one is made of, and the pure function that makes its blob.
+
+Layers follow how things change: the Debian base, each large package for itself, the small packages of an environment
+together, the overlay, the image's own files, and last the project's wheel, which changes most often.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from env.lock import LockedFile
+from env.platforms import Platform
+from env.store import Store
+from images import debs, wheels
+from images.bytecode import Compiler, Interpreter
+from images.cache import Cache, key_of, program_digest
+from images.entries import Entry, Kind, merge, with_parents
+from images.recipe import NamedPart, Recipe
+from images.rootfs import directories, joined, kept, own_entries
+from images.tarball import Blob, Compression, pack
+
+LayerKind = Literal["debian", "wheels", "files"]
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One layer, before it is made."""
+
+    name: str
+    kind: LayerKind
+    platform: Platform
+    files: tuple[LockedFile, ...] = ()
+    parts: tuple[NamedPart, ...] = ()
+    """The parts whose own files are in it."""
+    environment: bool = False
+    """Whether the virtual environment itself is in it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all layers of a build share."""
+
+    recipe: Recipe
+    mtime: int
+    """Seconds since 1970 that every file carries."""
+    compression: Compression
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that has been made."""
+
+    plan: LayerPlan
+    blob: Blob
+    reused: bool
+    """Whether its blob was in the store already."""
+
+
+def layer_key(plan: LayerPlan, settings: Settings, interpreter: Interpreter) -> str:
+    """Give the key of a layer's blob: everything its bytes depend on."""
+    drops = [drop.model_dump() for part in settings.recipe.parts for drop in part.part.drop]
+    own = [
+        [part.name, part.part.model_dump(mode="json", exclude={"check", "config"}), _digests(part.rootfs)]
+        for part in plan.parts
+    ]
+    files = [file.sha256 for file in plan.files]
+    known = [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories(settings.recipe).values()]
+    shared = [settings.mtime, settings.compression, drops, known, settings.recipe.user.model_dump()]
+    return key_of(program_digest(), plan.kind, plan.environment, files, own, shared, interpreter.identity)
+
+
+def _digests(folder: Path) -> list[Any]:
+    return [
+        [path.relative_to(folder).as_posix(), path.stat().st_mode & 0o100, path.read_bytes().hex()]
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+
+
+def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store) -> Layer:
+    """Give a layer, from the store where it was made before.
+
+    Raises:
+        ImageError: a package can't be used, or two packages bring one path.
+        StoreMissError, StoreCorruptError: a locked file is not in the store as it should be.
+
+    """
+    cache = Cache(store)
+    key = layer_key(plan, settings, interpreter)
+    known = cache.get("layer", key)
+    if known is not None and known["digest"] in store:
+        return Layer(plan, Blob(**known), reused=True)
+    stage = Path(tempfile.mkdtemp(dir=store.partial, prefix="layer-"))
+    try:
+        tree = _tree(plan, settings, Compiler(interpreter, store), store, stage)
+        with store.writer() as file:
+            blob = pack(tree, file, mtime=settings.mtime, compression=settings.compression)
+            file.flush()
+            store.adopt(Path(file.name), blob.digest)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    cache.put("layer", key, asdict(blob))
+    return Layer(plan, blob, reused=False)
+
+
+def _tree(plan: LayerPlan, settings: Settings, compiler: Compiler, store: Store, stage: Path) -> dict[str, Entry]:
+    drops = [drop for part in settings.recipe.parts for drop in part.part.drop]
+    packages = kept(merge(_packages(plan, store, stage / "packages")), drops)
+    own = [entry for part in plan.parts for entry in own_entries(part, settings.recipe.user)]
+    joins = [join for part in plan.parts for join in part.part.join]
+    compiled: list[Entry] = []
+    for number, origin in enumerate(sorted({entry.origin for entry in packages.values()})):
+        sources = [entry for entry in packages.values() if entry.origin == origin and _is_module(entry)]
+        compiled.extend(compiler.compiled(sources, stage / "bytecode" / str(number)))
+    tree = merge([*packages.values(), *own, *compiled, *joined(joins, packages)])
+    return with_parents(tree, directories(settings.recipe))
+
+
+def _is_module(entry: Entry) -> bool:
+    return entry.kind is Kind.FILE and entry.path.endswith(".py") and "/lib/python3" in f"/{entry.path}"
+
+
+def _packages(plan: LayerPlan, store: Store, stage: Path) -> Iterator[Entry]:
+    if plan.environment:
+        yield from wheels.environment(wheels.PYTHON)
+    for number, file in enumerate(plan.files):
+        path = store.verified(file.sha256, file.file)
+        if plan.kind == "debian":
+            yield from debs.unpack(path, file.name, stage / str(number))
+            status = f"var/lib/dpkg/status.d/{file.name}"
+            yield Entry(status, Kind.FILE, 0o644, content=debs.control(path).encode(), origin=file.name)
+        else:
+            yield from wheels.staged([(path, file.file)], stage / str(number), file.name)
+
+
+def plan_layers(
+    recipe: Recipe, platform: Platform, locked: dict[str, tuple[LockedFile, ...]], project: LockedFile
+) -> list[LayerPlan]:
+    """Divide an image into layers, from the one that changes least to the one that changes most.
+
+    `locked` gives the files of each lock the parts install from: ``debian``, ``environment``, ``overlay``.
+    """
+    based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
+    others = tuple(part for part in recipe.parts if part not in based)
+    wanted = {lock for part in recipe.parts for lock in part.part.install.locks}
+    plans = []
+    if "debian" in wanted:
+        plans.append(LayerPlan("debian", "debian", platform, locked["debian"], based))
+    for lock in ("environment", "overlay"):
+        if lock in wanted:
+            plans.extend(_grouped(lock, platform, locked[lock], recipe.image.own_layer_size))
+    plans.append(LayerPlan("image", "files", platform, parts=others))
+    if any(part.part.install.project for part in recipe.parts):
+        plans.append(LayerPlan(project.name, "wheels", platform, (project,)))
+    return plans
+
+
+def _grouped(lock: str, platform: Platform, files: tuple[LockedFile, ...], own_size: int) -> Iterator[LayerPlan]:
+    small = tuple(file for file in files if file.size < own_size)
+    yield LayerPlan(lock, "wheels", platform, small, environment=lock == "environment")
+    for file in sorted((file for file in files if file.size >= own_size), key=lambda file: file.name):
+        yield LayerPlan(file.name, "wheels", platform, (file,))

@@ -1,0 +1,148 @@
+"""The OCI image layout on disk (OCI image-spec v1.1, image-layout.md): written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from env.platforms import Platform
+from env.store import Store
+from images.errors import OutputInUseError
+from images.tarball import Blob
+
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """Give a document as canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON blob of a layout."""
+
+    media_type: str
+    content: bytes
+
+    @property
+    def digest(self) -> str:
+        """sha256 hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def descriptor(self, **extra: object) -> dict[str, Any]:
+        """Describe it as manifests and indexes do (descriptor.md)."""
+        return {"mediaType": self.media_type, "digest": f"sha256:{self.digest}", "size": len(self.content), **extra}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One platform's image."""
+
+    platform: Platform
+    config: Document
+    document: Document
+    layers: tuple[Blob, ...]
+
+    @property
+    def size(self) -> int:
+        """Compressed bytes of the layers."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def unpacked(self) -> int:
+        """Uncompressed bytes of the layers."""
+        return sum(layer.unpacked for layer in self.layers)
+
+
+def manifest(platform: Platform, config: Mapping[str, Any], layers: Iterable[Blob], notes: Mapping[str, str]) -> Manifest:
+    """Make the config and manifest of one platform; `config` lacks only the layers, `notes` are its annotations."""
+    blobs = tuple(layers)
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{blob.diff_id}" for blob in blobs]}
+    config_document = Document(CONFIG_TYPE, canonical({**config, "rootfs": rootfs}))
+    described = [
+        {"mediaType": blob.media_type, "digest": f"sha256:{blob.digest}", "size": blob.size} for blob in blobs
+    ]
+    document = Document(
+        MANIFEST_TYPE,
+        canonical(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST_TYPE,
+                "config": config_document.descriptor(),
+                "layers": described,
+                "annotations": dict(notes),
+            }
+        ),
+    )
+    return Manifest(platform, config_document, document, blobs)
+
+
+def index(manifests: Iterable[Manifest], notes: Mapping[str, str]) -> Document:
+    """Make the image index: a manifest per platform."""
+    entries = [
+        one.document.descriptor(platform={"os": "linux", "architecture": one.platform.architecture}) for one in manifests
+    ]
+    content = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries, "annotations": dict(notes)}
+    return Document(INDEX_TYPE, canonical(content))
+
+
+def write_layout(folder: Path, name: str, image: Document, manifests: Iterable[Manifest], store: Store) -> None:
+    """Put a layout at `folder`, replacing the one that is there in one step.
+
+    Raises:
+        OutputInUseError: `folder` is something else than a layout.
+        StoreMissError, StoreCorruptError: a layer's blob is not in the store as it should be.
+
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "oci-layout").is_file():
+        raise OutputInUseError(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        stage.chmod(0o755)
+        blobs = stage / "blobs" / "sha256"
+        blobs.mkdir(parents=True)
+        for one in manifests:
+            for document in (one.config, one.document):
+                (blobs / document.digest).write_bytes(document.content)
+            for layer in one.layers:
+                _place(store, layer, blobs / layer.digest)
+        (blobs / image.digest).write_bytes(image.content)
+        reference = {"org.opencontainers.image.ref.name": name}
+        entry = canonical({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [image.descriptor(annotations=reference)]})
+        (stage / "index.json").write_bytes(entry)
+        (stage / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
+        _replace(stage, folder)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _place(store: Store, layer: Blob, target: Path) -> None:
+    if target.exists():
+        return
+    source = store.verified(layer.digest, "layer")
+    try:
+        os.link(source, target)
+    except OSError:
+        # Another filesystem, or one without hard links.
+        shutil.copyfile(source, target)
+
+
+def _replace(stage: Path, folder: Path) -> None:
+    if not folder.exists():
+        stage.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+    folder.rename(old / folder.name)
+    stage.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,74 @@
+"""The image configuration and annotations (OCI image-spec v1.1, config.md and annotations.md), from a recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from env.platforms import Platform
+from images.layers import Layer
+from images.recipe import Recipe
+
+ENVIRONMENT_LABEL = "io.github.jupyter-mcp.environment"
+TESTS_LABEL = "org.overthinkos.tests"
+
+
+def annotations(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
+    """Give the standard annotations, and which environment the packages come from."""
+    return {
+        "org.opencontainers.image.title": recipe.image.title,
+        "org.opencontainers.image.description": recipe.image.description,
+        "org.opencontainers.image.created": created,
+        "org.opencontainers.image.licenses": "BSD-3-Clause",
+        ENVIRONMENT_LABEL: environment,
+    }
+
+
+def checks(recipe: Recipe) -> str:
+    """Give the label that carries the image's own tests, by section, so that it can be tested without its source."""
+    parts = [check for part in recipe.parts for check in part.part.check]
+    sections: Mapping[str, Any] = {
+        "layer": [check for check in parts if check.get("scope") != "deploy"],
+        "image": [check for check in recipe.image.check if check.get("scope") != "deploy"],
+        "deploy": [check for check in [*parts, *recipe.image.check] if check.get("scope") == "deploy"],
+    }
+    return json.dumps(sections, sort_keys=True, separators=(",", ":"))
+
+
+def image_config(
+    recipe: Recipe, platform: Platform, environment: str, created: str, layers: Sequence[Layer]
+) -> dict[str, Any]:
+    """Give the configuration of one platform's image, without the layers' diff_ids.
+
+    Later parts add to what earlier ones say; entrypoint, command and working directory are the last part's that has one.
+    """
+    user = recipe.user
+    configs = [part.part.config for part in recipe.parts]
+    env = {"HOME": user.home, **{name: value for config in configs for name, value in config.env.items()}}
+    volumes = [path.replace("~", user.home, 1) for config in configs for path in config.volumes.values()]
+    labels = {name: value for config in configs for name, value in config.labels.items()}
+    config: dict[str, Any] = {
+        "User": f"{user.uid}:{user.gid}",
+        "Env": [f"{name}={value}" for name, value in env.items()],
+        "ExposedPorts": {f"{port}/tcp": {} for config in configs for port in config.ports},
+        "Volumes": {volume: {} for volume in volumes},
+        "Entrypoint": next((list(config.entrypoint) for config in reversed(configs) if config.entrypoint), []),
+        "Cmd": next((list(config.command) for config in reversed(configs) if config.command), []),
+        "WorkingDir": next((config.working_dir for config in reversed(configs) if config.working_dir), "/"),
+        "StopSignal": "SIGTERM",
+        "Labels": {
+            **labels,
+            **annotations(recipe, environment, created),
+            TESTS_LABEL: checks(recipe),
+        },
+    }
+    return {
+        "created": created,
+        "architecture": platform.architecture,
+        "os": "linux",
+        "config": config,
+        "history": [
+            {"created": created, "created_by": f"jupyter-mcp images: {layer.plan.name}"} for layer in layers
+        ],
+    }

@@ -1,0 +1,57 @@
+"""The project's own wheel, built from the checkout: the one input of an image that no registry holds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from env.lock import LockedFile
+from env.store import Store
+from images.cache import Cache, key_of
+from images.errors import PackageContentError
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "jupyter_mcp/**/*")
+
+
+def project_wheel(store: Store, epoch: int) -> LockedFile:
+    """Build the ``jupyter-mcp`` wheel into the store, unless it holds the one these sources make.
+
+    `epoch` is the time that the wheel's members carry, in seconds since 1970.
+
+    Raises:
+        PackageContentError: hatchling can't build it.
+
+    """
+    files = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern)) if _is_source(path)]
+    hashes = {path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    cache, key = Cache(store), key_of(epoch, hashes)
+    known = cache.get("project", key)
+    if known is not None and known["sha256"] in store:
+        return LockedFile(**known)
+    with tempfile.TemporaryDirectory(dir=store.partial) as folder:
+        wheel = _build(Path(folder), epoch)
+        name, version = wheel.name.split("-")[:2]
+        sha256 = store.add(wheel.read_bytes())
+        built = LockedFile(name.replace("_", "-"), version, wheel.name, sha256, wheel.stat().st_size)
+    cache.put("project", key, {field: value for field, value in vars(built).items() if value is not None})
+    return built
+
+
+def _is_source(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".pyc"
+
+
+def _build(folder: Path, epoch: int) -> Path:
+    # A umask of the user's would reach the modes inside the wheel.
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    settings = os.environ | {"SOURCE_DATE_EPOCH": str(epoch)}
+    done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False, umask=0o022)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        raise PackageContentError("jupyter-mcp", done.stderr.strip().rpartition("\n")[2] or "hatchling made no wheel")
+    return wheels[0]
