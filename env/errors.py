@@ -110,7 +110,9 @@ class StoreFullError(EnvError):
     exit_code = 19
 
     def __init__(self, root: object) -> None:
-        super().__init__(f"no space left for the store at {root}: free some, or set JUPYTER_MCP_STORE, and run it again")
+        super().__init__(
+            f"no space left for the store at {root}: free some, or set JUPYTER_MCP_STORE, and run it again"
+        )
 
 
 class ToolMissingError(EnvError):

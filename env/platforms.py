@@ -47,7 +47,7 @@ class Platform:
 
     @property
     def uv(self) -> str:
-        """uv's ``--python-platform``: the glibc floor is that of conda-forge and of today's wheels, 2.28."""
+        """Uv's ``--python-platform``: the glibc floor is that of conda-forge and of today's wheels, 2.28."""
         return f"{self.machine}-manylinux_2_28"
 
     def __str__(self) -> str:

@@ -1,0 +1,7 @@
+"""``python -m env``."""
+
+import sys
+
+from env.cli import main
+
+sys.exit(main())

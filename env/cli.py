@@ -1,0 +1,75 @@
+"""The command line: ``python -m env lock|fetch``; the nox sessions call the same."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from env.errors import EnvError
+from env.fetch import fetch
+from env.lock import LOCKS, Lock, Source, lock_name, read_lock
+from env.locking import TARGETS, make_locks
+from env.platforms import PLATFORMS, Platform, parse_platforms
+from env.spec import require_fresh
+from env.store import Store
+from env.uv import Preferences
+
+ENVIRONMENTS: dict[str, tuple[Source, ...]] = {"wheels": ("debian", "wheels", "overlay")}
+"""The sources that make each environment."""
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; give its exit code (errors.py lists them)."""
+    options = _parser().parse_args(arguments)
+    console = Console(stderr=True)
+    try:
+        if options.command == "lock":
+            preferences = Preferences(
+                None if options.upgrade is None else tuple(options.upgrade), options.exclude_newer
+            )
+            make_locks(options.target or TARGETS, preferences, console)
+        else:
+            fetch(_locks(options.env, options.platform), Store(options.store), console=console, check=options.check)
+    except EnvError as error:
+        console.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.print("interrupted; run it again to go on where it stopped", highlight=False)
+        return _INTERRUPTED
+    return 0
+
+
+def _locks(environment: str, platforms: str | None) -> list[Lock]:
+    chosen: Sequence[Platform] = PLATFORMS if platforms is None else parse_platforms(platforms)
+    locks = [read_lock(LOCKS / lock_name(source, p)) for p in chosen for source in ENVIRONMENTS[environment]]
+    for lock in locks:
+        require_fresh(lock)
+    return locks
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m env", description="Locks, and the files that they name.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    lock = commands.add_parser("lock", help="resolve the specs and write env/locks/")
+    # No `choices`: argparse applies them to the empty list of `*` too.
+    lock.add_argument("target", nargs="*", type=_target, help=f"what to lock: {', '.join(TARGETS)} (default: all)")
+    lock.add_argument(
+        "--upgrade", nargs="*", metavar="NAME", help="let these packages change their version; no NAME frees all"
+    )
+    lock.add_argument("--exclude-newer", metavar="DATE", help="ignore Python packages published after DATE")
+    get = commands.add_parser("fetch", help="download what the locks name into the store")
+    get.add_argument("--platform", metavar="LIST", help="comma-separated, e.g. linux/amd64 (default: all)")
+    get.add_argument("--env", choices=sorted(ENVIRONMENTS), default="wheels", help="environment (default: wheels)")
+    get.add_argument("--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)")
+    get.add_argument("--check", action="store_true", help="read every stored file again and replace corrupted ones")
+    return parser
+
+
+def _target(name: str) -> str:
+    if name not in TARGETS:
+        raise argparse.ArgumentTypeError(f"unknown lock {name!r}: use {', '.join(TARGETS)}")
+    return name

@@ -1,0 +1,181 @@
+"""Download one file into the store: resumed, retried, and verified before it gets its name."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+
+from env.errors import (
+    DownloadCorruptError,
+    DownloadRefusedError,
+    EnvError,
+    NoNetworkError,
+    PackageGoneError,
+    StoreFullError,
+)
+from env.sources import Located
+from env.store import CHUNK, Store
+
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+_RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+_SERVER_ERROR = 500
+_LONGEST_WAIT_S = 30.0
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the person asked for it
+    """The whole fetch was told to stop."""
+
+
+class _RetryError(Exception):
+    def __init__(self, why: EnvError, wait_s: float | None = None) -> None:
+        super().__init__(str(why))
+        self.why = why
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True)
+class Downloader:
+    """What all downloads of one fetch share."""
+
+    client: httpx.Client
+    store: Store
+    stop: threading.Event
+    advance: Callable[[int], None]
+    """Told of bytes gained; negative when some turned out to be no good."""
+    attempts: int = 6
+    first_wait_s: float = 0.5
+
+    def get(self, wanted: Located) -> None:
+        """Bring one file into the store.
+
+        Raises:
+            Stopped: `stop` was set; what came so far is kept for the next run.
+            EnvError: one of errors.py, by cause.
+
+        """
+        with _partial(self.store.partial / wanted.file.sha256, self.stop) as file:
+            if _stored(self.store, wanted):
+                self.advance(wanted.file.size)
+                return
+            try:
+                self._fill(wanted, file)
+            except OSError as error:
+                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                    raise StoreFullError(self.store.root) from None
+                raise
+            self.store.adopt(Path(file.name), wanted.file.sha256)
+
+    def _fill(self, wanted: Located, file: BinaryIO) -> None:
+        self.advance(file.seek(0, os.SEEK_END))
+        failures = 0
+        while True:
+            before = file.tell()
+            try:
+                self._verify(wanted, file)
+                return
+            except _RetryError as error:
+                # A connection that brought something is no failure: a large file over a bad line gets through.
+                failures = 0 if file.tell() > before else failures + 1
+                if failures >= self.attempts:
+                    raise error.why from None
+                wait_s = self.first_wait_s * 2**failures if error.wait_s is None else error.wait_s
+                if self.stop.wait(min(wait_s, _LONGEST_WAIT_S)):
+                    raise Stopped from None
+
+    def _verify(self, wanted: Located, file: BinaryIO) -> None:
+        if file.tell() < wanted.file.size:
+            self._receive(wanted, file)
+        file.flush()
+        file.seek(0)
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+        if actual != wanted.file.sha256:
+            self._discard(file)
+            raise _RetryError(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
+
+    def _receive(self, wanted: Located, file: BinaryIO) -> None:
+        offset = file.tell()
+        # The bytes as they are stored: a content coding would make ranges and digests those of something else.
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
+        try:
+            with self.client.stream("GET", wanted.url, headers=headers) as response:
+                self._judge(wanted, response)
+                if offset and not _continues(response, offset):
+                    self._discard(file)
+                if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    raise _RetryError(DownloadRefusedError(wanted.file.name, response.status_code))
+                for chunk in response.iter_raw(CHUNK):
+                    if self.stop.is_set():
+                        raise Stopped
+                    file.write(chunk)
+                    self.advance(len(chunk))
+                    if file.tell() > wanted.file.size:
+                        self._discard(file)
+                        raise _RetryError(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
+        except httpx.TransportError:
+            raise _RetryError(NoNetworkError(f"the server of {wanted.file.name}")) from None
+        if file.tell() < wanted.file.size:
+            raise _RetryError(NoNetworkError(f"the server of {wanted.file.name}"))
+
+    def _judge(self, wanted: Located, response: httpx.Response) -> None:
+        status = response.status_code
+        if status in _GONE:
+            raise PackageGoneError(wanted.file.name, wanted.file.version, wanted.target)
+        if status in _RETRIED or status >= _SERVER_ERROR:
+            after = response.headers.get("Retry-After", "")
+            raise _RetryError(
+                DownloadRefusedError(wanted.file.name, status), float(after) if after.isdecimal() else None
+            )
+        if not response.is_success and status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise DownloadRefusedError(wanted.file.name, status)
+
+    def _discard(self, file: BinaryIO) -> None:
+        self.advance(-file.seek(0, os.SEEK_END))
+        file.seek(0)
+        file.truncate()
+
+
+def _stored(store: Store, wanted: Located) -> bool:
+    try:
+        return store.path(wanted.file.sha256).stat().st_size == wanted.file.size
+    except FileNotFoundError:
+        return False
+
+
+def _continues(response: httpx.Response, offset: int) -> bool:
+    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return response.status_code == HTTPStatus.PARTIAL_CONTENT and start == str(offset)
+
+
+@contextmanager
+def _partial(path: Path, stop: threading.Event) -> Iterator[BinaryIO]:
+    # Locked: two fetches into one store must not append to the same file.
+    while True:
+        with path.open("a+b", buffering=0) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if stop.wait(0.2):
+                    raise Stopped from None
+                continue
+            try:
+                yield file  # type: ignore[misc] # unbuffered, so that a byte counted is a byte written
+            finally:
+                _drop_if_adopted_elsewhere(path, file.fileno())
+            return
+
+
+def _drop_if_adopted_elsewhere(path: Path, handle: int) -> None:
+    # Another process may have brought the file while we waited: ours is then empty and in nobody's use.
+    if os.fstat(handle).st_size == 0 and path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
+        path.unlink()

@@ -1,0 +1,70 @@
+"""The universal requirements files: every hash of every version, for whichever Python 3.11-3.14 a host has."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from env.lock import LOCKS
+from env.spec import ROOT, group_requirements
+from env.uv import Preferences, compile_requirements
+
+FLOOR = "3.11"
+_HEADER = (
+    "# Made by `./noxw -s lock`; do not edit. Universal: Python {floor} and later, with the hashes of every wheel.\n"
+)
+
+
+@dataclass(frozen=True)
+class RequirementsFile:
+    """One file of hash-locked requirements."""
+
+    name: str
+    groups: tuple[str, ...]
+    """Dependency groups of pyproject.toml."""
+    constraints: str | None = None
+    """Another of these files that it must be installable together with."""
+
+
+LAB = RequirementsFile("lab.txt", ("jupyter", "services", "overlay"))
+TOOLS = RequirementsFile("tools.txt", ("tools", "tests", "lint"), constraints="lab.txt")
+NOXW = RequirementsFile("noxw.txt", ("noxw",), constraints="tools.txt")
+
+
+def compile_file(file: RequirementsFile, work: Path, preferences: Preferences, root: Path = ROOT) -> Path:
+    """Resolve one file into the folder `work`, preferring the versions of the committed one; give its path.
+
+    What it is constrained by is taken from `work` if it is there, from the committed locks otherwise.
+    """
+    output = work / file.name
+    if (LOCKS / file.name).is_file():
+        shutil.copyfile(LOCKS / file.name, output)
+    options = ["--universal", "--python-version", FLOOR, "--generate-hashes", "--no-emit-index-url"]
+    if file.constraints:
+        options += ["--constraints", str(newest(file.constraints, work))]
+    compile_requirements(group_requirements(*file.groups, root=root), output, [*options, *preferences.options])
+    output.write_text(_HEADER.format(floor=FLOOR) + _without_comments(output), encoding="utf-8")
+    return output
+
+
+def newest(name: str, work: Path) -> Path:
+    """Give the file just made in `work`, or else the committed one."""
+    return work / name if (work / name).is_file() else LOCKS / name
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Give ``name -> version [; marker]`` of a requirements file, without hashes; {} if there is none."""
+    if not path.is_file():
+        return {}
+    found: dict[str, list[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, separator, rest = line.partition("==")
+        if separator and line[0].isalnum():
+            found.setdefault(name.strip(), []).append(rest.removesuffix("\\").strip())
+    return {name: " | ".join(versions) for name, versions in found.items()}
+
+
+def _without_comments(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "".join(f"{line}\n" for line in lines if not line.startswith("#"))

@@ -1,0 +1,65 @@
+"""Where the files of a lock are today: asked of uv and of the apt configuration, never written down."""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from env.debian import archive_root
+from env.errors import LockFormatError, PackageGoneError
+from env.lock import Lock, LockedFile
+from env.platforms import Platform
+from env.uv import compile_requirements
+from env.wheels import platform_options
+
+
+@dataclass(frozen=True)
+class Located:
+    """A locked file and where to get it."""
+
+    file: LockedFile
+    url: str
+    target: str
+    """What ``lock`` calls the set it belongs to, for the way out in an error."""
+
+
+def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
+    """Find the addresses of some files of a lock.
+
+    Raises:
+        PackageGoneError: an index no longer offers a file with the locked hash.
+        NoArchiveError, NoNetworkError, ToolFailedError, ToolMissingError: apt's configuration or uv gave no answer.
+
+    """
+    if not files:
+        return []
+    if lock.source == "debian":
+        return [_in_archive(file, lock) for file in files]
+    with tempfile.TemporaryDirectory(prefix="locate-") as folder:
+        urls = _wheel_urls(files, lock.platform, Path(folder))
+    for file in files:
+        if file.sha256 not in urls:
+            raise PackageGoneError(file.name, file.version, "wheels")
+    return [Located(file, urls[file.sha256], "wheels") for file in files]
+
+
+def _in_archive(file: LockedFile, lock: Lock) -> Located:
+    if file.archive is None:
+        raise LockFormatError(lock.file_name, f"{file.name} names no archive")
+    return Located(file, f"{archive_root(file.archive)}/{quote(file.file)}", "base")
+
+
+def _wheel_urls(files: Iterable[LockedFile], platform: Platform, folder: Path) -> dict[str, str]:
+    output = folder / "pylock.toml"
+    compile_requirements(
+        [f"{file.name}=={file.version}" for file in files], output, ["--no-deps", *platform_options(platform)]
+    )
+    packages = tomllib.loads(output.read_text(encoding="utf-8")).get("packages", [])
+    wheels = [wheel for package in packages for wheel in package.get("wheels", [])]
+    return {
+        wheel["hashes"]["sha256"]: wheel.get("url") or (folder / wheel["path"]).resolve().as_uri() for wheel in wheels
+    }
