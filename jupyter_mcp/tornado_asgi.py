@@ -113,7 +113,6 @@ class MCPHandler(JupyterHandler):
         ):
             raise web.HTTPError(403, "This origin is not allowed.")
         if self.request.method not in VERBS:
-            self.set_header("Allow", ", ".join(VERBS))
             raise web.HTTPError(405)
         limit = self.endpoint.max_body_bytes
         try:
@@ -123,7 +122,6 @@ class MCPHandler(JupyterHandler):
         if length > limit:
             raise web.HTTPError(413, f"The body is over {limit} bytes.")
         if self.endpoint.streams >= self.endpoint.max_streams:
-            self.set_header("Retry-After", "1")
             raise web.HTTPError(503, "Too many open requests; try again.")
 
     def data_received(self, chunk: bytes) -> None:
@@ -147,14 +145,19 @@ class MCPHandler(JupyterHandler):
         detail = error.log_message if isinstance(error, web.HTTPError) else None
         if status_code == HTTPStatus.UNAUTHORIZED:
             self.set_header("WWW-Authenticate", "Bearer")
+        elif status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(VERBS))
+        elif status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.set_header("Retry-After", "1")
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"error": detail or HTTPStatus(status_code).phrase}))
 
     def _caller(self) -> Caller:
         user = self.current_user
         name = getattr(user, "display_name", None) or getattr(user, "username", "") or "agent"
-        # A Hub user has a lasting name; a bare token has only itself.
-        return Caller(fingerprint(self._credential), str(name), self)
+        # Without its scheme: "token X" and "Bearer X" are one credential. The user's name is no
+        # key: a token user gets a new one with each request.
+        return Caller(fingerprint(self._credential.split(" ")[-1]), str(name), self)
 
     def _scope(self, caller: Caller) -> dict[str, Any]:
         address = self.request.remote_ip or ""
@@ -236,5 +239,4 @@ class MCPHandler(JupyterHandler):
         await self._serve()
 
     def compute_etag(self) -> None:
-        """Replies of a protocol are not cacheable pages."""
-        return None
+        """Give none: replies of a protocol are not cacheable pages."""

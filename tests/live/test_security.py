@@ -68,4 +68,5 @@ def test_without_authentication_the_endpoint_is_closed(make_server: MakeServer) 
 def test_the_endpoint_is_below_the_base_url(make_server: MakeServer) -> None:
     server = make_server(base_url="/user/ada/")
     assert send(server, "POST", **server.headers).status_code < 401
-    assert httpx.post(f"http://127.0.0.1:{server.port}/mcp").status_code == 404
+    outside = httpx.get(f"http://127.0.0.1:{server.port}/mcp", headers=server.headers)
+    assert outside.status_code == 404
