@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
-from jupyter_server_ydoc.app import YDocExtension
+from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from pycrdt.store import BaseYStore
 from traitlets import Bool, Float, Int, Unicode
 
@@ -76,6 +76,7 @@ class JupyterMCP(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Put the endpoint below the server's base URL."""
+        assert self.serverapp is not None  # linked by the loader before this is called
         settings = self.serverapp.web_app.settings
         self._rooms = Rooms(
             settings,
@@ -150,6 +151,7 @@ class JupyterMCP(ExtensionApp):
             store: BaseYStore = extension.ystore_class(path=f".{kind}:{file_id}.y", log=self.log)
             return store
 
+        assert self.serverapp is not None
         # Of its own: a contents manager's signature database stays with the thread that opened it.
         contents = self.serverapp.contents_manager_class(parent=self.serverapp, log=self.log)
         await recover(self._journals(), contents, store_of, self.log)

@@ -62,6 +62,6 @@ def origin_allowed(origin: str | None, host: str, settings: dict[str, Any]) -> b
         return True
     allow = settings.get("allow_origin", "")
     if allow:
-        return allow == "*" or origin == allow
+        return bool(allow == "*" or origin == allow)
     pattern = settings.get("allow_origin_pat", "")
     return bool(pattern and re.match(pattern, origin))

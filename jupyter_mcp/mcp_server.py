@@ -88,7 +88,7 @@ def _notebook_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
     async def list_notebooks() -> list[NotebookEntry]:
         """List every notebook below the server's root, except in hidden folders."""
         await caller().require("read", "contents")
-        return [NotebookEntry(**entry) for entry in await notebooks.list()]
+        return [NotebookEntry(path=one["path"], name=one["name"]) for one in await notebooks.list_all()]
 
     @server.tool(annotations=_hints("Read a notebook", **_READS))
     async def get_notebook(path: Path) -> dict[str, Any]:
@@ -102,7 +102,8 @@ def _notebook_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
     async def create_notebook(path: Path) -> NotebookEntry:
         """Create a notebook with one empty code cell; makes folders; never overwrites."""
         await caller().require("write", "contents")
-        return NotebookEntry(**await notebooks.create(path))
+        made = await notebooks.create(path)
+        return NotebookEntry(path=made["path"], name=made["name"])
 
 
 def _cell_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
@@ -209,7 +210,7 @@ def _room_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
         asking = caller()
         await asking.require("read", "contents")
         me = User(id=f"agent-{asking.key[:8]}", name=asking.name)
-        return [*(User(**one) for one in notebooks.rooms.people()), me]
+        return [*(User(id=one["id"], name=one["name"]) for one in notebooks.rooms.people()), me]
 
     @server.tool(annotations=_hints("Open rooms", **_READS))
     async def get_active_sessions() -> list[Session]:

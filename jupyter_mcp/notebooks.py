@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_server.utils import ensure_async
 from pycrdt import Map
 from tornado.web import HTTPError
@@ -38,6 +39,7 @@ class Notebooks:
         self.rooms = rooms
         self._kernels = kernels
         self._contents = settings["contents_manager"]
+        self._settings = settings
         self._max_output_bytes = max_output_bytes
         self._max_output_messages = max_output_messages
         self._max_watchers = max_watchers
@@ -58,7 +60,7 @@ class Notebooks:
     async def _join(self, path: str) -> Live:
         return await self.rooms.join(await self._existing(path))
 
-    async def list(self) -> list[dict[str, str]]:
+    async def list_all(self) -> list[dict[str, str]]:
         """Give every notebook below the root; hidden folders and checkpoints are left out."""
         if self._root:
             paths = await asyncio.to_thread(walk, self._root)
@@ -102,15 +104,25 @@ class Notebooks:
             folder = f"{folder}/{part}" if folder else part
             if not await ensure_async(self._contents.dir_exists(folder)):
                 await ensure_async(self._contents.save({"type": "directory"}, folder))
-        notebook = nbformat.v4.new_notebook()
+        notebook = nbformat.v4.new_notebook(metadata=self._kernel_metadata())  # type: ignore[no-untyped-call]
         # An empty list would get a cell with a random id each time a room is made from the file.
-        notebook.cells = [nbformat.v4.new_code_cell(metadata={"trusted": True})]
+        notebook.cells = [nbformat.v4.new_code_cell(metadata={"trusted": True})]  # type: ignore[no-untyped-call]
         model = {"type": "notebook", "format": "json", "content": notebook}
         try:
             await ensure_async(self._contents.save(model, path))
         except HTTPError as error:
             raise BadCell(f"{path!r} could not be written: {error.log_message}") from error
         return {"path": path, "name": posixpath.basename(path)}
+
+    def _kernel_metadata(self) -> dict[str, Any]:
+        """Give the default kernel's metadata, so that JupyterLab needn't ask for a kernel."""
+        name = self._settings["kernel_manager"].default_kernel_name
+        try:
+            spec = self._settings["kernel_spec_manager"].get_kernel_spec(name)
+        except NoSuchKernel:
+            return {}
+        kernelspec = {"name": name, "display_name": spec.display_name, "language": spec.language}
+        return {"kernelspec": kernelspec, "language_info": {"name": spec.language}}
 
     async def cell(self, path: str, index: int | None, cell_id: str | None) -> dict[str, Any]:
         live = await self._join(path)

@@ -18,7 +18,7 @@ class OutputSink:
     dropped and a notice on stderr says so.
     """
 
-    def __init__(self, document: YNotebook, cell: Map, max_bytes: int, max_messages: int) -> None:
+    def __init__(self, document: YNotebook, cell: Map[Any], max_bytes: int, max_messages: int) -> None:
         self._document = document
         self._cell = cell
         self._left = max_bytes

@@ -11,8 +11,8 @@ from logging import Logger
 from pathlib import Path
 from typing import Any, cast
 
-from jupyter_server_ydoc.app import YDocExtension
-from jupyter_server_ydoc.rooms import DocumentRoom
+from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
+from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_ydoc import YNotebook
 from pycrdt import Map, TransactionEvent
 

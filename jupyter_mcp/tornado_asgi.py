@@ -83,7 +83,7 @@ class MCPHandler(JupyterHandler):
     auth_resource = "mcp"
     endpoint: Endpoint
 
-    def initialize(self, endpoint: Endpoint) -> None:  # type: ignore[override]
+    def initialize(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._chunks: list[bytes] = []
         self._received = 0
