@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -26,14 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; give its exit code (errors.py lists them)."""
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
+    return run(lambda: _command(options, console), console)
+
+
+def run(action: Callable[[], None], console: Console) -> int:
+    """Run `action`; an error becomes one line on `console` and its exit code, Ctrl-C becomes 130."""
     try:
-        if options.command == "lock":
-            preferences = Preferences(
-                None if options.upgrade is None else tuple(options.upgrade), options.exclude_newer
-            )
-            make_locks(options.target or TARGETS, preferences, console)
-        else:
-            fetch(_locks(options.env, options.platform), Store(options.store), console=console, check=options.check)
+        action()
     except EnvError as error:
         console.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         return error.exit_code
@@ -41,6 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print("interrupted; run it again to go on where it stopped", highlight=False)
         return _INTERRUPTED
     return 0
+
+
+def _command(options: argparse.Namespace, console: Console) -> None:
+    if options.command == "lock":
+        upgrade = None if options.upgrade is None else tuple(options.upgrade)
+        make_locks(options.target or TARGETS, Preferences(upgrade, options.exclude_newer), console)
+    else:
+        fetch(_locks(options.env, options.platform), Store(options.store), console=console, check=options.check)
 
 
 def _locks(environment: str, platforms: str | None) -> list[Lock]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import BinaryIO
 
 import httpx
 
@@ -25,7 +25,7 @@ from env.errors import (
     StoreFullError,
 )
 from env.sources import Located
-from env.store import CHUNK, Store
+from env.store import Store
 
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
@@ -53,7 +53,7 @@ class Downloader:
     stop: threading.Event
     advance: Callable[[int], None]
     """Told of bytes gained; negative when some turned out to be no good."""
-    attempts: int = 6
+    attempts: int = 5
     first_wait_s: float = 0.5
 
     def get(self, wanted: Located) -> None:
@@ -76,14 +76,13 @@ class Downloader:
                 raise
             self.store.adopt(Path(file.name), wanted.file.sha256)
 
-    def _fill(self, wanted: Located, file: BinaryIO) -> None:
+    def _fill(self, wanted: Located, file: io.FileIO) -> None:
         self.advance(file.seek(0, os.SEEK_END))
         failures = 0
         while True:
             before = file.tell()
             try:
-                self._verify(wanted, file)
-                return
+                return self._verify(wanted, file)
             except _RetryError as error:
                 # A connection that brought something is no failure: a large file over a bad line gets through.
                 failures = 0 if file.tell() > before else failures + 1
@@ -93,17 +92,16 @@ class Downloader:
                 if self.stop.wait(min(wait_s, _LONGEST_WAIT_S)):
                     raise Stopped from None
 
-    def _verify(self, wanted: Located, file: BinaryIO) -> None:
+    def _verify(self, wanted: Located, file: io.FileIO) -> None:
         if file.tell() < wanted.file.size:
             self._receive(wanted, file)
-        file.flush()
         file.seek(0)
         actual = hashlib.file_digest(file, "sha256").hexdigest()
         if actual != wanted.file.sha256:
             self._discard(file)
             raise _RetryError(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
 
-    def _receive(self, wanted: Located, file: BinaryIO) -> None:
+    def _receive(self, wanted: Located, file: io.FileIO) -> None:
         offset = file.tell()
         # The bytes as they are stored: a content coding would make ranges and digests those of something else.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
@@ -114,10 +112,11 @@ class Downloader:
                     self._discard(file)
                 if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                     raise _RetryError(DownloadRefusedError(wanted.file.name, response.status_code))
-                for chunk in response.iter_raw(CHUNK):
+                # In the pieces they come in: httpx would drop the unfinished one when the connection breaks.
+                for chunk in response.iter_raw():
                     if self.stop.is_set():
                         raise Stopped
-                    file.write(chunk)
+                    _write(file, chunk)
                     self.advance(len(chunk))
                     if file.tell() > wanted.file.size:
                         self._discard(file)
@@ -139,7 +138,7 @@ class Downloader:
         if not response.is_success and status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise DownloadRefusedError(wanted.file.name, status)
 
-    def _discard(self, file: BinaryIO) -> None:
+    def _discard(self, file: io.FileIO) -> None:
         self.advance(-file.seek(0, os.SEEK_END))
         file.seek(0)
         file.truncate()
@@ -158,9 +157,10 @@ def _continues(response: httpx.Response, offset: int) -> bool:
 
 
 @contextmanager
-def _partial(path: Path, stop: threading.Event) -> Iterator[BinaryIO]:
+def _partial(path: Path, stop: threading.Event) -> Iterator[io.FileIO]:
     # Locked: two fetches into one store must not append to the same file.
     while True:
+        # Unbuffered, so that a byte counted is a byte written.
         with path.open("a+b", buffering=0) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -168,14 +168,26 @@ def _partial(path: Path, stop: threading.Event) -> Iterator[BinaryIO]:
                 if stop.wait(0.2):
                     raise Stopped from None
                 continue
+            if not _is_at(path, file):
+                continue
             try:
-                yield file  # type: ignore[misc] # unbuffered, so that a byte counted is a byte written
+                yield file
             finally:
-                _drop_if_adopted_elsewhere(path, file.fileno())
+                if _is_at(path, file) and os.fstat(file.fileno()).st_size == 0:
+                    path.unlink()
             return
 
 
-def _drop_if_adopted_elsewhere(path: Path, handle: int) -> None:
-    # Another process may have brought the file while we waited: ours is then empty and in nobody's use.
-    if os.fstat(handle).st_size == 0 and path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
-        path.unlink()
+def _is_at(path: Path, file: io.FileIO) -> bool:
+    # Whoever held the lock before us may have moved the file into the store or removed it.
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _write(file: io.FileIO, chunk: bytes) -> None:
+    # A disk that is nearly full takes a part first and refuses the rest at the next call.
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]

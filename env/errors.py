@@ -137,7 +137,7 @@ class OverlayReplacesError(EnvError):
 
 
 class NoArchiveError(EnvError):
-    """This host's apt configuration names no Debian archive."""
+    """The host's apt configuration names no Debian archive."""
 
     exit_code = 22
 
