@@ -91,7 +91,7 @@ def parse_platform(name: str) -> Platform:
 
 
 def parse_platforms(names: str) -> tuple[Platform, ...]:
-    """Parse a comma-separated list, e.g. ``linux/amd64,linux/arm64``; repeated names count once, in the table's order."""
+    """Parse a comma-separated list, e.g. ``linux/amd64,linux/arm64``; repeats count once, in the table's order."""
     wanted = {parse_platform(name) for name in names.split(",") if name.strip()}
     if not wanted:
         raise UnknownPlatformError(names, [platform.oci for platform in PLATFORMS])
