@@ -94,8 +94,12 @@ class Result:
     """The layers by OCI platform name."""
 
 
-def assemble(build: Build, store: Store, output: Path, done: Callable[[Layer], None]) -> Result:
-    """Make the image and write its layout to `output`; `done` is told of every layer as it is finished.
+def assemble(
+    build: Build, store: Store, output: Path, total: Callable[[int], None], done: Callable[[Layer], None]
+) -> Result:
+    """Make the image and write its layout to `output`.
+
+    `total` is told once how many layers there are, and `done` of every layer as it is finished.
 
     Raises:
         EnvError: anything that can be put right; its message says how, and `output` is as it was.
@@ -112,6 +116,7 @@ def assemble(build: Build, store: Store, output: Path, done: Callable[[Layer], N
                 build.recipe, platform, {name: lock.files for name, lock in build.locks(platform).items()}, project
             )
         ]
+        total(len(plans))
         made = list(_make(plans, settings, interpreter, store, done))
     layers = {
         platform.oci: tuple(layer for layer in made if layer.plan.platform == platform) for platform in build.platforms

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 PARTS = HERE / "parts"
 T = TypeVar("T", bound=BaseModel)
 
-AbsolutePath = Annotated[str, Field(pattern=r"^/[^\0]*[^/]$")]
+AbsolutePath = Annotated[str, Field(pattern=r"^/.*[^/]$")]
 Mode = Annotated[str, Field(pattern=r"^[0-7]{4}$")]
 
 

@@ -81,14 +81,14 @@ def _dropped(path: str, rule: Drop) -> bool:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Say whether a path fits a pattern: ``*`` stays within a folder, ``**`` does not."""
+    """Say whether a path fits a pattern: ``*`` stays within a folder, ``**`` does not, ``{a,b}`` is either."""
     return _regex(pattern).fullmatch(path) is not None
 
 
 @cache
 def _regex(pattern: str) -> re.Pattern[str]:
     pieces = []
-    for piece in re.split(r"(\*\*/|\*\*|\*|\?)", pattern):
+    for piece in re.split(r"(\*\*/|\*\*|[*?{},])", pattern):
         match piece:
             case "**/":
                 pieces.append("(?:.*/)?")
@@ -98,6 +98,12 @@ def _regex(pattern: str) -> re.Pattern[str]:
                 pieces.append("[^/]*")
             case "?":
                 pieces.append("[^/]")
+            case "{":
+                pieces.append("(?:")
+            case ",":
+                pieces.append("|")
+            case "}":
+                pieces.append(")")
             case _:
                 pieces.append(re.escape(piece))
     return re.compile("".join(pieces))
