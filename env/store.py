@@ -77,8 +77,9 @@ class Store:
     def writer(self) -> Iterator[BinaryIO]:
         """Open a temporary file in `partial` that disappears unless `adopt` has moved it away."""
         handle, name = tempfile.mkstemp(dir=self.partial, prefix="new-")
+        os.close(handle)
         try:
-            with os.fdopen(handle, "w+b") as file:
+            with Path(name).open("w+b") as file:
                 yield file
         finally:
             Path(name).unlink(missing_ok=True)
