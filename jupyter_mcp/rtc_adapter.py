@@ -11,10 +11,12 @@ from logging import Logger
 from pathlib import Path
 from typing import Any, cast
 
+from jupyter_server.utils import ensure_async
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_ydoc import YNotebook
 from pycrdt import Map, TransactionEvent
+from tornado.web import HTTPError
 
 from .errors import CellChanged, CellMissing, RoomUnavailable
 from .journal import Header, Journal
@@ -151,6 +153,17 @@ class Rooms:
         live.journal.close(delete=delete)
         self._live.pop(live.room_id, None)
 
+    async def _is_saved(self, live: Live) -> bool:
+        """Tell whether the file holds the document: upstream's save logs a failure, no more."""
+        try:
+            model = await ensure_async(
+                self._settings["contents_manager"].get(live.path, type=KIND, content=True)
+            )
+        except HTTPError as error:
+            self._log.error("%s is not readable; its journal is kept", live.path, exc_info=error)
+            return False
+        return bool(model["content"] == live.document.get())
+
     async def close(self, path: str) -> bool:
         """Save, then close the room unless people are in it; tells whether it was closed."""
         room_id = self.room_id(path)
@@ -169,7 +182,7 @@ class Rooms:
                 return False  # somebody came while it was being saved
             await extension.ywebsocket_server.delete_room(room=room)
             if live is not None:
-                self._forget(live, delete=True)
+                self._forget(live, delete=await self._is_saved(live))
             file_id = room_id.rsplit(":", 1)[-1]
             if file_id in extension.file_loaders:
                 if extension.file_loaders[file_id].number_of_subscriptions == 0:
@@ -181,7 +194,7 @@ class Rooms:
         rooms = self.extension.ywebsocket_server.rooms
         for live in list(self._live.values()):
             if rooms.get(live.room_id) is not live.room:
-                self._forget(live, delete=True)  # upstream closed it, after saving
+                self._forget(live, delete=await self._is_saved(live))  # upstream closed it
             elif live.room.clients or live.busy:
                 live.used = time.monotonic()
             elif time.monotonic() - live.used > self._idle:
