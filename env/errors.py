@@ -5,7 +5,7 @@ Exit codes 10-39 are env's, 40-69 those of images; 2 is a wrong command line, 13
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 
@@ -13,6 +13,16 @@ class EnvError(Exception):
     """Something the person who ran the command can put right. Its text is one line that says how."""
 
     exit_code: ClassVar[int] = 1
+
+    def __reduce__(self) -> tuple[Callable[[type[EnvError], str], EnvError], tuple[type[EnvError], str]]:
+        """Pickle by class and text: worker processes raise these, and the constructors take other arguments."""
+        return _restored, (type(self), str(self))
+
+
+def _restored(kind: type[EnvError], text: str) -> EnvError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, text)
+    return error
 
 
 class UnknownPlatformError(EnvError):
