@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,11 +23,12 @@ from images.bytecode import Interpreter, host
 from images.cache import key_of
 from images.entries import Kind
 from images.errors import NoSpaceError, PlatformNotOfferedError, TooManyLayersError, UnknownEnvironmentError
-from images.layers import Layer, LayerPlan, Settings, make_layer, plan_layers
+from images.layers import Layer, LayerPlan, Settings, known_layer, make_layer, plan_layers
 from images.layout import Document, Manifest, index, manifest, write_layout
 from images.ociconfig import annotations, image_config
 from images.project import project_wheel
 from images.recipe import Recipe
+from images.scratch import scratch_folder
 from images.tarball import Compression
 
 MAX_LAYERS = 127
@@ -117,7 +120,7 @@ def assemble(
             )
         ]
         total(len(plans))
-        made = list(_make(plans, settings, interpreter, store, done))
+        made = _make(plans, settings, interpreter, store, done)
     layers = {
         platform.oci: tuple(layer for layer in made if layer.plan.platform == platform) for platform in build.platforms
     }
@@ -142,19 +145,47 @@ def _make(
     interpreter: Interpreter,
     store: Store,
     done: Callable[[Layer], None],
-) -> Iterator[Layer]:
-    # Large layers first, so that no core is left alone with one at the end; results come in the order of the plans.
-    order = sorted(range(len(plans)), key=lambda number: -sum(file.size for file in plans[number].files))
-    with ProcessPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        futures = {number: pool.submit(make_layer, plans[number], settings, interpreter, store) for number in order}
-        try:
-            for number in range(len(plans)):
-                layer = futures[number].result()
-                done(layer)
-                yield layer
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+) -> list[Layer]:
+    made: dict[int, Layer] = {}
+    for number, plan in enumerate(plans):
+        if (known := known_layer(plan, settings, interpreter, store)) is not None:
+            made[number] = known
+            done(known)
+    missing = [number for number in range(len(plans)) if number not in made]
+    if missing:
+        # Large layers first, so that no core is left alone with one at the end.
+        order = sorted(missing, key=lambda number: -sum(file.size for file in plans[number].files))
+        with scratch_folder(store) as scratch, _workers(len(missing)) as pool:
+            futures = {
+                pool.submit(make_layer, plans[number], settings, interpreter, store, scratch): number
+                for number in order
+            }
+            for future in as_completed(futures):
+                made[futures[future]] = future.result()
+                done(future.result())
+    return [made[number] for number in range(len(plans))]
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    # Spawned, not forked: the progress display and the fetch have threads.
+    pool = ProcessPoolExecutor(
+        min(count, os.cpu_count() or 1), multiprocessing.get_context("spawn"), initializer=_die_of_interrupts
+    )
+    try:
+        yield pool
+    except BaseException:
+        # Nobody waits for what the others are doing; their half-made files go with the scratch folder.
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _die_of_interrupts() -> None:
+    # The parent tells the person; a worker that printed a traceback as well would bury it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def unpack_interpreter(build: Build, store: Store) -> Interpreter:

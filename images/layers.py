@@ -82,20 +82,25 @@ def _digests(folder: Path) -> list[Any]:
     ]
 
 
-def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store) -> Layer:
-    """Give a layer, from the store where it was made before.
+def known_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store) -> Layer | None:
+    """Give a layer that was made before, or None."""
+    known = Cache(store).get("layer", layer_key(plan, settings, interpreter))
+    if known is None or known["digest"] not in store:
+        return None
+    return Layer(plan, Blob(**known), reused=True)
+
+
+def make_layer(
+    plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store, scratch: Path
+) -> Layer:
+    """Make a layer into the store, with `scratch` for its unpacked files.
 
     Raises:
         ImageError: a package can't be used, or two packages bring one path.
         StoreMissError, StoreCorruptError: a locked file is not in the store as it should be.
 
     """
-    cache = Cache(store)
-    key = layer_key(plan, settings, interpreter)
-    known = cache.get("layer", key)
-    if known is not None and known["digest"] in store:
-        return Layer(plan, Blob(**known), reused=True)
-    stage = Path(tempfile.mkdtemp(dir=store.partial, prefix="layer-"))
+    stage = Path(tempfile.mkdtemp(dir=scratch))
     try:
         tree = _tree(plan, settings, Compiler(interpreter, store), store, stage)
         with store.writer() as file:
@@ -104,7 +109,7 @@ def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, st
             store.adopt(Path(file.name), blob.digest)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    cache.put("layer", key, asdict(blob))
+    Cache(store).put("layer", layer_key(plan, settings, interpreter), asdict(blob))
     return Layer(plan, blob, reused=False)
 
 
