@@ -5,42 +5,46 @@ child forked from one warm process, because marshal's output depends on what els
 a pyc is a function of the source and its path alone, in whatever order and company it is compiled.
 """
 
-import importlib._bootstrap_external as bootstrap
+from __future__ import annotations
+
 import importlib.util
 import json
+import marshal
 import os
 import sys
 import warnings
+from pathlib import Path
+
+UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 
 
-def compile_one(source, path, output):
-    with open(source, "rb") as file:
-        text = file.read()
+def compile_one(source: str, path: str, output: str) -> None:
+    """Compile one source; one that is no Python of this version gets no pyc, since importing it fails all the same."""
+    text = Path(source).read_bytes()
     try:
         code = compile(text, path, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError):
-        return  # templates and tests of other versions: importing them would fail in the same way
-    pyc = bootstrap._code_to_hash_pyc(code, importlib.util.source_hash(text), False)
-    with open(output, "wb") as file:
-        file.write(pyc)
+        return
+    head = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(text)
+    Path(output).write_bytes(head + marshal.dumps(code))
 
 
-def main():
+def main() -> None:
+    """Compile what stdin names, each in a process of its own."""
     warnings.simplefilter("ignore")
-    jobs = [json.loads(line) for line in sys.stdin]
     compile("x = 1", "warm", "exec")
-    for job in jobs:
+    for line in sys.stdin.read().splitlines():
+        source, path, output = json.loads(line)
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                compile_one(*job)
+                compile_one(source, path, output)
                 status = 0
             finally:
                 os._exit(status)
-        _, status = os.waitpid(child, 0)
-        if status:
-            sys.exit("could not compile " + job[1])
+        if os.waitpid(child, 0)[1]:
+            sys.exit(f"could not compile {path}")
 
 
 main()

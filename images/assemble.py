@@ -25,7 +25,7 @@ from images.entries import Kind
 from images.errors import NoSpaceError, PlatformNotOfferedError, TooManyLayersError, UnknownEnvironmentError
 from images.layers import Layer, LayerPlan, Settings, known_layer, make_layer, plan_layers
 from images.layout import Document, Manifest, index, manifest, write_layout
-from images.ociconfig import annotations, image_config
+from images.ociconfig import image_config, notes_of
 from images.project import project_wheel
 from images.recipe import Recipe
 from images.scratch import scratch_folder
@@ -109,7 +109,7 @@ def assemble(
 
     """
     with _space(store.root):
-        interpreter = unpack_interpreter(build, store)
+        interpreter = unpack_interpreter(store)
         settings = Settings(build.recipe, build.epoch, build.compression)
         project = project_wheel(store, build.epoch)
         plans = [
@@ -131,9 +131,9 @@ def assemble(
         if len(own) > MAX_LAYERS:
             raise TooManyLayersError(len(own), MAX_LAYERS)
         config = image_config(build.recipe, platform, build.environment, created, own)
-        notes = annotations(build.recipe, build.environment, created)
+        notes = notes_of(build.recipe, build.environment, created)
         manifests.append(manifest(platform, config, (layer.blob for layer in own), notes))
-    image = index(manifests, annotations(build.recipe, build.environment, created))
+    image = index(manifests, notes_of(build.recipe, build.environment, created))
     with _space(output):
         write_layout(output, build.recipe.image.name, image, manifests, store)
     return Result(image, tuple(manifests), layers)
@@ -188,7 +188,7 @@ def _die_of_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def unpack_interpreter(build: Build, store: Store) -> Interpreter:
+def unpack_interpreter(store: Store) -> Interpreter:
     """Give the locked Python, unpacked in the store for the host's platform.
 
     Raises:
@@ -239,5 +239,3 @@ def _space(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise NoSpaceError(path) from None
         raise
-
-

@@ -11,7 +11,7 @@ import hashlib
 import json
 import subprocess
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,7 @@ class Compiler:
         self._store = store
         self._cache = Cache(store)
 
-    def compiled(self, entries: Iterable[Entry], stage: Path) -> Iterator[Entry]:
+    def compiled(self, entries: Sequence[Entry], stage: Path) -> Iterator[Entry]:
         """Give a pyc entry for each source among `entries` that compiles; the files are staged below `stage`."""
         sources = {
             entry.path: entry.content
@@ -98,7 +98,7 @@ class Compiler:
         }
         if not sources:
             return
-        origin = next(iter(entries)).origin if isinstance(entries, list) else ""
+        origin = entries[0].origin
         stage.mkdir(parents=True)
         bundle = self._bundle(sources, stage)
         with zipfile.ZipFile(bundle) as archive:
@@ -129,7 +129,7 @@ class Compiler:
                         archive.writestr(zipfile.ZipInfo(pyc_path(path), EARLIEST), output.read_bytes())
                         output.unlink()
             file.flush()
-            file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            self._store.adopt(Path(file.name), sha256)
+            written = Path(file.name)
+            sha256 = hashlib.sha256(written.read_bytes()).hexdigest()
+            self._store.adopt(written, sha256)
         return sha256

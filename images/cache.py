@@ -16,7 +16,6 @@ from typing import Any
 from env.lock import write_atomically
 from env.store import Store
 
-
 LAYER_MODULES = ("_compile", "bytecode", "debs", "entries", "layers", "rootfs", "tarball", "wheels")
 """The modules that decide the bytes of a layer; a change of any other keeps the cache."""
 

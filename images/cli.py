@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:
-        console.print("interrupted: nothing was left half-made; run it again to go on where it stopped", highlight=False)
+        console.print(
+            "interrupted: nothing was left half-made; run it again to go on where it stopped", highlight=False
+        )
         return INTERRUPTED
     if options.json:
         print(json.dumps(_summary(result, output), indent=2))  # noqa: T201 - the result, for a program to read
@@ -83,7 +85,7 @@ def _assemble(build: Build, store: Store, output: Path, console: Console) -> Res
             if not layer.reused:
                 blob = layer.blob
                 console.print(
-                    f"{layer.plan.platform}  {layer.plan.name}: {decimal(blob.size)} ({decimal(blob.unpacked)} unpacked)",
+                    f"{layer.plan.platform}  {layer.plan.name}: {decimal(blob.size)} of {decimal(blob.unpacked)}",
                     highlight=False,
                 )
 

@@ -6,12 +6,13 @@ base part of the recipe.
 
 from __future__ import annotations
 
+import gzip
 import io
 import lzma
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import zstandard
 
@@ -55,9 +56,7 @@ def decompressed(raw: IO[bytes], suffix: str, deb: Path) -> IO[bytes]:
         case ".zst":
             return zstandard.ZstdDecompressor().stream_reader(raw)
         case ".gz":
-            import gzip  # noqa: PLC0415 - hardly any package of trixie needs it
-
-            return gzip.open(raw)
+            return cast("IO[bytes]", gzip.open(raw))
         case "":
             return raw
         case _:

@@ -90,9 +90,7 @@ def known_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, s
     return Layer(plan, Blob(**known), reused=True)
 
 
-def make_layer(
-    plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store, scratch: Path
-) -> Layer:
+def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store, scratch: Path) -> Layer:
     """Make a layer into the store, with `scratch` for its unpacked files.
 
     Raises:

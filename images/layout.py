@@ -64,14 +64,14 @@ class Manifest:
         return sum(layer.unpacked for layer in self.layers)
 
 
-def manifest(platform: Platform, config: Mapping[str, Any], layers: Iterable[Blob], notes: Mapping[str, str]) -> Manifest:
+def manifest(
+    platform: Platform, config: Mapping[str, Any], layers: Iterable[Blob], notes: Mapping[str, str]
+) -> Manifest:
     """Make the config and manifest of one platform; `config` lacks only the layers, `notes` are its annotations."""
     blobs = tuple(layers)
     rootfs = {"type": "layers", "diff_ids": [f"sha256:{blob.diff_id}" for blob in blobs]}
     config_document = Document(CONFIG_TYPE, canonical({**config, "rootfs": rootfs}))
-    described = [
-        {"mediaType": blob.media_type, "digest": f"sha256:{blob.digest}", "size": blob.size} for blob in blobs
-    ]
+    described = [{"mediaType": blob.media_type, "digest": f"sha256:{blob.digest}", "size": blob.size} for blob in blobs]
     document = Document(
         MANIFEST_TYPE,
         canonical(
@@ -90,7 +90,8 @@ def manifest(platform: Platform, config: Mapping[str, Any], layers: Iterable[Blo
 def index(manifests: Iterable[Manifest], notes: Mapping[str, str]) -> Document:
     """Make the image index: a manifest per platform."""
     entries = [
-        one.document.descriptor(platform={"os": "linux", "architecture": one.platform.architecture}) for one in manifests
+        one.document.descriptor(platform={"os": "linux", "architecture": one.platform.architecture})
+        for one in manifests
     ]
     content = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries, "annotations": dict(notes)}
     return Document(INDEX_TYPE, canonical(content))
@@ -119,7 +120,9 @@ def write_layout(folder: Path, name: str, image: Document, manifests: Iterable[M
                 _place(store, layer, blobs / layer.digest)
         (blobs / image.digest).write_bytes(image.content)
         reference = {"org.opencontainers.image.ref.name": name}
-        entry = canonical({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [image.descriptor(annotations=reference)]})
+        entry = canonical(
+            {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [image.descriptor(annotations=reference)]}
+        )
         (stage / "index.json").write_bytes(entry)
         (stage / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         _replace(stage, folder)

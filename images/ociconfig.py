@@ -14,7 +14,7 @@ ENVIRONMENT_LABEL = "io.github.jupyter-mcp.environment"
 TESTS_LABEL = "org.overthinkos.tests"
 
 
-def annotations(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
+def notes_of(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
     """Give the standard annotations, and which environment the packages come from."""
     return {
         "org.opencontainers.image.title": recipe.image.title,
@@ -41,7 +41,8 @@ def image_config(
 ) -> dict[str, Any]:
     """Give the configuration of one platform's image, without the layers' diff_ids.
 
-    Later parts add to what earlier ones say; entrypoint, command and working directory are the last part's that has one.
+    Later parts add to what earlier ones say; entrypoint, command and working directory are the last part's that has
+    one.
     """
     user = recipe.user
     configs = [part.part.config for part in recipe.parts]
@@ -59,7 +60,7 @@ def image_config(
         "StopSignal": "SIGTERM",
         "Labels": {
             **labels,
-            **annotations(recipe, environment, created),
+            **notes_of(recipe, environment, created),
             TESTS_LABEL: checks(recipe),
         },
     }
@@ -68,7 +69,5 @@ def image_config(
         "architecture": platform.architecture,
         "os": "linux",
         "config": config,
-        "history": [
-            {"created": created, "created_by": f"jupyter-mcp images: {layer.plan.name}"} for layer in layers
-        ],
+        "history": [{"created": created, "created_by": f"jupyter-mcp images: {layer.plan.name}"} for layer in layers],
     }

@@ -19,7 +19,8 @@ PREFIX = "build-"
 def scratch_folder(store: Store) -> Iterator[Path]:
     """Give an empty folder on the store's filesystem, removed at the end, however the end comes.
 
-    A lock (flock(2)) says that it is in use: the system lets go of it also after SIGKILL, so what nobody holds is swept.
+    A lock (flock(2)) says that it is in use: the system lets go of it also after SIGKILL, so what nobody holds is
+    swept.
     """
     _sweep(store.partial)
     folder = Path(tempfile.mkdtemp(dir=store.partial, prefix=PREFIX))

@@ -54,7 +54,9 @@ def stage(wheel: Path, file_name: str, root: Path) -> None:
             warnings.simplefilter("ignore", RuntimeWarning)
             installer.install(source, destination, {"INSTALLER": b"jupyter-mcp\n"})
     except FileExistsError as error:
-        raise PackageContentError(file_name, f"overwrites a file of another package ({Path(str(error)).name})") from None
+        raise PackageContentError(
+            file_name, f"overwrites a file of another package ({Path(str(error)).name})"
+        ) from None
     except (InstallerError, ValueError, KeyError) as error:
         raise PackageContentError(file_name, f"is not a usable wheel ({error})") from None
 
