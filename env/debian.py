@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from env.errors import NoArchiveError, NoNetworkError, PackageGoneError, ToolFailedError, ToolMissingError
-from env.lock import Lock, LockedFile
+from env.lock import Lock, LockedFile, Source
 from env.platforms import Platform
 from env.spec import ROOT, load, source_requirements, spec_digest
 from env.uv import Preferences
@@ -46,8 +46,10 @@ def archive_root(archive: str) -> str:
     raise NoArchiveError(archive, VARIABLES[archive])
 
 
-def lock_debian(platform: Platform, old: Lock | None, preferences: Preferences, root: Path = ROOT) -> Lock:
-    """Resolve debian.toml for a platform; versions of `old` are kept unless `preferences` frees them.
+def lock_debian(
+    source: Source, platform: Platform, old: Lock | None, preferences: Preferences, root: Path = ROOT
+) -> Lock:
+    """Resolve ``env/SOURCE.toml`` for a platform; versions of `old` are kept unless `preferences` frees them.
 
     Raises:
         PackageGoneError: a version that is to be kept is no longer in the archive.
@@ -58,18 +60,18 @@ def lock_debian(platform: Platform, old: Lock | None, preferences: Preferences, 
         raise ToolMissingError("apt-get", "make the Debian lock on a Debian or Ubuntu host or in such a container")
     if not _KEYRING.is_file():
         raise ToolMissingError("debian-archive-keyring", "install it with `apt-get install debian-archive-keyring`")
-    spec = load(root / "env" / "debian.toml")
+    spec = load(root / "env" / f"{source}.toml")
     kept = {} if old is None else {file.name: file.version for file in old.files if not preferences.frees(file.name)}
     roots = {archive: archive_root(archive) for archive in VARIABLES}
     with tempfile.TemporaryDirectory(prefix="apt-") as folder:
         apt = _Apt(Path(folder), platform, spec["suite"], roots, kept)
         apt.run("update", "--option", "APT::Update::Error-Mode=any")
-        listing = apt.run("install", "--yes", "--print-uris", *source_requirements("debian", root))
+        listing = apt.run("install", "--yes", "--print-uris", *source_requirements(source, root))
     files = tuple(file for file in _parse(listing, roots) if file.name not in spec["omit"])
     for file in files:
         if kept.get(file.name, file.version) != file.version:
             raise PackageGoneError(file.name, kept[file.name], "base")
-    return Lock("debian", platform, spec_digest("debian", root), files)
+    return Lock(source, platform, spec_digest(source, root), files)
 
 
 class _Apt:

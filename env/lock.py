@@ -20,7 +20,7 @@ from env.platforms import Platform, parse_platform
 
 LOCKS = Path(__file__).parent / "locks"
 VERSION = 1
-Source = Literal["debian", "wheels", "overlay"]
+Source = Literal["debian", "emulator", "wheels", "overlay"]
 
 
 @dataclass(frozen=True)

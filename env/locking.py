@@ -13,6 +13,7 @@ from env.errors import LockMissingError
 from env.lock import LOCKS, Lock, Source, lock_name, read_lock, write_atomically, write_lock
 from env.platforms import PLATFORMS, Platform
 from env.requirements import LAB, NOXW, TOOLS, compile_file, newest, pins
+from env.spec import DEBIAN
 from env.uv import Preferences
 from env.wheels import lock_wheels
 
@@ -62,7 +63,7 @@ def _base(work: Path, preferences: Preferences, console: Console) -> tuple[list[
     locks = []
     for platform in PLATFORMS:
         console.print(f"resolving Debian packages for {platform}", highlight=False)
-        locks.append(lock_debian(platform, _old("debian", platform), preferences))
+        locks += [lock_debian(source, platform, _old(source, platform), preferences) for source in DEBIAN]
     return locks, []
 
 

@@ -13,6 +13,7 @@ from env.debian import archive_root
 from env.errors import LockFormatError, PackageGoneError
 from env.lock import Lock, LockedFile
 from env.platforms import Platform
+from env.spec import DEBIAN
 from env.uv import compile_requirements
 from env.wheels import platform_options
 
@@ -37,7 +38,7 @@ def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
     """
     if not files:
         return []
-    if lock.source == "debian":
+    if lock.source in DEBIAN:
         return [_in_archive(file, lock) for file in files]
     with tempfile.TemporaryDirectory(prefix="locate-") as folder:
         urls = _wheel_urls(files, lock.platform, Path(folder))

@@ -12,6 +12,8 @@ from env.errors import SpecError, StaleLockError
 from env.lock import Lock, Source
 
 ROOT = Path(__file__).parent.parent
+DEBIAN: tuple[Source, ...] = ("debian", "emulator")
+"""The sources that come from Debian's archive, each with a spec of its own: ``env/SOURCE.toml``."""
 GROUPS: dict[Source, tuple[str, ...]] = {"wheels": ("jupyter", "services"), "overlay": ("overlay",)}
 """Dependency groups of pyproject.toml, by the lock they go into."""
 
@@ -46,8 +48,8 @@ def group_requirements(*groups: str, root: Path = ROOT) -> list[str]:
 
 def source_requirements(source: Source, root: Path = ROOT) -> list[str]:
     """Give what is asked for from that source; the overlay also has what our own distribution requires."""
-    if source == "debian":
-        return sorted(load(root / "env" / "debian.toml")["packages"])
+    if source in DEBIAN:
+        return sorted(load(root / "env" / f"{source}.toml")["packages"])
     lines = set(group_requirements(*GROUPS[source], root=root))
     if source == "overlay":
         lines |= set(load(root / "pyproject.toml")["project"]["dependencies"])
@@ -57,8 +59,8 @@ def source_requirements(source: Source, root: Path = ROOT) -> list[str]:
 def spec_digest(source: Source, root: Path = ROOT) -> str:
     """Give the sha256 of the spec of a source in canonical form (sorted, compact JSON)."""
     spec: dict[str, Any] = {"source": source, "requirements": source_requirements(source, root)}
-    if source == "debian":
-        data = load(root / "env" / "debian.toml")
+    if source in DEBIAN:
+        data = load(root / "env" / f"{source}.toml")
         spec |= {"suite": data["suite"], "omit": sorted(data["omit"])}
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -72,4 +74,4 @@ def require_fresh(lock: Lock, root: Path = ROOT) -> None:
 
     """
     if lock.spec != spec_digest(lock.source, root):
-        raise StaleLockError(lock.file_name, "base" if lock.source == "debian" else "wheels")
+        raise StaleLockError(lock.file_name, "base" if lock.source in DEBIAN else "wheels")
