@@ -52,17 +52,13 @@ class JupyterMCP(ExtensionApp):
     )
     kernel_ready_timeout = Float(300, config=True, help="Seconds a new kernel may take to answer.")
     interrupt_grace = Float(30, config=True, help="Seconds an interrupted cell may take to end.")
-    room_idle_timeout = Float(
-        600, config=True, help="Seconds until a room that only agents used is saved and closed."
-    )
+    room_idle_timeout = Float(600, config=True, help="Seconds until a room that only agents used is saved and closed.")
     journal_dir = Unicode(
         "",
         config=True,
         help="Folder of the edit journals. Default: a folder in Jupyter's data directory.",
     )
-    journal_fsync = Bool(
-        False, config=True, help="Also survive power loss: fsync each edit before the reply."
-    )
+    journal_fsync = Bool(False, config=True, help="Also survive power loss: fsync each edit before the reply.")
 
     _endpoint: Endpoint
     _rooms: Rooms

@@ -31,9 +31,7 @@ class Caller:
 
     async def require(self, action: Action, resource: str) -> None:
         """Ask the server's Authorizer; raises NotAllowed."""
-        allowed = self.handler.authorizer.is_authorized(
-            self.handler, self.handler.current_user, action, resource
-        )
+        allowed = self.handler.authorizer.is_authorized(self.handler, self.handler.current_user, action, resource)
         if not await ensure_async(allowed):
             raise NotAllowed(f"You may not {action} {resource} on this server; ask its owner.")
 

@@ -55,9 +55,7 @@ class Kernel:
 class Kernels:
     """The kernels of notebooks, found through Jupyter's own session manager."""
 
-    def __init__(
-        self, settings: dict[str, Any], log: Logger, *, ready_timeout: float, grace: float
-    ) -> None:
+    def __init__(self, settings: dict[str, Any], log: Logger, *, ready_timeout: float, grace: float) -> None:
         self._sessions = settings["session_manager"]
         self._managers = settings["kernel_manager"]
         self._log = log
@@ -111,13 +109,9 @@ class Kernels:
             await client.wait_for_ready(timeout=self._ready_timeout)
         except RuntimeError as error:
             client.stop_channels()
-            raise KernelUnavailable(
-                "The kernel did not answer in time; try again, or restart it."
-            ) from error
+            raise KernelUnavailable("The kernel did not answer in time; try again, or restart it.") from error
         kernel = Kernel(kernel_id, manager, client)
-        kernel.readers = [
-            asyncio.create_task(kernel.read(name, self._log)) for name in ("iopub", "shell")
-        ]
+        kernel.readers = [asyncio.create_task(kernel.read(name, self._log)) for name in ("iopub", "shell")]
         self._kernels[kernel_id] = kernel
         return kernel
 
@@ -178,9 +172,7 @@ class Kernels:
             if deadline is not None:
                 wait = min(wait, deadline - time.monotonic())
                 if wait <= 0:
-                    raise ExecutionTimeout(
-                        f"The cell ran over {timeout:g} s and was interrupted; raise `timeout`."
-                    )
+                    raise ExecutionTimeout(f"The cell ran over {timeout:g} s and was interrupted; raise `timeout`.")
             try:
                 kind, content = await asyncio.wait_for(inbox.get(), wait)
             except TimeoutError:
@@ -201,9 +193,7 @@ class Kernels:
                 sink.take(kind, content)
         return count
 
-    async def _interrupt(
-        self, kernel: Kernel, inbox: asyncio.Queue[tuple[str, dict[str, Any]]]
-    ) -> None:
+    async def _interrupt(self, kernel: Kernel, inbox: asyncio.Queue[tuple[str, dict[str, Any]]]) -> None:
         """Interrupt and wait up to `grace` seconds for idle, so that the next run starts clean."""
         await ensure_async(kernel.manager.interrupt_kernel())
         deadline = time.monotonic() + self._grace

@@ -17,12 +17,8 @@ from .tornado_asgi import DISCONNECT_KEY
 
 CellType = Literal["code", "markdown", "raw"]
 Path = Annotated[str, Field(description="Notebook path below the server's root, e.g. 'a/b.ipynb'")]
-Index = Annotated[
-    int | None, Field(description="Cell position from 0; negative counts from the end")
-]
-CellId = Annotated[
-    str | None, Field(description="The cell's id; lasting, wins over `index`; prefer it")
-]
+Index = Annotated[int | None, Field(description="Cell position from 0; negative counts from the end")]
+CellId = Annotated[str | None, Field(description="The cell's id; lasting, wins over `index`; prefer it")]
 Expected = Annotated[
     str | None,
     Field(description="`revision` from get_cell; the call is refused if the cell changed since"),
@@ -96,9 +92,7 @@ def _notebook_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
         await caller().require("read", "contents")
         return await notebooks.get(path)
 
-    @server.tool(
-        annotations=_hints("Create a notebook", reads=False, destroys=False, repeatable=False)
-    )
+    @server.tool(annotations=_hints("Create a notebook", reads=False, destroys=False, repeatable=False))
     async def create_notebook(path: Path) -> NotebookEntry:
         """Create a notebook with one empty code cell; makes folders; never overwrites."""
         await caller().require("write", "contents")
@@ -113,9 +107,7 @@ def _cell_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
         await caller().require("read", "contents")
         return await notebooks.cell(path, index, cell_id)
 
-    @server.tool(
-        annotations=_hints("Change a cell", reads=False, destroys=True, repeatable=True)
-    )
+    @server.tool(annotations=_hints("Change a cell", reads=False, destroys=True, repeatable=True))
     async def update_cell(
         path: Path,
         index: Index = None,
@@ -129,9 +121,7 @@ def _cell_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
         at = await notebooks.update(path, index, source, cell_type, cell_id, expected)
         return f"Cell {at} updated"
 
-    @server.tool(
-        annotations=_hints("Insert a cell", reads=False, destroys=False, repeatable=False)
-    )
+    @server.tool(annotations=_hints("Insert a cell", reads=False, destroys=False, repeatable=False))
     async def insert_cell(
         path: Path,
         index: Annotated[int, Field(description="Position; -1 or the cell count mean the end")],
@@ -144,12 +134,8 @@ def _cell_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
         at, _ = await notebooks.insert(path, index, source, cell_type, expected)
         return f"Cell inserted at index {at}"
 
-    @server.tool(
-        annotations=_hints("Delete a cell", reads=False, destroys=True, repeatable=False)
-    )
-    async def delete_cell(
-        path: Path, index: Index = None, cell_id: CellId = None, expected: Expected = None
-    ) -> str:
+    @server.tool(annotations=_hints("Delete a cell", reads=False, destroys=True, repeatable=False))
+    async def delete_cell(path: Path, index: Index = None, cell_id: CellId = None, expected: Expected = None) -> str:
         """Delete a cell. Later cells move up by one."""
         await caller().require("write", "contents")
         return f"Cell {await notebooks.delete(path, index, cell_id, expected)} deleted"
@@ -160,9 +146,7 @@ def _cell_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
         index: Index = None,
         cell_id: CellId = None,
         expected: Expected = None,
-        timeout: Annotated[
-            float | None, Field(gt=0, description="Seconds; then the kernel is interrupted")
-        ] = None,
+        timeout: Annotated[float | None, Field(gt=0, description="Seconds; then the kernel is interrupted")] = None,
     ) -> list[CellOutput]:
         """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.
 

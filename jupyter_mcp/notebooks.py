@@ -152,9 +152,7 @@ class Notebooks:
                 document.set_cell(at, source=source)
         return at
 
-    async def insert(
-        self, path: str, index: int, source: str, cell_type: str, expected: str | None
-    ) -> tuple[int, str]:
+    async def insert(self, path: str, index: int, source: str, cell_type: str, expected: str | None) -> tuple[int, str]:
         """Insert a cell; -1 and the number of cells mean the end. Gives its index and id."""
         live = await self._join(path)
         document = live.document
@@ -169,9 +167,7 @@ class Notebooks:
             document.ycells.insert(at, document.create_ycell(cell))
         return at, str(cell["id"])
 
-    async def delete(
-        self, path: str, index: int | None, cell_id: str | None, expected: str | None
-    ) -> int:
+    async def delete(self, path: str, index: int | None, cell_id: str | None, expected: str | None) -> int:
         live = await self._join(path)
         with live.document.ydoc.transaction():
             at = live.locate(index, cell_id)

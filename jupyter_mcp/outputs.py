@@ -77,9 +77,7 @@ class OutputSink:
 
     def fail(self, name: str, message: str) -> None:
         """Show a failure of the run itself (timeout, dead kernel) where the person looks."""
-        self._append(
-            {"output_type": "error", "ename": name, "evalue": message, "traceback": [message]}
-        )
+        self._append({"output_type": "error", "ename": name, "evalue": message, "traceback": [message]})
 
     def _clear(self) -> None:
         self.outputs.clear()

@@ -36,9 +36,7 @@ async def recover(folder: Path, contents: Any, store_of: StoreFactory, log: Logg
             file.unlink()
 
 
-async def _finish(
-    found: Replay, contents: Any, store_of: StoreFactory, log: Logger
-) -> None:
+async def _finish(found: Replay, contents: Any, store_of: StoreFactory, log: Logger) -> None:
     path = found.header.path
     try:
         model = await ensure_async(contents.get(path, type="notebook", content=True))
@@ -61,9 +59,7 @@ async def _finish(
         log.error("%s changed on disk after a crash; unsaved edits are in %s", found.header.path, path)
     else:
         log.warning("Recovered unsaved edits of %s", path)
-    await ensure_async(
-        contents.save({"type": "notebook", "format": "json", "content": final}, path)
-    )
+    await ensure_async(contents.save({"type": "notebook", "format": "json", "content": final}, path))
     if ours:
         await _bring_store_in_step(found, doc, store_of)
 

@@ -62,9 +62,7 @@ class Live:
         cell: Map[Any] = self.document.ycells[index]
         now = revision(cell["cell_type"], str(cell["source"]))
         if expected is not None and expected != now:
-            raise CellChanged(
-                f"Cell {index} changed since you read it (now {now}); get_cell and decide again."
-            )
+            raise CellChanged(f"Cell {index} changed since you read it (now {now}); get_cell and decide again.")
 
     def cell(self, index: int) -> dict[str, Any]:
         """Give a cell as nbformat, always with its id, plus its `revision` and `index`."""
@@ -77,9 +75,7 @@ class Live:
 class Rooms:
     """Finds, creates, saves and closes rooms; one per notebook."""
 
-    def __init__(
-        self, settings: dict[str, Any], folder: Path, log: Logger, *, fsync: bool, idle: float
-    ) -> None:
+    def __init__(self, settings: dict[str, Any], folder: Path, log: Logger, *, fsync: bool, idle: float) -> None:
         self._settings = settings
         self._folder = folder
         self._log = log
@@ -94,7 +90,7 @@ class Rooms:
         found = self._settings.get("jupyter_server_ydoc")
         if found is None:
             raise RoomUnavailable("jupyter-collaboration is not enabled on this server.")
-        return cast(YDocExtension, found)
+        return cast("YDocExtension", found)
 
     def room_id(self, path: str) -> str | None:
         """Give the id of the notebook's room, open or not; None if the file was never indexed."""
@@ -125,7 +121,7 @@ class Rooms:
         if live is None or live.room is not room:
             if live is not None:
                 self._forget(live, delete=False)
-            live = self._attach(path, room_id, room, cast(YNotebook, room._document))
+            live = self._attach(path, room_id, room, cast("YNotebook", room._document))
         live.path = path
         live.used = time.monotonic()
         return live
@@ -134,9 +130,7 @@ class Rooms:
         file = self._folder / f"{room_id.rsplit(':', 1)[-1]}.journal"
         loader = room._file
         ydoc = document.ydoc
-        journal = Journal(
-            file, Header(room_id, path), ydoc.get_update(), str(loader.last_modified), self._fsync
-        )
+        journal = Journal(file, Header(room_id, path), ydoc.get_update(), str(loader.last_modified), self._fsync)
         pending: list[Callable[[], bytes]] = [ydoc.get_update]
 
         def on_update(event: TransactionEvent) -> None:
@@ -156,9 +150,7 @@ class Rooms:
     async def _is_saved(self, live: Live) -> bool:
         """Tell whether the file holds the document: upstream's save logs a failure, no more."""
         try:
-            model = await ensure_async(
-                self._settings["contents_manager"].get(live.path, type=KIND, content=True)
-            )
+            model = await ensure_async(self._settings["contents_manager"].get(live.path, type=KIND, content=True))
         except HTTPError as error:
             self._log.error("%s is not readable; its journal is kept", live.path, exc_info=error)
             return False

@@ -100,17 +100,14 @@ class MCPHandler(JupyterHandler):
             if not self.endpoint.allow_unauthenticated:
                 raise web.HTTPError(
                     403,
-                    "This server has no authentication; set a token, or opt in with "
-                    "JupyterMCP.allow_unauthenticated.",
+                    "This server has no authentication; set a token, or opt in with JupyterMCP.allow_unauthenticated.",
                 )
         elif not self._credential:
             raise web.HTTPError(401, "Send 'Authorization: Bearer TOKEN'.")
         await super().prepare(_redirect_to_login=False)
         if self.current_user is None:
             raise web.HTTPError(401, "The token is not valid.")
-        if not origin_allowed(
-            self.request.headers.get("Origin"), self.request.host, self.settings
-        ):
+        if not origin_allowed(self.request.headers.get("Origin"), self.request.host, self.settings):
             raise web.HTTPError(403, "This origin is not allowed.")
         if self.request.method not in VERBS:
             raise web.HTTPError(405)

@@ -70,16 +70,27 @@ class Server:
             environment["PYTHONPATH"] = str(SOURCE)
             environment["JUPYTER_CONFIG_PATH"] = str(SOURCE / "jupyter_mcp" / "etc" / "jupyter")
         command = [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-            "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}",
-            "--ServerApp.port_retries=0", f"--ServerApp.base_url={self.base_url}",
-            f"--ServerApp.root_dir={self.folder}", *self.options,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}",
+            "--ServerApp.port_retries=0",
+            f"--ServerApp.base_url={self.base_url}",
+            f"--ServerApp.root_dir={self.folder}",
+            *self.options,
+        ]
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log,
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         for _ in range(600):
             assert self.process.poll() is None, self.log
             try:
@@ -116,9 +127,7 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer
     servers: list[Server] = []
 
     def make(**settings: Any) -> Server:
-        server = Server(
-            tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("home"), **settings
-        )
+        server = Server(tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("home"), **settings)
         servers.append(server)
         return server.start()
 

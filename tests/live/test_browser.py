@@ -17,9 +17,14 @@ from .test_tools import call, fresh
 CHROMIUM = shutil.which("chromium")
 # As root there is no sandbox; the rest keeps Chromium from calling home.
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def colours(picture: bytes) -> int:
@@ -51,9 +56,7 @@ def test_an_agents_edit_shows_on_the_screen(server: Server, tmp_path: Path) -> N
             await page.wait_for_selector(".jp-Notebook .jp-Cell")
             await page.evaluate("window.notReloaded = true")
             before = await cell_count(page)
-            await call(
-                client, "insert_cell", path=path, index=0, source="print('from the ' + 'agent')"
-            )
+            await call(client, "insert_cell", path=path, index=0, source="print('from the ' + 'agent')")
             await page.get_by_text("from the ").first.wait_for()
             assert await cell_count(page) == before + 1
             await call(client, "execute_cell", path=path, index=0)

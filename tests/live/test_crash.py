@@ -21,14 +21,16 @@ from .test_tools import call, fresh
 
 ROUNDS = int(os.environ.get("JUPYTER_MCP_CRASH_ROUNDS", "3"))
 GONE = (
-    httpx2.TransportError, ToolError, RuntimeError, ExceptionGroup,
-    websockets.ConnectionClosed, ConnectionError,
-)  # fmt: skip
+    httpx2.TransportError,
+    ToolError,
+    RuntimeError,
+    ExceptionGroup,
+    websockets.ConnectionClosed,
+    ConnectionError,
+)
 
 
-async def crash_once(
-    server: Server, path: str, tab: YNotebook, number: int, wait: float, kept: list[str]
-) -> None:
+async def crash_once(server: Server, path: str, tab: YNotebook, number: int, wait: float, kept: list[str]) -> None:
     """Edit with a person in the room, then kill the server `wait` seconds after the reply."""
     async with in_room(server, path, tab), server.client() as client:
         source = f"round = {number}"

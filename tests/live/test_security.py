@@ -58,9 +58,7 @@ def test_the_token_is_in_no_log(server: Server) -> None:
 def test_without_authentication_the_endpoint_is_closed(make_server: MakeServer) -> None:
     server = make_server(options=("--IdentityProvider.token=",), token="")
     assert send(server, "POST").status_code == 403
-    opted = make_server(
-        options=("--IdentityProvider.token=", "--JupyterMCP.allow_unauthenticated=True"), token=""
-    )
+    opted = make_server(options=("--IdentityProvider.token=", "--JupyterMCP.allow_unauthenticated=True"), token="")
     assert send(opted, "POST").status_code < 401
     assert "open to anyone" in opted.log
 

@@ -15,10 +15,20 @@ from fastmcp.exceptions import ToolError
 from .conftest import MakeServer, Server
 
 TOOLS = {
-    "list_notebooks", "get_notebook", "create_notebook", "get_cell", "update_cell", "insert_cell",
-    "delete_cell", "execute_cell", "open_notebook_session", "close_notebook_session",
-    "watch_notebook", "get_active_users", "get_active_sessions",
-}  # fmt: skip
+    "list_notebooks",
+    "get_notebook",
+    "create_notebook",
+    "get_cell",
+    "update_cell",
+    "insert_cell",
+    "delete_cell",
+    "execute_cell",
+    "open_notebook_session",
+    "close_notebook_session",
+    "watch_notebook",
+    "get_active_users",
+    "get_active_sessions",
+}
 
 
 def fresh() -> str:
@@ -41,9 +51,11 @@ def test_thirteen_tools_each_with_schema_and_hints(server: Server, era: str) -> 
             assert tool.output_schema
             hints = tool.annotations
             assert None not in (
-                hints.read_only_hint, hints.destructive_hint,
-                hints.idempotent_hint, hints.open_world_hint,
-            )  # fmt: skip
+                hints.read_only_hint,
+                hints.destructive_hint,
+                hints.idempotent_hint,
+                hints.open_world_hint,
+            )
 
     asyncio.run(run())
 
@@ -54,7 +66,7 @@ def test_a_cell_is_inserted_run_read_and_saved(server: Server) -> None:
     async def run() -> None:
         async with server.client() as client:
             made = await call(client, "create_notebook", path=path)
-            assert made == {"path": path, "name": path.split("/")[-1]}
+            assert made == {"path": path, "name": path.rsplit("/", maxsplit=1)[-1]}
             assert made in await call(client, "list_notebooks")
             inserted = await call(client, "insert_cell", path=path, index=0, source="1+1")
             assert inserted == "Cell inserted at index 0"
@@ -83,14 +95,16 @@ def test_a_cell_keeps_its_id_and_a_stale_write_is_refused(server: Server) -> Non
             await call(client, "update_cell", path=path, index=1, source="a = 2")
             with pytest.raises(ToolError, match="changed since"):
                 await call(
-                    client, "update_cell", path=path, cell_id=cell["id"],
-                    source="a = 3", expected=cell["revision"],
-                )  # fmt: skip
+                    client,
+                    "update_cell",
+                    path=path,
+                    cell_id=cell["id"],
+                    source="a = 3",
+                    expected=cell["revision"],
+                )
             now = await call(client, "get_cell", path=path, cell_id=cell["id"])
             assert (now["source"], now["id"], now["index"]) == ("a = 2", cell["id"], 1)
-            assert await call(client, "delete_cell", path=path, cell_id=cell["id"]) == (
-                "Cell 1 deleted"
-            )
+            assert await call(client, "delete_cell", path=path, cell_id=cell["id"]) == ("Cell 1 deleted")
             with pytest.raises(ToolError, match="No cell with id"):
                 await call(client, "get_cell", path=path, cell_id=cell["id"])
 
@@ -99,9 +113,19 @@ def test_a_cell_keeps_its_id_and_a_stale_write_is_refused(server: Server) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["../x.ipynb", "a/../../x.ipynb", "%2e%2e/x.ipynb", ".hidden.ipynb", "a/.b/x.ipynb", "x.txt",
-     "x\\..\\y.ipynb", "", "..%2fx.ipynb", "link.ipynb"],
-)  # fmt: skip
+    [
+        "../x.ipynb",
+        "a/../../x.ipynb",
+        "%2e%2e/x.ipynb",
+        ".hidden.ipynb",
+        "a/.b/x.ipynb",
+        "x.txt",
+        "x\\..\\y.ipynb",
+        "",
+        "..%2fx.ipynb",
+        "link.ipynb",
+    ],
+)
 def test_no_path_leaves_the_root(server: Server, path: str) -> None:
     link = server.folder / "link.ipynb"
     outside = server.home / "outside.ipynb"
