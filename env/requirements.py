@@ -29,6 +29,7 @@ class RequirementsFile:
 
 LAB = RequirementsFile("lab.txt", ("jupyter", "services", "overlay"))
 TOOLS = RequirementsFile("tools.txt", ("tools", "tests", "lint"), constraints="lab.txt")
+CONDA_LOCK_TOOL = RequirementsFile("conda-lock.txt", ("conda-lock",))
 NOXW = RequirementsFile("noxw.txt", ("noxw",), constraints="tools.txt")
 
 

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from env.errors import EnvError
 from env.fetch import fetch
+from env.fresh import require_fresh
 from env.platforms import parse_platform, parse_platforms
-from env.spec import require_fresh
 from env.store import Store
 from images.assemble import Build, Result, assemble
 from images.layers import Layer
