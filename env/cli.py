@@ -1,4 +1,4 @@
-"""The command line: ``python -m env lock|fetch``; the nox sessions call the same."""
+"""The command line: ``python -m env lock|fetch|verify``; the nox sessions call the same."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from env.platforms import PLATFORMS, Platform, parse_platforms
 from env.records import VARIABLE as RECORDS_VARIABLE
 from env.store import Store
 from env.uv import Preferences
+from env.verify import verify
 
 _INTERRUPTED = 130
 
@@ -48,6 +49,8 @@ def _command(options: argparse.Namespace, console: Console) -> None:
         upgrade = None if options.upgrade is None else tuple(options.upgrade)
         records = None if options.live else options.records
         make_locks(options.target or TARGETS, Preferences(upgrade, options.exclude_newer), console, records)
+    elif options.command == "verify":
+        verify(console, joint=not options.offline)
     else:
         fetch(_locks(options.env, options.platform), Store(options.store), console=console, check=options.check)
 
@@ -87,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     get.add_argument("--env", choices=sorted(ENVIRONMENTS), default="wheels", help="environment (default: wheels)")
     get.add_argument("--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)")
     get.add_argument("--check", action="store_true", help="read every stored file again and replace corrupted ones")
+    check = commands.add_parser("verify", help="check that every lock answers its spec and holds what it promises")
+    check.add_argument("--offline", action="store_true", help="leave out the joint solve, which asks the package index")
     return parser
 
 

@@ -110,6 +110,12 @@ def environment_markers(platform: Platform) -> dict[str, str]:
     }
 
 
+def marked_requirements(lines: Iterable[str], platform: Platform) -> list[str]:
+    """Give the requirement lines that apply on a platform, without their markers (PEP 508)."""
+    requirements = [Requirement(line) for line in lines]
+    return [_unmarked(one) for one in requirements if _applies(one, frozenset(), platform)]
+
+
 def with_requires(
     files: tuple[LockedFile, ...], asked: Iterable[str], platform: Platform, store: Store
 ) -> tuple[LockedFile, ...]:

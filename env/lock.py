@@ -94,6 +94,13 @@ def read_lock(path: Path) -> Lock:
 
 def write_lock(lock: Lock, folder: Path = LOCKS) -> Path:
     """Write a lock, atomically: the old one stands until the new one is complete."""
+    path = folder / lock.file_name
+    write_atomically(path, lock_text(lock).encode())
+    return path
+
+
+def lock_text(lock: Lock) -> str:
+    """Give a lock in its canonical form."""
     entries = [
         {key: value for key, value in asdict(file).items() if value not in (None, ())}
         for file in sorted(lock.files, key=lambda file: (file.name, file.file))
@@ -107,9 +114,7 @@ def write_lock(lock: Lock, folder: Path = LOCKS) -> Path:
             "package": entries,
         }
     )
-    path = folder / lock.file_name
-    write_atomically(path, f"# Made by `./noxw -s lock`; do not edit.\n{text}".encode())
-    return path
+    return f"# Made by `./noxw -s lock`; do not edit.\n{text}"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -66,6 +66,20 @@ def pins(path: Path) -> dict[str, str]:
     return {name: " | ".join(versions) for name, versions in found.items()}
 
 
+def hashes(path: Path) -> dict[tuple[str, str], frozenset[str]]:
+    """Give the sha256 digests of a requirements file by name and version."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    key = ("", "")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, separator, rest = line.partition("==")
+        if separator and line[0].isalnum():
+            key = (name.strip(), rest.partition(" ")[0])
+        elif "--hash=sha256:" in line:
+            digest = line.partition("--hash=sha256:")[2].partition(" ")[0]
+            found[key] = found.get(key, frozenset()) | {digest}
+    return found
+
+
 def _without_comments(path: Path) -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
     return "".join(f"{line}\n" for line in lines if not line.startswith("#"))
