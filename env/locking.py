@@ -62,23 +62,23 @@ def _base(work: Path, preferences: Preferences, console: Console) -> tuple[list[
     del work
     locks = []
     for platform in PLATFORMS:
-        console.print(f"resolving Debian packages for {platform}", highlight=False)
+        console.print(f"resolving Debian packages for {platform}")
         locks += [lock_debian(source, platform, _old(source, platform), preferences) for source in DEBIAN]
     return locks, []
 
 
 def _wheels(work: Path, preferences: Preferences, console: Console) -> tuple[list[Lock], list[Path]]:
-    console.print("resolving lab.txt for every Python and system", highlight=False)
+    console.print("resolving lab.txt for every Python and system")
     lab = compile_file(LAB, work, preferences)
     locks: list[Lock] = []
     for platform in PLATFORMS:
-        console.print(f"resolving wheels for {platform}", highlight=False)
+        console.print(f"resolving wheels for {platform}")
         locks += lock_wheels(platform, lab, work)
     return locks, [lab]
 
 
 def _tools(work: Path, preferences: Preferences, console: Console) -> tuple[list[Lock], list[Path]]:
-    console.print("resolving tools.txt and noxw.txt", highlight=False)
+    console.print("resolving tools.txt and noxw.txt")
     if not newest(LAB.name, work).is_file():
         raise LockMissingError(LOCKS / LAB.name)
     return [], [compile_file(file, work, preferences) for file in (TOOLS, NOXW)]
@@ -95,6 +95,6 @@ def _versions(lock: Lock | None) -> dict[str, str]:
 
 def _print_changes(name: str, old: Mapping[str, str], new: Mapping[str, str], console: Console) -> None:
     lines = changes(old, new)
-    console.print(f"{name}: {len(new)} packages, {len(lines)} changed", highlight=False)
+    console.print(f"{name}: {len(new)} packages, {len(lines)} changed")
     for line in lines:
-        console.print(f"  {line}", highlight=False, markup=False)
+        console.print(f"  {line}", markup=False)
