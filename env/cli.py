@@ -27,7 +27,7 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; give its exit code (errors.py lists them)."""
     options = _parser().parse_args(arguments)
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     return run(lambda: _command(options, console), console)
 
 
@@ -36,10 +36,10 @@ def run(action: Callable[[], None], console: Console) -> int:
     try:
         action()
     except EnvError as error:
-        console.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"error: {error}", style="red", markup=False)
         return error.exit_code
     except KeyboardInterrupt:
-        console.print("interrupted; run it again to go on where it stopped", highlight=False)
+        console.print("interrupted; run it again to go on where it stopped")
         return _INTERRUPTED
     return 0
 

@@ -57,7 +57,7 @@ def _present(store: Store, file: LockedFile, check: bool) -> bool:
 
 def _download(places: Sequence[Located], store: Store, console: Console) -> None:
     total = sum(place.file.size for place in places)
-    console.print(f"fetching {len(places)} files, {decimal(total)}", highlight=False)
+    console.print(f"fetching {len(places)} files, {decimal(total)}")
     stop = threading.Event()
     with (
         _progress(console) as progress,
@@ -77,7 +77,7 @@ def _download(places: Sequence[Located], store: Store, console: Console) -> None
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
     _raise_first(future.exception() for future in done)
-    console.print(f"fetched {len(places)} files, {decimal(total)}", highlight=False)
+    console.print(f"fetched {len(places)} files, {decimal(total)}")
 
 
 def _raise_first(errors: Iterable[BaseException | None]) -> None:

@@ -85,23 +85,23 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 def _base(made: _Made, preferences: Preferences, console: Console) -> None:
     for platform in PLATFORMS:
-        console.print(f"resolving Debian packages for {platform}", highlight=False)
+        console.print(f"resolving Debian packages for {platform}")
         for source in DEBIAN:
             made.add_lock(lock_debian(source, platform, _old(source, platform), preferences))
 
 
 def _wheels(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:
-    console.print("resolving lab.txt for every Python and system", highlight=False)
+    console.print("resolving lab.txt for every Python and system")
     lab = compile_file(LAB, work, preferences)
     made.add_requirements(lab)
     for platform in PLATFORMS:
-        console.print(f"resolving wheels for {platform}", highlight=False)
+        console.print(f"resolving wheels for {platform}")
         for lock in lock_wheels(platform, lab, work):
             made.add_lock(lock)
 
 
 def _tools(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:
-    console.print("resolving tools.txt, noxw.txt and conda-lock.txt", highlight=False)
+    console.print("resolving tools.txt, noxw.txt and conda-lock.txt")
     if not newest(LAB.name, work).is_file():
         raise LockMissingError(LOCKS / LAB.name)
     for file in (TOOLS, NOXW, CONDA_LOCK_TOOL):
@@ -111,7 +111,7 @@ def _tools(made: _Made, work: Path, preferences: Preferences, console: Console) 
 def _conda(made: _Made, work: Path, preferences: Preferences, console: Console, records: Path | None) -> None:
     manifest = read_manifest()
     source = ", ".join(manifest.channels) if records is None else f"the records in {records}"
-    console.print(f"solving pixi.toml against {source}", highlight=False)
+    console.print(f"solving pixi.toml against {source}")
     place = ROOT / PIXI_LOCK
     folder = work / "conda"
     folder.mkdir()
@@ -125,7 +125,7 @@ def _conda(made: _Made, work: Path, preferences: Preferences, console: Console, 
     text.write_text(conda_lock_text(lock, manifest), encoding="utf-8")
     resolver = Resolver(preferences, folder, Store(), console)
     for platform in manifest.platforms:
-        console.print(f"resolving the overlay over conda for {platform}", highlight=False)
+        console.print(f"resolving the overlay over conda for {platform}")
         packages = lock.packages[DEFAULT][platform.conda]
         made.add_lock(resolver.lock(platform, packages, _old("conda-overlay", platform)))
     made.files += [(solved, place), (text, ROOT / CONDA_LOCK)]
@@ -146,6 +146,6 @@ def _versions(lock: Lock | None) -> dict[str, str]:
 
 def _print_changes(name: str, old: Mapping[str, str], new: Mapping[str, str], console: Console) -> None:
     lines = changes(old, new)
-    console.print(f"{name}: {len(new)} packages, {len(lines)} changed", highlight=False)
+    console.print(f"{name}: {len(new)} packages, {len(lines)} changed")
     for line in lines:
-        console.print(f"  {line}", highlight=False, markup=False)
+        console.print(f"  {line}", markup=False)

@@ -44,14 +44,14 @@ def verify(console: Console, root: Path = ROOT, *, joint: bool = True) -> None:
     """
     faults = list(dict.fromkeys(find_faults(root)))
     for fault in faults:
-        console.print(str(fault), style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(str(fault), style="red", markup=False)
     if faults:
         raise VerifyError(len(faults))
     for platform in PLATFORMS:
-        console.print(_summary(root, platform), highlight=False, soft_wrap=True)
+        console.print(_summary(root, platform))
     if joint:
         for platform in PLATFORMS:
-            console.print(_joint(root, platform), highlight=False, markup=False, soft_wrap=True)
+            console.print(_joint(root, platform), markup=False)
 
 
 def find_faults(root: Path = ROOT) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m images build|plan|check``; the nox sessions call the same."""
+"""The command line: ``python -m images build|check``; the nox sessions call the same."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from env.fresh import require_fresh
 from env.platforms import parse_platform, parse_platforms
 from env.store import Store
 from images.assemble import Build, Result, assemble
+from images.errors import ChecksFailedError
 from images.layers import Layer
 from images.recipe import load_recipe, recipe_names
 
@@ -30,31 +31,58 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; give its exit code (env/errors.py and images/errors.py list them)."""
     options = _parser().parse_args(arguments)
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     # A terminated build cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        build = _build(options)
-        console.print(f"{build.recipe.image.name}: environment {build.environment}, {_names(build)}", highlight=False)
-        store = Store(options.store)
-        for lock in build.needed():
-            require_fresh(lock)
-        fetch(build.needed(), store, console=console)
-        output = options.output or DIST / build.recipe.image.name
-        result = _assemble(build, store, output, console)
+        options.run(options, console)
     except EnvError as error:
-        console.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"error: {error}", style="red", markup=False)
         return error.exit_code
     except KeyboardInterrupt:
-        console.print(
-            "interrupted: nothing was left half-made; run it again to go on where it stopped", highlight=False
-        )
+        console.print("interrupted: nothing was left half-made; run it again to go on where it stopped")
         return INTERRUPTED
+    return 0
+
+
+def _run_build(options: argparse.Namespace, console: Console) -> None:
+    build = _build(options)
+    console.print(f"{build.recipe.image.name}: environment {build.environment}, {_names(build)}")
+    store = Store(options.store)
+    for lock in build.needed():
+        require_fresh(lock)
+    fetch(build.needed(), store, console=console)
+    output = options.output or DIST / build.recipe.image.name
+    result = _assemble(build, store, output, console)
     if options.json:
         print(json.dumps(_summary(result, output), indent=2))  # noqa: T201 - the result, for a program to read
     else:
         _report(result, output)
-    return 0
+
+
+def _run_check(options: argparse.Namespace, console: Console) -> None:
+    # Here, because building needs no MCP client.
+    from images.check import Verdict, check_layout  # noqa: PLC0415
+
+    layout = Path(options.image)
+    if not (layout / "oci-layout").is_file():
+        layout = DIST / load_recipe(options.image).image.name
+    platforms = parse_platforms(options.platform) if options.platform else None
+
+    def report(verdict: Verdict) -> None:
+        outcome = "ok" if verdict.unmet is None else "FAILED"
+        line = f"{verdict.platform}  {outcome:6}  {verdict.seconds:6.1f} s  {verdict.id}"
+        console.print(line if verdict.unmet is None else f"{line}: {verdict.unmet}", markup=False)
+
+    logs = DIST / "checks" / layout.name
+    verdicts = check_layout(layout, platforms, Store(options.store), logs, console, report)
+    failed = sum(verdict.unmet is not None for verdict in verdicts)
+    if options.json:
+        fields = [{**vars(verdict), "platform": verdict.platform.oci} for verdict in verdicts]
+        print(json.dumps(fields, indent=2))  # noqa: T201 - the result, for a program to read
+    if failed:
+        raise ChecksFailedError(failed, len(verdicts), logs)
+    console.print(f"{len(verdicts)} checks passed")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -86,7 +114,6 @@ def _assemble(build: Build, store: Store, output: Path, console: Console) -> Res
                 blob = layer.blob
                 console.print(
                     f"{layer.plan.platform}  {layer.plan.name}: {decimal(blob.size)} of {decimal(blob.unpacked)}",
-                    highlight=False,
                 )
 
         return assemble(build, store, output, total, done)
@@ -105,9 +132,9 @@ def _report(result: Result, output: Path) -> None:
             str(len(layers)),
             str(reused),
         )
-    out = Console(width=160, highlight=False)
+    out = Console(width=160)
     out.print(table)
-    out.print(f"index sha256:{result.image.digest}  {output}", soft_wrap=True)
+    out.print(f"index sha256:{result.image.digest}  {output}")
 
 
 def _summary(result: Result, output: Path) -> dict[str, object]:
@@ -139,21 +166,40 @@ def _summary(result: Result, output: Path) -> dict[str, object]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m images", description="OCI images from locks.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64,linux/arm64 (default: all there are)")
+    common.add_argument(
+        "--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)"
+    )
+    common.add_argument("--json", action="store_true", help="print the result as JSON")
+    names = ", ".join(recipe_names())
+
     build = commands.add_parser(
         "build",
+        parents=[common],
         help="assemble an image from the locks, fetching what the store lacks",
         description="Assemble an image for every platform on this host: no daemon, no root, no emulation.",
+        epilog="Example: python -m images build jupyter --platform linux/arm64 --env wheels",
     )
-    build.add_argument(
-        "image", nargs="?", default="jupyter", help=f"recipe: {', '.join(recipe_names())} (default: jupyter)"
-    )
-    build.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64,linux/arm64 (default: the recipe's)")
+    build.add_argument("image", nargs="?", default="jupyter", help=f"recipe: {names} (default: jupyter)")
     build.add_argument("--env", metavar="NAME", help="where packages come from (default: the recipe's first)")
     build.add_argument("--output", type=Path, metavar="DIR", help="the OCI layout (default: dist/images/IMAGE)")
-    build.add_argument("--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)")
     build.add_argument(
         "--compression", choices=("zstd", "gzip"), default="zstd", help="gzip is for runtimes before 2022"
     )
-    build.add_argument("--json", action="store_true", help="print the result as JSON")
+    build.set_defaults(run=_run_build)
+
+    check = commands.add_parser(
+        "check",
+        parents=[common],
+        help="run an image on each platform and see that it does what it promises",
+        description="Run an image, the other platform's under qemu, and try every check that it carries in its "
+        "org.overthinkos.tests label. Needs bubblewrap and user namespaces; no root.",
+        epilog="Example: python -m images check dist/images/jupyter --platform linux/amd64",
+    )
+    check.add_argument(
+        "image", nargs="?", default="jupyter", help=f"folder of an OCI layout, or recipe: {names} (default: jupyter)"
+    )
+    check.set_defaults(run=_run_check)
     return parser

@@ -111,3 +111,45 @@ class OutputInUseError(ImageError):
 
     def __init__(self, path: object) -> None:
         super().__init__(f"{path} exists and is not an OCI image layout: move it away, or choose another --output")
+
+
+class ChecksFailedError(ImageError):
+    """An image does not do what it promises."""
+
+    exit_code = 51
+
+    def __init__(self, failed: int, total: int, log: object) -> None:
+        super().__init__(f"{failed} of {total} checks failed; what the image said is in {log}")
+
+
+class SandboxError(ImageError):
+    """The host can't run an unpacked image."""
+
+    exit_code = 52
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"bubblewrap can't run the image here: {reason}; it needs user namespaces (sysctl "
+            "user.max_user_namespaces, and in a container a seccomp profile that allows them)"
+        )
+
+
+class EmulationError(ImageError):
+    """The host can't run the other platform's programs."""
+
+    exit_code = 53
+
+    def __init__(self, platform: object, reason: str) -> None:
+        super().__init__(
+            f"{platform} can't be emulated here: {reason}; it needs Linux 6.7 or later with user namespaces and "
+            "binfmt_misc, or choose this host's own with --platform"
+        )
+
+
+class NotOfferedError(ImageError):
+    """A layout that lacks a platform that was asked for."""
+
+    exit_code = 54
+
+    def __init__(self, layout: object, platform: object, known: Sequence[str]) -> None:
+        super().__init__(f"{layout} holds no image for {platform}: it has {', '.join(known) or 'none'}")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from env.platforms import Platform
+from images.checks import LABEL, to_label
 from images.layers import Layer
 from images.recipe import Recipe
 
 ENVIRONMENT_LABEL = "io.github.jupyter-mcp.environment"
-TESTS_LABEL = "org.overthinkos.tests"
 
 
 def notes_of(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
@@ -23,17 +22,6 @@ def notes_of(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
         "org.opencontainers.image.licenses": "BSD-3-Clause",
         ENVIRONMENT_LABEL: environment,
     }
-
-
-def checks(recipe: Recipe) -> str:
-    """Give the label that carries the image's own tests, by section, so that it can be tested without its source."""
-    parts = [check for part in recipe.parts for check in part.part.check]
-    sections: Mapping[str, Any] = {
-        "layer": [check for check in parts if check.get("scope") != "deploy"],
-        "image": [check for check in recipe.image.check if check.get("scope") != "deploy"],
-        "deploy": [check for check in [*parts, *recipe.image.check] if check.get("scope") == "deploy"],
-    }
-    return json.dumps(sections, sort_keys=True, separators=(",", ":"))
 
 
 def image_config(
@@ -61,7 +49,7 @@ def image_config(
         "Labels": {
             **labels,
             **notes_of(recipe, environment, created),
-            TESTS_LABEL: checks(recipe),
+            LABEL: to_label((check for part in recipe.parts for check in part.part.check), recipe.image.check),
         },
     }
     return {

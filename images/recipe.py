@@ -10,10 +10,11 @@ import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from images.checks import Check, Table
 from images.errors import RecipeError, UnknownImageError
 
 HERE = Path(__file__).parent
@@ -24,11 +25,7 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/.*[^/]$")]
 Mode = Annotated[str, Field(pattern=r"^[0-7]{4}$")]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
-
-
-class User(_Table):
+class User(Table):
     """Who the image runs as."""
 
     name: str
@@ -37,7 +34,7 @@ class User(_Table):
     home: AbsolutePath
 
 
-class Directory(_Table):
+class Directory(Table):
     """A directory to make."""
 
     path: AbsolutePath
@@ -45,14 +42,14 @@ class Directory(_Table):
     owner: Literal["root", "user"] = "root"
 
 
-class Link(_Table):
+class Link(Table):
     """A symbolic link to make."""
 
     path: AbsolutePath
     target: str
 
 
-class Join(_Table):
+class Join(Table):
     """A file joined from others of the image, in sorted order: what a maintainer script would have made."""
 
     path: AbsolutePath
@@ -60,7 +57,7 @@ class Join(_Table):
     """Which files, by a pattern over paths without the leading slash."""
 
 
-class Drop(_Table):
+class Drop(Table):
     """Files that no one needs at run time."""
 
     glob: str
@@ -69,7 +66,7 @@ class Drop(_Table):
     why: Annotated[str, Field(min_length=8)]
 
 
-class Service(_Table):
+class Service(Table):
     """A program that supervisord keeps running."""
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -78,26 +75,26 @@ class Service(_Table):
     priority: int = 100
 
 
-class Config(_Table):
+class Config(Table):
     """What the image's configuration says (OCI image-spec, config.md)."""
 
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     ports: tuple[Annotated[int, Field(gt=0, lt=65536)], ...] = ()
-    volumes: dict[str, str] = {}
-    env: dict[str, str] = {}
-    labels: dict[str, str] = {}
+    volumes: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
     working_dir: AbsolutePath | None = None
 
 
-class Install(_Table):
+class Install(Table):
     """Which locks the part installs from, and whether the project's own wheel is among it."""
 
     locks: tuple[Literal["debian", "environment", "overlay"], ...] = ()
     project: bool = False
 
 
-class Part(_Table):
+class Part(Table):
     """One part of an image."""
 
     title: str
@@ -107,12 +104,12 @@ class Part(_Table):
     link: tuple[Link, ...] = ()
     join: tuple[Join, ...] = ()
     drop: tuple[Drop, ...] = ()
-    service: dict[str, Service] = {}
+    service: dict[str, Service] = Field(default_factory=dict)
     config: Config = Config()
-    check: tuple[dict[str, Any], ...] = ()
+    check: tuple[Check, ...] = ()
 
 
-class Image(_Table):
+class Image(Table):
     """The head of a recipe."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$")]
@@ -125,7 +122,7 @@ class Image(_Table):
     """The time that files and the image carry, unless SOURCE_DATE_EPOCH says otherwise."""
     own_layer_size: Annotated[int, Field(gt=0)] = 8 << 20
     """Bytes from which a package gets a layer of its own, so that a small change elsewhere leaves it alone."""
-    check: tuple[dict[str, Any], ...] = ()
+    check: tuple[Check, ...] = ()
 
     @field_validator("created")
     @classmethod

@@ -1,0 +1,182 @@
+"""What an image promises, as data: the checks of recipes, carried by the image in a label.
+
+A check is a table with an ``id``, a ``scope`` and one verb. Scope ``build`` looks at the image at rest, scope
+``deploy`` at the image at work. Values may hold variables, ``${NAME}``: `Variables` lists them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
+
+from images.errors import RecipeError
+
+LABEL = "org.overthinkos.tests"
+SECTIONS = ("layer", "image", "deploy")
+
+
+class Table(BaseModel):
+    """A table of a recipe: unknown keys are errors, and keys are written with hyphens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
+
+
+class Contains(Table):
+    """A text that must be somewhere in another."""
+
+    contains: str
+
+
+class _Check(Table):
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
+    scope: Literal["build", "deploy"]
+    within: Annotated[float, Field(ge=0)] = 0
+    """Seconds during which it is tried again until it holds."""
+
+
+class FileCheck(_Check):
+    """A path of the image is there."""
+
+    file: str
+    type: Literal["file", "directory", "link"] = "file"
+    contains: str | None = None
+
+
+class CommandCheck(_Check):
+    """A command that runs inside the image ends as it should."""
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    exit_code: int = 0
+    stdout: Contains | None = None
+
+
+class HttpCheck(_Check):
+    """A request gets the right answer."""
+
+    http: str
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    status: int | tuple[int, ...] = 200
+    body: Contains | None = None
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """The answers that are right."""
+        return (self.status,) if isinstance(self.status, int) else self.status
+
+
+class UserCheck(_Check):
+    """The image's user has that name and id; in scope ``deploy``, every process of the image has that id."""
+
+    user: str
+    uid: Annotated[int, Field(gt=0)]
+
+
+class ProcessCheck(_Check):
+    """A program is running."""
+
+    process: str
+
+
+class McpCheck(_Check):
+    """An MCP server answers."""
+
+    mcp: str
+    do: Literal["ping", "list-tools", "call"]
+    tool: str | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    count: int | None = None
+    """How many tools there are."""
+    result: Contains | None = None
+    """A text in the call's result, written as JSON."""
+
+
+VERBS: Mapping[str, type[_Check]] = {
+    "file": FileCheck,
+    "command": CommandCheck,
+    "http": HttpCheck,
+    "user": UserCheck,
+    "process": ProcessCheck,
+    "mcp": McpCheck,
+}
+
+
+def _verb(value: Any) -> str | None:
+    keys = value if isinstance(value, dict) else type(value).model_fields
+    return next((verb for verb in VERBS if verb in keys), None)
+
+
+Check = Annotated[
+    Annotated[FileCheck, Tag("file")]
+    | Annotated[CommandCheck, Tag("command")]
+    | Annotated[HttpCheck, Tag("http")]
+    | Annotated[UserCheck, Tag("user")]
+    | Annotated[ProcessCheck, Tag("process")]
+    | Annotated[McpCheck, Tag("mcp")],
+    Discriminator(
+        _verb,
+        custom_error_type="unknown_verb",
+        custom_error_message=f"a check has one of the verbs {', '.join(VERBS)}",
+    ),
+]
+_CHECKS: TypeAdapter[dict[str, tuple[Check, ...]]] = TypeAdapter(dict[str, tuple[Check, ...]])
+
+
+def to_label(parts: Iterable[Check], image: Iterable[Check]) -> str:
+    """Give the label's JSON: the parts' and the image's checks at rest, then all that need it at work."""
+    layer, own = tuple(parts), tuple(image)
+    sections: dict[str, tuple[Check, ...]] = {
+        "layer": tuple(check for check in layer if check.scope == "build"),
+        "image": tuple(check for check in own if check.scope == "build"),
+        "deploy": tuple(check for check in (*layer, *own) if check.scope == "deploy"),
+    }
+    plain = _CHECKS.dump_python(sections, mode="json", by_alias=True, exclude_defaults=True)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
+def from_label(text: str, origin: object) -> dict[str, tuple[Check, ...]]:
+    """Read a label back, by section.
+
+    Raises:
+        RecipeError: it is not such a label; `origin` names the image in the message.
+
+    """
+    try:
+        return _CHECKS.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise RecipeError(origin, f"label {LABEL}: {where}: {first['msg']}") from None
+
+
+_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+
+
+class Variables:
+    """``${HOME}``, ``${CONTAINER_IP}``, ``${HOST_PORT:N}``, ``${VOLUME_PATH:name}``, ``${ENV_NAME}`` and ``${RUN}``.
+
+    ``${RUN}`` differs from run to run, for names of things that a check makes.
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def fill(self, value: Any) -> Any:
+        """Replace the variables in a text, or in every text of lists and tables.
+
+        Raises:
+            KeyError: a variable has no value here.
+
+        """
+        match value:
+            case str():
+                return _VARIABLE.sub(lambda match: self._values[match[1]], value)
+            case list() | tuple():
+                return type(value)(self.fill(one) for one in value)
+            case dict():
+                return {key: self.fill(one) for key, one in value.items()}
+            case _:
+                return value

@@ -1,0 +1,49 @@
+"""qemu's static user-mode emulator, a locked Debian package like any other, unpacked in the store.
+
+Only tests use it: an image is assembled without running a program of its platform.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from env.fetch import fetch
+from env.lock import LOCKS, lock_name, read_lock
+from env.platforms import Platform
+from env.spec import require_fresh
+from env.store import Store
+from images import debs
+from images.bytecode import host
+from images.cache import key_of
+
+
+def emulator(platform: Platform, store: Store, console: Console) -> Path | None:
+    """Give the emulator that runs a platform's programs on this host, fetched if need be; None if it runs them itself.
+
+    Raises:
+        EnvError: the host is not Linux, or the package can't be fetched.
+
+    """
+    if host() == platform:
+        return None
+    lock = read_lock(LOCKS / lock_name("emulator", host()))
+    require_fresh(lock)
+    name = f"qemu-{platform.machine}"
+    target = store.root / "emulators" / key_of([file.sha256 for file in lock.files]) / name
+    if not target.is_file():
+        fetch([lock], store, console=console)
+        stage = Path(tempfile.mkdtemp(dir=store.partial, prefix="emulator-"))
+        try:
+            for file in lock.files:
+                for entry in debs.unpack(store.verified(file.sha256, file.file), file.name, stage / file.name):
+                    if entry.path == f"usr/bin/{name}" and isinstance(entry.content, Path):
+                        entry.content.chmod(0o755)
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        entry.content.replace(target)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    return target
