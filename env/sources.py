@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -39,7 +39,9 @@ def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
     if not files:
         return []
     if lock.source in DEBIAN:
-        return [_in_archive(file, lock) for file in files]
+        # Asking apt takes half a second.
+        roots = {archive: archive_root(archive) for archive in {file.archive for file in files} if archive}
+        return [_in_archive(file, lock, roots) for file in files]
     with tempfile.TemporaryDirectory(prefix="locate-") as folder:
         urls = _wheel_urls(files, lock.platform, Path(folder))
     for file in files:
@@ -48,10 +50,10 @@ def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
     return [Located(file, urls[file.sha256], "wheels") for file in files]
 
 
-def _in_archive(file: LockedFile, lock: Lock) -> Located:
+def _in_archive(file: LockedFile, lock: Lock, roots: Mapping[str, str]) -> Located:
     if file.archive is None:
         raise LockFormatError(lock.file_name, f"{file.name} names no archive")
-    return Located(file, f"{archive_root(file.archive)}/{quote(file.file)}", "base")
+    return Located(file, f"{roots[file.archive]}/{quote(file.file)}", "base")
 
 
 def _wheel_urls(files: Iterable[LockedFile], platform: Platform, folder: Path) -> dict[str, str]:
