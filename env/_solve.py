@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from rattler import Channel, Gateway, PackageName, RepoDataRecord, SparseRepoData, Version, solve
-from rattler.config import Config
 from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
 from rattler.lock import LockChannel, LockFile, LockPlatform
 from rattler.match_spec import MatchSpec
@@ -24,6 +23,8 @@ from rattler.package import BuildString
 from rattler.platform import Subdir
 from rattler.solver import solve_with_sparse_repodata
 from rattler.virtual_package import GenericVirtualPackage
+
+from env.mirrors import configuration
 
 Environment = dict[str, Any]
 
@@ -60,7 +61,7 @@ async def solved(
     }
     wanted = [MatchSpec(spec) for spec in specs]
     if request["records"] is None:
-        gateway = Gateway.from_config(Config.load_from_default_locations("pixi"))
+        gateway = Gateway.from_config(configuration())
         return await solve(request["channels"], wanted, gateway, [Subdir(subdir), Subdir("noarch")], **settings)
     index = [
         SparseRepoData(Channel(channel), one, Path(request["records"]) / one / "repodata.json")
