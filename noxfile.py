@@ -79,7 +79,7 @@ def package(session: nox.Session) -> None:
 
 @nox.session(name="build-image", default=False)
 def build_image(session: nox.Session) -> None:
-    """Build OCI images: -- [IMAGE] [--platform linux/amd64,linux/arm64] [--env wheels] [--output DIR]."""
+    """Build OCI images: -- [IMAGE] [--platform linux/amd64,linux/arm64] [--env NAME] [--plan] [--output DIR]."""
     install_locked(session, "tools.txt")
     session.run("python", "-m", "images", "build", *session.posargs)
 

@@ -20,6 +20,7 @@ from env.fresh import require_fresh
 from env.platforms import parse_platform, parse_platforms
 from env.probe import choose
 from env.store import Store
+from images import plan
 from images.assemble import Build, Result, assemble
 from images.errors import ChecksFailedError
 from images.layers import Layer
@@ -52,6 +53,9 @@ def _run_build(options: argparse.Namespace, console: Console) -> None:
     store = Store(options.store)
     for lock in build.needed():
         require_fresh(lock)
+    if options.plan:
+        _show_plan(build, store, as_json=options.json)
+        return
     fetch(build.needed(), store, console=console)
     output = options.output or DIST / build.recipe.image.name
     result = _assemble(build, store, output, console)
@@ -62,6 +66,15 @@ def _run_build(options: argparse.Namespace, console: Console) -> None:
         print(json.dumps(_summary(result, output), indent=2))  # noqa: T201 - the result, for a program to read
     else:
         _report(result, output)
+
+
+def _show_plan(build: Build, store: Store, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(plan.summary(build, store), indent=2))  # noqa: T201 - the result, for a program to read
+        return
+    out = Console(highlight=False, soft_wrap=True)
+    for line in plan.described(build, store):
+        out.print(line, markup=False)
 
 
 def _run_check(options: argparse.Namespace, console: Console) -> None:
@@ -101,8 +114,9 @@ def _build(options: argparse.Namespace, console: Console) -> Build:
     recipe = load_recipe(options.image)
     offered = tuple(parse_platform(name) for name in recipe.image.platforms)
     platforms = parse_platforms(options.platform) if options.platform else offered
-    if options.env:
-        return Build(recipe, platforms, options.env, options.compression)
+    if options.env or options.plan:
+        # A plan asks no network, so it can't know what would answer.
+        return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression)
     builds = [Build(recipe, platforms, name, options.compression) for name in recipe.image.environments]
     chosen, why = choose({build.environment: build.needed() for build in builds}, Store(options.store))
     console.print(f"environment {chosen}: {why} (--env NAME pins it)")
@@ -196,6 +210,11 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--output", type=Path, metavar="DIR", help="the OCI layout (default: dist/images/IMAGE)")
     build.add_argument(
         "--compression", choices=("zstd", "gzip"), default="zstd", help="gzip is for runtimes before 2022"
+    )
+    build.add_argument(
+        "--plan",
+        action="store_true",
+        help="print packages, sizes and layers per platform; no network, no build",
     )
     build.set_defaults(run=_run_build)
 
