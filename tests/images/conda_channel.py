@@ -143,14 +143,54 @@ def write_channel(folder: Path, packages: Iterator[Package] | list[Package]) -> 
         (folder / subdir / "repodata.json").write_text(json.dumps(repodata))
 
 
+def write_wheel(folder: Path, name: str, version: str, requires: tuple[str, ...] = ()) -> None:
+    """Write a wheel with one module that says its name, and its page in a simple index (PEP 691), below a folder."""
+    info = f"{name}-{version}.dist-info"
+    lines = [f"Requires-Dist: {line}" for line in requires]
+    files = {
+        f"{name}/__init__.py": f"NAME = {name!r}\n",
+        f"{info}/METADATA": "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *lines]) + "\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path, text in (files | {f"{info}/RECORD": record}).items():
+            archive.writestr(zipfile.ZipInfo(path, (2026, 1, 1, 0, 0, 0)), text)
+    wheel = folder / "files" / f"{name}-{version}-py3-none-any.whl"
+    page = folder / "simple" / name / "index.json"
+    for path in (wheel, page):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    wheel.write_bytes(out.getvalue())
+    known = json.loads(page.read_text())["files"] if page.is_file() else []
+    entry = {
+        "filename": wheel.name,
+        "url": f"/files/{wheel.name}",
+        "hashes": {"sha256": hashlib.sha256(out.getvalue()).hexdigest()},
+        "size": len(out.getvalue()),
+        "requires-python": ">=3.8",
+    }
+    page.write_text(json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": [*known, entry]}))
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve a folder on loopback; give its address and the paths that are asked for."""
+    """Serve a folder on loopback, channels and simple indexes; give its address and the paths that are asked for."""
     asked: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args, directory=str(folder))
+
+        def do_GET(self) -> None:
+            if self.path.startswith("/simple/"):
+                self.path = f"{self.path.rstrip('/')}/index.json"
+            super().do_GET()
+
+        def guess_type(self, path: Any) -> str:
+            return (
+                "application/vnd.pypi.simple.v1+json" if str(path).endswith("index.json") else super().guess_type(path)
+            )
 
         def log_message(self, *_: object) -> None:
             asked.append(self.path)
