@@ -79,6 +79,8 @@ def try_compile(requirements: Sequence[str], output: Path, options: Sequence[str
     source = output.with_name(f"{output.name}.in")
     source.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
     command = [executable(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:"]
+    # Nothing is built, so whichever Python is here will do: uv would try for seconds to download the target's.
+    command.append("--no-python-downloads")
     run = subprocess.run(
         [*command, *options, "--output-file", str(output), str(source)],
         capture_output=True,
