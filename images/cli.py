@@ -22,7 +22,7 @@ from env.store import Store
 from images.assemble import Build, Result, assemble
 from images.errors import ChecksFailedError
 from images.layers import Layer
-from images.recipe import load_recipe, recipe_names
+from images.recipe import load_recipe, read_recipe, recipe_names
 
 DIST = Path("dist") / "images"
 INTERRUPTED = 130
@@ -94,7 +94,7 @@ def _names(build: Build) -> str:
 
 
 def _build(options: argparse.Namespace) -> Build:
-    recipe = load_recipe(options.image)
+    recipe = read_recipe(options.recipe) if options.recipe else load_recipe(options.image)
     offered = tuple(parse_platform(name) for name in recipe.image.platforms)
     platforms = parse_platforms(options.platform) if options.platform else offered
     return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression)
@@ -183,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Example: python -m images build jupyter --platform linux/arm64 --env wheels",
     )
     build.add_argument("image", nargs="?", default="jupyter", help=f"recipe: {names} (default: jupyter)")
+    build.add_argument("--recipe", type=Path, metavar="DIR", help="a recipe of your own: the folder of its image.toml")
     build.add_argument("--env", metavar="NAME", help="where packages come from (default: the recipe's first)")
     build.add_argument("--output", type=Path, metavar="DIR", help="the OCI layout (default: dist/images/IMAGE)")
     build.add_argument(
