@@ -53,9 +53,16 @@ def lab(session: nox.Session) -> None:
 
 @nox.session(name="lock", default=False)
 def lock(session: nox.Session) -> None:
-    """Resolve the specs into env/locks/: -- [base|wheels|tools|conda] [--upgrade NAME...] [--exclude-newer DATE]."""
+    """Resolve the specs into the locks: -- [base|wheels|tools|conda] [--records DIR] [--upgrade NAME...]."""
     install_locked(session, "tools.txt")
     session.run("python", "-m", "env", "lock", *session.posargs)
+
+
+@nox.session(name="verify", default=False)
+def verify(session: nox.Session) -> None:
+    """Check that every lock answers its spec and holds what it promises, on both platforms: -- [--offline]."""
+    install_locked(session, "tools.txt")
+    session.run("python", "-m", "env", "verify", *session.posargs)
 
 
 @nox.session(name="fetch", default=False)
@@ -74,7 +81,7 @@ def package(session: nox.Session) -> None:
 
 @nox.session(name="build-image", default=False)
 def build_image(session: nox.Session) -> None:
-    """Build OCI images: -- [IMAGE] [--platform linux/amd64,linux/arm64] [--env wheels] [--output DIR]."""
+    """Build OCI images: -- [IMAGE] [--platform linux/amd64,linux/arm64] [--env NAME] [--plan] [--output DIR]."""
     install_locked(session, "tools.txt")
     session.run("python", "-m", "images", "build", *session.posargs)
 

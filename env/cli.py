@@ -1,24 +1,26 @@
-"""The command line: ``python -m env lock|fetch``; the nox sessions call the same."""
+"""The command line: ``python -m env lock|fetch|verify``; the nox sessions call the same."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from env.environments import ENVIRONMENTS, locks_of
 from env.errors import EnvError
 from env.fetch import fetch
-from env.lock import LOCKS, Lock, Source, lock_name, read_lock
+from env.fresh import require_fresh
+from env.lock import Lock
 from env.locking import TARGETS, make_locks
 from env.platforms import PLATFORMS, Platform, parse_platforms
-from env.spec import require_fresh
+from env.records import VARIABLE as RECORDS_VARIABLE
 from env.store import Store
 from env.uv import Preferences
+from env.verify import verify
 
-ENVIRONMENTS: dict[str, tuple[Source, ...]] = {"wheels": ("debian", "wheels", "overlay")}
-"""The sources that make each environment."""
 _INTERRUPTED = 130
 
 
@@ -45,14 +47,17 @@ def run(action: Callable[[], None], console: Console) -> int:
 def _command(options: argparse.Namespace, console: Console) -> None:
     if options.command == "lock":
         upgrade = None if options.upgrade is None else tuple(options.upgrade)
-        make_locks(options.target or TARGETS, Preferences(upgrade, options.exclude_newer), console)
+        records = None if options.live else options.records
+        make_locks(options.target or TARGETS, Preferences(upgrade, options.exclude_newer), console, records)
+    elif options.command == "verify":
+        verify(console, joint=not options.offline)
     else:
         fetch(_locks(options.env, options.platform), Store(options.store), console=console, check=options.check)
 
 
 def _locks(environment: str, platforms: str | None) -> list[Lock]:
     chosen: Sequence[Platform] = PLATFORMS if platforms is None else parse_platforms(platforms)
-    locks = [read_lock(LOCKS / lock_name(source, p)) for p in chosen for source in ENVIRONMENTS[environment]]
+    locks = [lock for platform in chosen for lock in locks_of(environment, platform).values()]
     for lock in locks:
         require_fresh(lock)
     return locks
@@ -68,11 +73,25 @@ def _parser() -> argparse.ArgumentParser:
         "--upgrade", nargs="*", metavar="NAME", help="let these packages change their version; no NAME frees all"
     )
     lock.add_argument("--exclude-newer", metavar="DATE", help="ignore Python packages published after DATE")
+    folder = os.environ.get(RECORDS_VARIABLE)
+    source = lock.add_mutually_exclusive_group()
+    source.add_argument(
+        "--records",
+        type=Path,
+        default=Path(folder) if folder else None,
+        metavar="DIR",
+        help=f"solve conda against the records in DIR, not the channel (default: ${RECORDS_VARIABLE})",
+    )
+    source.add_argument(
+        "--live", action="store_true", help=f"solve conda against the channel, whatever ${RECORDS_VARIABLE} says"
+    )
     get = commands.add_parser("fetch", help="download what the locks name into the store")
     get.add_argument("--platform", metavar="LIST", help="comma-separated, e.g. linux/amd64 (default: all)")
     get.add_argument("--env", choices=sorted(ENVIRONMENTS), default="wheels", help="environment (default: wheels)")
     get.add_argument("--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)")
     get.add_argument("--check", action="store_true", help="read every stored file again and replace corrupted ones")
+    check = commands.add_parser("verify", help="check that every lock answers its spec and holds what it promises")
+    check.add_argument("--offline", action="store_true", help="leave out the joint solve, which asks the package index")
     return parser
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from env.errors import NoArchiveError, NoNetworkError, PackageGoneError, ToolFailedError, ToolMissingError
 from env.lock import Lock, LockedFile, Source
 from env.platforms import Platform
-from env.spec import ROOT, load, source_requirements, spec_digest
+from env.spec import ROOT, debian_spec, spec_digest
 from env.uv import Preferences
 
 VARIABLES = {"debian": "DEBIAN_MIRROR", "debian-security": "DEBIAN_SECURITY_MIRROR"}
@@ -60,14 +60,14 @@ def lock_debian(
         raise ToolMissingError("apt-get", "make the Debian lock on a Debian or Ubuntu host or in such a container")
     if not _KEYRING.is_file():
         raise ToolMissingError("debian-archive-keyring", "install it with `apt-get install debian-archive-keyring`")
-    spec = load(root / "env" / f"{source}.toml")
+    spec = debian_spec(source, root)
     kept = {} if old is None else {file.name: file.version for file in old.files if not preferences.frees(file.name)}
     roots = {archive: archive_root(archive) for archive in VARIABLES}
     with tempfile.TemporaryDirectory(prefix="apt-") as folder:
-        apt = _Apt(Path(folder), platform, spec["suite"], roots, kept)
+        apt = _Apt(Path(folder), platform, spec.suite, roots, kept)
         apt.run("update", "--option", "APT::Update::Error-Mode=any")
-        listing = apt.run("install", "--yes", "--print-uris", *source_requirements(source, root))
-    files = tuple(file for file in _parse(listing, roots) if file.name not in spec["omit"])
+        listing = apt.run("install", "--yes", "--print-uris", *spec.packages)
+    files = tuple(file for file in _parse(listing, roots) if file.name not in spec.omit)
     for file in files:
         if kept.get(file.name, file.version) != file.version:
             raise PackageGoneError(file.name, kept[file.name], "base")

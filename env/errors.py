@@ -180,3 +180,39 @@ class SpecError(EnvError):
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
+
+
+class ChannelUnreachableError(EnvError):
+    """A conda channel did not answer."""
+
+    exit_code = 26
+
+    def __init__(self, channel: str, way_out: str) -> None:
+        super().__init__(f"the conda channel {channel} can't be reached: {way_out}")
+
+
+class NoSolutionError(EnvError):
+    """No set of packages answers pixi.toml."""
+
+    exit_code = 27
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"pixi.toml has no solution: {reason}")
+
+
+class VerifyError(EnvError):
+    """Locks that do not hold what they promise; each fault has been printed with its package and platform."""
+
+    exit_code = 28
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} faults in the locks: undo the edit, or make them again with `./noxw -s lock`")
+
+
+class RecordsError(EnvError):
+    """A folder that holds no conda records."""
+
+    exit_code = 29
+
+    def __init__(self, folder: object, reason: str) -> None:
+        super().__init__(f"no conda records at {folder} ({reason}): name a folder with SUBDIR/repodata.json[.zst]")

@@ -20,7 +20,7 @@ from env.platforms import Platform, parse_platform
 
 LOCKS = Path(__file__).parent / "locks"
 VERSION = 1
-Source = Literal["debian", "emulator", "wheels", "overlay"]
+Source = Literal["debian", "debian-conda", "emulator", "wheels", "overlay", "conda", "conda-overlay"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class LockedFile:
     size: int
     """Bytes of the file."""
     archive: str | None = None
-    """Debian only: which archive the path is below, ``debian`` or ``debian-security``."""
+    """Debian: which archive the path is below, ``debian`` or ``debian-security``; conda: the channel's address."""
+    requires: tuple[str, ...] = ()
+    """Overlay over conda: what the wheel requires on its platform (PEP 508), for checks without a network."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def read_lock(path: Path) -> Lock:
     if data.get("version") != VERSION:
         raise LockFormatError(path, f"lock version {data.get('version')!r}, this program reads {VERSION}")
     try:
-        files = tuple(LockedFile(**entry) for entry in data.get("package", []))
+        files = tuple(
+            LockedFile(**{**entry, "requires": tuple(entry.get("requires", ()))}) for entry in data.get("package", [])
+        )
         lock = Lock(data["source"], parse_platform(data["platform"]), data["spec"], files)
     except (KeyError, TypeError) as error:
         raise LockFormatError(path, f"missing or unknown key ({error})") from None
@@ -90,8 +94,15 @@ def read_lock(path: Path) -> Lock:
 
 def write_lock(lock: Lock, folder: Path = LOCKS) -> Path:
     """Write a lock, atomically: the old one stands until the new one is complete."""
+    path = folder / lock.file_name
+    write_atomically(path, lock_text(lock).encode())
+    return path
+
+
+def lock_text(lock: Lock) -> str:
+    """Give a lock in its canonical form."""
     entries = [
-        {key: value for key, value in asdict(file).items() if value is not None}
+        {key: value for key, value in asdict(file).items() if value not in (None, ())}
         for file in sorted(lock.files, key=lambda file: (file.name, file.file))
     ]
     text = tomli_w.dumps(
@@ -103,9 +114,7 @@ def write_lock(lock: Lock, folder: Path = LOCKS) -> Path:
             "package": entries,
         }
     )
-    path = folder / lock.file_name
-    write_atomically(path, f"# Made by `./noxw -s lock`; do not edit.\n{text}".encode())
-    return path
+    return f"# Made by `./noxw -s lock`; do not edit.\n{text}"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -3,44 +3,69 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
+from env.conda import Request, solve
+from env.condalock import CONDA_LOCK, conda_lock_text
+from env.condaoverlay import Resolver
 from env.debian import lock_debian
 from env.errors import LockMissingError
 from env.lock import LOCKS, Lock, Source, lock_name, read_lock, write_atomically, write_lock
+from env.manifest import DEFAULT, read_manifest
+from env.pixilock import PIXI_LOCK, CondaPackage, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
-from env.requirements import LAB, NOXW, TOOLS, compile_file, newest, pins
-from env.spec import DEBIAN
+from env.requirements import CONDA_LOCK_TOOL, LAB, NOXW, TOOLS, compile_file, newest, pins
+from env.spec import DEBIAN, ROOT
+from env.store import Store
 from env.uv import Preferences
 from env.wheels import lock_wheels
 
-TARGETS = ("base", "wheels", "tools")
+TARGETS = ("base", "wheels", "tools", "conda")
 
 
-def make_locks(targets: Sequence[str], preferences: Preferences, console: Console) -> None:
-    """Resolve the named sets (`TARGETS`), print what changed, and write them."""
-    makers: Mapping[str, Callable[[Path, Preferences, Console], tuple[list[Lock], list[Path]]]] = {
-        "base": _base,
-        "wheels": _wheels,
-        "tools": _tools,
+@dataclass
+class _Made:
+    """What has been resolved and is not yet written."""
+
+    locks: list[Lock] = field(default_factory=list)
+    files: list[tuple[Path, Path]] = field(default_factory=list)
+    """Each a file in the work folder and its place in the tree."""
+    versions: list[tuple[str, Mapping[str, str], Mapping[str, str]]] = field(default_factory=list)
+    """For the printed diff: a title, the versions before, and the versions now."""
+
+    def add_lock(self, lock: Lock) -> None:
+        self.locks.append(lock)
+        self.versions.append((lock.file_name, _versions(_old(lock.source, lock.platform)), _versions(lock)))
+
+    def add_requirements(self, made: Path) -> None:
+        self.files.append((made, LOCKS / made.name))
+        self.versions.append((made.name, pins(LOCKS / made.name), pins(made)))
+
+
+def make_locks(targets: Sequence[str], preferences: Preferences, console: Console, records: Path | None = None) -> None:
+    """Resolve the named sets (`TARGETS`), print what changed, and write them.
+
+    `records` is a folder of conda records to solve against in the channel's stead.
+    """
+    makers: Mapping[str, Callable[[_Made, Path], None]] = {
+        "base": lambda made, _: _base(made, preferences, console),
+        "wheels": lambda made, work: _wheels(made, work, preferences, console),
+        "tools": lambda made, work: _tools(made, work, preferences, console),
+        "conda": lambda made, work: _conda(made, work, preferences, console, records),
     }
-    locks: list[Lock] = []
-    files: list[Path] = []
+    made = _Made()
     with tempfile.TemporaryDirectory(prefix="lock-") as folder:
-        for target in targets:
-            made_locks, made_files = makers[target](Path(folder), preferences, console)
-            locks += made_locks
-            files += made_files
-        for lock in locks:
-            _print_changes(lock.file_name, _versions(_old(lock.source, lock.platform)), _versions(lock), console)
-        for path in files:
-            _print_changes(path.name, pins(LOCKS / path.name), pins(path), console)
-        for path in files:
-            write_atomically(LOCKS / path.name, path.read_bytes())
-        for lock in locks:
+        for target in sorted(targets, key=TARGETS.index):
+            makers[target](made, Path(folder))
+        for title, before, after in made.versions:
+            _print_changes(title, before, after, console)
+        for path, place in made.files:
+            write_atomically(place, path.read_bytes())
+        for lock in made.locks:
             write_lock(lock)
 
 
@@ -58,30 +83,56 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _base(work: Path, preferences: Preferences, console: Console) -> tuple[list[Lock], list[Path]]:
-    del work
-    locks = []
+def _base(made: _Made, preferences: Preferences, console: Console) -> None:
     for platform in PLATFORMS:
         console.print(f"resolving Debian packages for {platform}")
-        locks += [lock_debian(source, platform, _old(source, platform), preferences) for source in DEBIAN]
-    return locks, []
+        for source in DEBIAN:
+            made.add_lock(lock_debian(source, platform, _old(source, platform), preferences))
 
 
-def _wheels(work: Path, preferences: Preferences, console: Console) -> tuple[list[Lock], list[Path]]:
+def _wheels(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:
     console.print("resolving lab.txt for every Python and system")
     lab = compile_file(LAB, work, preferences)
-    locks: list[Lock] = []
+    made.add_requirements(lab)
     for platform in PLATFORMS:
         console.print(f"resolving wheels for {platform}")
-        locks += lock_wheels(platform, lab, work)
-    return locks, [lab]
+        for lock in lock_wheels(platform, lab, work):
+            made.add_lock(lock)
 
 
-def _tools(work: Path, preferences: Preferences, console: Console) -> tuple[list[Lock], list[Path]]:
-    console.print("resolving tools.txt and noxw.txt")
+def _tools(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:
+    console.print("resolving tools.txt, noxw.txt and conda-lock.txt")
     if not newest(LAB.name, work).is_file():
         raise LockMissingError(LOCKS / LAB.name)
-    return [], [compile_file(file, work, preferences) for file in (TOOLS, NOXW)]
+    for file in (TOOLS, NOXW, CONDA_LOCK_TOOL):
+        made.add_requirements(compile_file(file, work, preferences))
+
+
+def _conda(made: _Made, work: Path, preferences: Preferences, console: Console, records: Path | None) -> None:
+    manifest = read_manifest()
+    source = ", ".join(manifest.channels) if records is None else f"the records in {records}"
+    console.print(f"solving pixi.toml against {source}")
+    place = ROOT / PIXI_LOCK
+    folder = work / "conda"
+    folder.mkdir()
+    solved = solve(Request(manifest, place, preferences, records), folder)
+    lock, before = read_pixi_lock(solved), read_pixi_lock(place).packages if place.is_file() else {}
+    for environment, platforms in lock.packages.items():
+        for subdir, packages in platforms.items():
+            old = before.get(environment, {}).get(subdir, ())
+            made.versions.append((f"{PIXI_LOCK} {environment} {subdir}", _builds(old), _builds(packages)))
+    text = folder / CONDA_LOCK
+    text.write_text(conda_lock_text(lock, manifest), encoding="utf-8")
+    resolver = Resolver(preferences, folder, Store(), console)
+    for platform in manifest.platforms:
+        console.print(f"resolving the overlay over conda for {platform}")
+        packages = lock.packages[DEFAULT][platform.conda]
+        made.add_lock(resolver.lock(platform, packages, _old("conda-overlay", platform)))
+    made.files += [(solved, place), (text, ROOT / CONDA_LOCK)]
+
+
+def _builds(packages: Iterable[CondaPackage]) -> dict[str, str]:
+    return {package.name: f"{package.version} {package.build}" for package in packages}
 
 
 def _old(source: Source, platform: Platform) -> Lock | None:

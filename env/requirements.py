@@ -29,6 +29,7 @@ class RequirementsFile:
 
 LAB = RequirementsFile("lab.txt", ("jupyter", "services", "overlay"))
 TOOLS = RequirementsFile("tools.txt", ("tools", "tests", "lint"), constraints="lab.txt")
+CONDA_LOCK_TOOL = RequirementsFile("conda-lock.txt", ("conda-lock",))
 NOXW = RequirementsFile("noxw.txt", ("noxw",), constraints="tools.txt")
 
 
@@ -63,6 +64,20 @@ def pins(path: Path) -> dict[str, str]:
         if separator and line[0].isalnum():
             found.setdefault(name.strip(), []).append(rest.removesuffix("\\").strip())
     return {name: " | ".join(versions) for name, versions in found.items()}
+
+
+def hashes(path: Path) -> dict[tuple[str, str], frozenset[str]]:
+    """Give the sha256 digests of a requirements file by name and version."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    key = ("", "")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, separator, rest = line.partition("==")
+        if separator and line[0].isalnum():
+            key = (name.strip(), rest.partition(" ")[0])
+        elif "--hash=sha256:" in line:
+            digest = line.partition("--hash=sha256:")[2].partition(" ")[0]
+            found[key] = found.get(key, frozenset()) | {digest}
+    return found
 
 
 def _without_comments(path: Path) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from env.debian import archive_root
 from env.errors import LockFormatError, PackageGoneError
+from env.fresh import target_of
 from env.lock import Lock, LockedFile
+from env.mirrors import answering_base
 from env.platforms import Platform
 from env.spec import DEBIAN
 from env.uv import compile_requirements
@@ -33,25 +35,42 @@ def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
 
     Raises:
         PackageGoneError: an index no longer offers a file with the locked hash.
+        ChannelUnreachableError: no address of a conda channel answers.
         NoArchiveError, NoNetworkError, ToolFailedError, ToolMissingError: apt's configuration or uv gave no answer.
 
     """
     if not files:
         return []
     if lock.source in DEBIAN:
-        return [_in_archive(file, lock) for file in files]
+        # Asking apt takes half a second.
+        roots = {archive: archive_root(archive) for archive in {file.archive for file in files} if archive}
+        return [_in_archive(file, lock, roots) for file in files]
+    if lock.source == "conda":
+        return _in_channels(files, lock)
     with tempfile.TemporaryDirectory(prefix="locate-") as folder:
         urls = _wheel_urls(files, lock.platform, Path(folder))
     for file in files:
         if file.sha256 not in urls:
-            raise PackageGoneError(file.name, file.version, "wheels")
-    return [Located(file, urls[file.sha256], "wheels") for file in files]
+            raise PackageGoneError(file.name, file.version, target_of(lock))
+    return [Located(file, urls[file.sha256], target_of(lock)) for file in files]
 
 
-def _in_archive(file: LockedFile, lock: Lock) -> Located:
+def _in_archive(file: LockedFile, lock: Lock, roots: Mapping[str, str]) -> Located:
     if file.archive is None:
         raise LockFormatError(lock.file_name, f"{file.name} names no archive")
-    return Located(file, f"{archive_root(file.archive)}/{quote(file.file)}", "base")
+    return Located(file, f"{roots[file.archive]}/{quote(file.file)}", target_of(lock))
+
+
+def _in_channels(files: Sequence[LockedFile], lock: Lock) -> list[Located]:
+    bases: dict[str, str] = {}
+    located = []
+    for file in files:
+        if file.archive is None:
+            raise LockFormatError(lock.file_name, f"{file.name} names no channel")
+        if file.archive not in bases:
+            bases[file.archive] = answering_base(file.archive, quote(file.file))
+        located.append(Located(file, f"{bases[file.archive]}{quote(file.file)}", target_of(lock)))
+    return located
 
 
 def _wheel_urls(files: Iterable[LockedFile], platform: Platform, folder: Path) -> dict[str, str]:

@@ -5,17 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from env.errors import SpecError, StaleLockError
-from env.lock import Lock, Source
+from env.errors import SpecError
+from env.lock import Source
 
 ROOT = Path(__file__).parent.parent
-DEBIAN: tuple[Source, ...] = ("debian", "emulator")
+DEBIAN: tuple[Source, ...] = ("debian", "debian-conda", "emulator")
 """The sources that come from Debian's archive, each with a spec of its own: ``env/SOURCE.toml``."""
-GROUPS: dict[Source, tuple[str, ...]] = {"wheels": ("jupyter", "services"), "overlay": ("overlay",)}
-"""Dependency groups of pyproject.toml, by the lock they go into."""
+GROUPS: dict[Source, tuple[str, ...]] = {
+    "wheels": ("jupyter", "services"),
+    "overlay": ("overlay",),
+    "conda-overlay": ("jupyter", "services", "overlay"),
+}
+"""Dependency groups of pyproject.toml, by the lock they go into; of the last one what conda has is taken out."""
+OVERLAYS: tuple[Source, ...] = ("overlay", "conda-overlay")
+"""The sources that are added over an environment; they also have what our own distribution requires."""
+
+
+@dataclass(frozen=True)
+class DebianSpec:
+    """What is taken from Debian's archive."""
+
+    suite: str
+    packages: tuple[str, ...]
+    omit: tuple[str, ...]
+    """Part of the closure, never unpacked."""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -46,12 +64,30 @@ def group_requirements(*groups: str, root: Path = ROOT) -> list[str]:
     return sorted({line for group in groups for line in known[group]})
 
 
+def debian_spec(source: Source, root: Path = ROOT) -> DebianSpec:
+    """Read the spec of a source from Debian's archive; ``extends`` names another that it is made from.
+
+    Raises:
+        SpecError: a file is missing, or leaves out what is not there.
+
+    """
+    path = root / "env" / f"{source}.toml"
+    data = load(path)
+    if "extends" not in data:
+        return DebianSpec(data["suite"], tuple(sorted(data["packages"])), tuple(sorted(data["omit"])))
+    base = load(root / "env" / f"{data['extends']}.toml")
+    if unknown := set(data["without"]) - set(base["packages"]):
+        raise SpecError(path, f"leaves out {', '.join(sorted(unknown))}, which {data['extends']}.toml has not")
+    packages = set(base["packages"]) - set(data["without"])
+    return DebianSpec(base["suite"], tuple(sorted(packages)), tuple(sorted(base["omit"])))
+
+
 def source_requirements(source: Source, root: Path = ROOT) -> list[str]:
-    """Give what is asked for from that source; the overlay also has what our own distribution requires."""
+    """Give what is asked for from that source."""
     if source in DEBIAN:
-        return sorted(load(root / "env" / f"{source}.toml")["packages"])
+        return list(debian_spec(source, root).packages)
     lines = set(group_requirements(*GROUPS[source], root=root))
-    if source == "overlay":
+    if source in OVERLAYS:
         lines |= set(load(root / "pyproject.toml")["project"]["dependencies"])
     return sorted(lines)
 
@@ -60,18 +96,14 @@ def spec_digest(source: Source, root: Path = ROOT) -> str:
     """Give the sha256 of the spec of a source in canonical form (sorted, compact JSON)."""
     spec: dict[str, Any] = {"source": source, "requirements": source_requirements(source, root)}
     if source in DEBIAN:
-        data = load(root / "env" / f"{source}.toml")
-        spec |= {"suite": data["suite"], "omit": sorted(data["omit"])}
+        debian = debian_spec(source, root)
+        spec |= {"suite": debian.suite, "omit": list(debian.omit)}
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def require_fresh(lock: Lock, root: Path = ROOT) -> None:
-    """Refuse a lock that answers another spec than the one in the tree.
-
-    Raises:
-        StaleLockError: its spec has changed since.
-
-    """
-    if lock.spec != spec_digest(lock.source, root):
-        raise StaleLockError(lock.file_name, "base" if lock.source in DEBIAN else "wheels")
+def overlay_digest(present: Mapping[str, str], root: Path = ROOT) -> str:
+    """Give the sha256 of the spec of an overlay over the distributions (version by name) that conda brings."""
+    asked = {"requirements": source_requirements("conda-overlay", root), "over": dict(present)}
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

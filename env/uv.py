@@ -65,6 +65,17 @@ def compile_requirements(requirements: Sequence[str], output: Path, options: Seq
         ToolFailedError: there is no solution, or another error of uv.
 
     """
+    if (explanation := try_compile(requirements, output, options)) is not None:
+        raise ToolFailedError("uv", explanation[:600])
+
+
+def try_compile(requirements: Sequence[str], output: Path, options: Sequence[str]) -> str | None:
+    """Do as `compile_requirements`, but give uv's whole explanation where there is no solution, and None otherwise.
+
+    Raises:
+        NoNetworkError: no index answers.
+
+    """
     source = output.with_name(f"{output.name}.in")
     source.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
     command = [executable(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:"]
@@ -75,12 +86,9 @@ def compile_requirements(requirements: Sequence[str], output: Path, options: Seq
         check=False,
         cwd=output.parent,
     )
-    if run.returncode:
-        raise _failure(run.stderr)
-
-
-def _failure(stderr: str) -> NoNetworkError | ToolFailedError:
-    text = " ".join(_CREDENTIALS.sub("", stderr).split())
+    if run.returncode == 0:
+        return None
+    text = " ".join(_CREDENTIALS.sub("", run.stderr).split())
     if _UNREACHABLE.search(text.lower()):
-        return NoNetworkError("the Python package index")
-    return ToolFailedError("uv", text[:600])
+        raise NoNetworkError("the Python package index")
+    return text

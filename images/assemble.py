@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from env.environments import locks_of
 from env.lock import LOCKS, Lock, lock_name, read_lock
 from env.platforms import Platform, parse_platform
 from env.store import Store
 from images import debs
+from images.activation import Activation, keep_activation, known_activation
 from images.bytecode import Interpreter, host
 from images.cache import key_of
+from images.conda import install, prefix_of
 from images.entries import Kind
 from images.errors import NoSpaceError, PlatformNotOfferedError, TooManyLayersError, UnknownEnvironmentError
 from images.layers import Layer, LayerPlan, Settings, known_layer, make_layer, plan_layers
@@ -67,13 +70,10 @@ class Build:
 
         Raises:
             LockMissingError, LockFormatError: a lock is not there or not one.
+            StaleLockError: pixi.lock does not answer pixi.toml.
 
         """
-        return {
-            "debian": read_lock(LOCKS / lock_name("debian", platform)),
-            "environment": read_lock(LOCKS / lock_name("wheels", platform)),
-            "overlay": read_lock(LOCKS / lock_name("overlay", platform)),
-        }
+        return locks_of(self.environment, platform)
 
     def needed(self) -> list[Lock]:
         """Give every lock whose files the build reads, the host's interpreter included."""
@@ -83,7 +83,7 @@ class Build:
 
     def _interpreter_lock(self) -> Lock:
         lock = read_lock(LOCKS / lock_name("debian", host()))
-        if host() in self.platforms:
+        if host() in self.platforms and self.environment == "wheels":
             return lock
         return Lock(lock.source, lock.platform, lock.spec, tuple(f for f in lock.files if f.name in INTERPRETER))
 
@@ -96,6 +96,8 @@ class Result:
     manifests: tuple[Manifest, ...]
     layers: dict[str, tuple[Layer, ...]]
     """The layers by OCI platform name."""
+    unread: tuple[str, ...] = ()
+    """Activation scripts in the image that do more than set variables, so that the image's Env lacks theirs."""
 
 
 def assemble(
@@ -116,12 +118,10 @@ def assemble(
         plans = [
             plan
             for platform in build.platforms
-            for plan in plan_layers(
-                build.recipe, platform, {name: lock.files for name, lock in build.locks(platform).items()}, project
-            )
+            for plan in plan_layers(build.recipe, platform, build.locks(platform), project)
         ]
         total(len(plans))
-        made = _make(plans, settings, interpreter, store, done)
+        made, activations = _make(plans, settings, interpreter, store, done)
     layers = {
         platform.oci: tuple(layer for layer in made if layer.plan.platform == platform) for platform in build.platforms
     }
@@ -131,13 +131,15 @@ def assemble(
         own = layers[platform.oci]
         if len(own) > MAX_LAYERS:
             raise TooManyLayersError(len(own), MAX_LAYERS)
-        config = image_config(build.recipe, platform, build.environment, created, own)
+        variables = activations[platform].variables if platform in activations else {}
+        config = image_config(build.recipe, platform, build.environment, created, own, variables)
         notes = notes_of(build.recipe, build.environment, created)
         manifests.append(manifest(platform, config, (layer.blob for layer in own), notes))
     image = index(manifests, notes_of(build.recipe, build.environment, created))
     with _space(output):
         write_layout(output, build.recipe.image.name, image, manifests, store)
-    return Result(image, tuple(manifests), layers)
+    unread = tuple(dict.fromkeys(path for one in activations.values() for path in one.unread))
+    return Result(image, tuple(manifests), layers, unread)
 
 
 def _make(
@@ -146,17 +148,24 @@ def _make(
     interpreter: Interpreter,
     store: Store,
     done: Callable[[Layer], None],
-) -> list[Layer]:
+) -> tuple[list[Layer], dict[Platform, Activation]]:
     made: dict[int, Layer] = {}
     for number, plan in enumerate(plans):
         if (known := known_layer(plan, settings, interpreter, store)) is not None:
             made[number] = known
             done(known)
     missing = [number for number in range(len(plans)) if number not in made]
-    if missing:
+    prefixes = {plan.platform: plan.beside for plan in plans if plan.kind == "conda"}
+    activations = {platform: known_activation(files, store) for platform, files in prefixes.items()}
+    lacking = {plans[number].platform for number in missing if plans[number].kind == "conda"}
+    lacking |= {platform for platform, activation in activations.items() if activation is None}
+    if missing or lacking:
         # Large layers first, so that no core is left alone with one at the end.
         order = sorted(missing, key=lambda number: -sum(file.size for file in plans[number].files))
-        with scratch_folder(store) as scratch, _workers(len(missing)) as pool:
+        with scratch_folder(store) as scratch, _workers(max(len(missing), 1)) as pool:
+            for platform in sorted(lacking, key=str):
+                install(prefixes[platform], platform, store, scratch)
+                activations[platform] = keep_activation(prefixes[platform], prefix_of(scratch, platform), store)
             futures = {
                 pool.submit(make_layer, plans[number], settings, interpreter, store, scratch): number
                 for number in order
@@ -164,7 +173,9 @@ def _make(
             for future in as_completed(futures):
                 made[futures[future]] = future.result()
                 done(future.result())
-    return [made[number] for number in range(len(plans))]
+    return [made[number] for number in range(len(plans))], {
+        platform: activation for platform, activation in activations.items() if activation is not None
+    }
 
 
 @contextmanager

@@ -16,7 +16,18 @@ from typing import Any
 from env.lock import write_atomically
 from env.store import Store
 
-LAYER_MODULES = ("_compile", "bytecode", "debs", "entries", "layers", "rootfs", "tarball", "wheels")
+LAYER_MODULES = (
+    "_compile",
+    "_install",
+    "bytecode",
+    "conda",
+    "debs",
+    "entries",
+    "layers",
+    "rootfs",
+    "tarball",
+    "wheels",
+)
 """The modules that decide the bytes of a layer; a change of any other keeps the cache."""
 
 
@@ -24,7 +35,7 @@ LAYER_MODULES = ("_compile", "bytecode", "debs", "entries", "layers", "rootfs", 
 def program_digest() -> str:
     """Give a sha256 over the sources that decide the bytes of a layer, and the versions of the libraries they use."""
     digest = hashlib.sha256()
-    for library in ("zstandard", "installer"):
+    for library in ("installer", "py-rattler", "zstandard"):
         digest.update(f"{library} {version(library)}\n".encode())
     for module in LAYER_MODULES:
         digest.update(module.encode() + b"\0" + (Path(__file__).parent / f"{module}.py").read_bytes() + b"\0")

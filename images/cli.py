@@ -16,9 +16,11 @@ from rich.table import Table
 
 from env.errors import EnvError
 from env.fetch import fetch
+from env.fresh import require_fresh
 from env.platforms import parse_platform, parse_platforms
-from env.spec import require_fresh
+from env.probe import choose
 from env.store import Store
+from images import plan
 from images.assemble import Build, Result, assemble
 from images.errors import ChecksFailedError
 from images.layers import Layer
@@ -46,18 +48,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_build(options: argparse.Namespace, console: Console) -> None:
-    build = _build(options)
+    build = _build(options, console)
     console.print(f"{build.recipe.image.name}: environment {build.environment}, {_names(build)}")
     store = Store(options.store)
     for lock in build.needed():
         require_fresh(lock)
+    if options.plan:
+        _show_plan(build, store, as_json=options.json)
+        return
     fetch(build.needed(), store, console=console)
     output = options.output or DIST / build.recipe.image.name
     result = _assemble(build, store, output, console)
+    for script in result.unread:
+        advice = "write the variables that it sets into a part's [config] env"
+        console.print(f"{script} does more than set variables and is not run: {advice}", markup=False)
     if options.json:
         print(json.dumps(_summary(result, output), indent=2))  # noqa: T201 - the result, for a program to read
     else:
         _report(result, output)
+
+
+def _show_plan(build: Build, store: Store, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(plan.summary(build, store), indent=2))  # noqa: T201 - the result, for a program to read
+        return
+    out = Console(highlight=False, soft_wrap=True)
+    for line in plan.described(build, store):
+        out.print(line, markup=False)
 
 
 def _run_check(options: argparse.Namespace, console: Console) -> None:
@@ -93,11 +110,17 @@ def _names(build: Build) -> str:
     return " and ".join(platform.oci for platform in build.platforms)
 
 
-def _build(options: argparse.Namespace) -> Build:
+def _build(options: argparse.Namespace, console: Console) -> Build:
     recipe = read_recipe(options.recipe) if options.recipe else load_recipe(options.image)
     offered = tuple(parse_platform(name) for name in recipe.image.platforms)
     platforms = parse_platforms(options.platform) if options.platform else offered
-    return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression)
+    if options.env or options.plan:
+        # A plan asks no network, so it can't know what would answer.
+        return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression)
+    builds = [Build(recipe, platforms, name, options.compression) for name in recipe.image.environments]
+    chosen, why = choose({build.environment: build.needed() for build in builds}, Store(options.store))
+    console.print(f"environment {chosen}: {why} (--env NAME pins it)")
+    return next(build for build in builds if build.environment == chosen)
 
 
 def _assemble(build: Build, store: Store, output: Path, console: Console) -> Result:
@@ -184,10 +207,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("image", nargs="?", default="jupyter", help=f"recipe: {names} (default: jupyter)")
     build.add_argument("--recipe", type=Path, metavar="DIR", help="a recipe of your own: the folder of its image.toml")
-    build.add_argument("--env", metavar="NAME", help="where packages come from (default: the recipe's first)")
+    build.add_argument("--env", metavar="NAME", help="conda or wheels (default: the recipe's first that answers)")
     build.add_argument("--output", type=Path, metavar="DIR", help="the OCI layout (default: dist/images/IMAGE)")
     build.add_argument(
         "--compression", choices=("zstd", "gzip"), default="zstd", help="gzip is for runtimes before 2022"
+    )
+    build.add_argument(
+        "--plan",
+        action="store_true",
+        help="print packages, sizes and layers per platform; no network, no build",
     )
     build.set_defaults(run=_run_build)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from env.fetch import fetch
+from env.fresh import require_fresh
 from env.lock import LOCKS, lock_name, read_lock
 from env.platforms import Platform
-from env.spec import require_fresh
 from env.store import Store
 from images import debs
 from images.bytecode import host

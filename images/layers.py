@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from env.lock import LockedFile
+from env.lock import Lock, LockedFile
 from env.platforms import Platform
 from env.store import Store
-from images import debs, wheels
+from images import conda, debs, wheels
 from images.bytecode import Compiler, Interpreter
 from images.cache import Cache, key_of, program_digest
 from images.entries import Entry, Kind, merge, with_parents
@@ -24,7 +24,7 @@ from images.recipe import NamedPart, Recipe
 from images.rootfs import directories, joined, kept, own_entries
 from images.tarball import Blob, Compression, pack
 
-LayerKind = Literal["debian", "wheels", "files"]
+LayerKind = Literal["debian", "wheels", "conda", "files"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class LayerPlan:
     """The parts whose own files are in it."""
     environment: bool = False
     """Whether the virtual environment itself is in it."""
+    beside: tuple[LockedFile, ...] = ()
+    """All conda packages of the platform: installed together, they decide which one a shared path comes from."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def layer_key(plan: LayerPlan, settings: Settings, interpreter: Interpreter) -> 
         [part.name, part.part.model_dump(mode="json", exclude={"check", "config"}), _digests(part.rootfs)]
         for part in plan.parts
     ]
-    files = [file.sha256 for file in plan.files]
+    files = [[file.sha256 for file in plan.files], [file.sha256 for file in plan.beside]]
     known = [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories(settings.recipe).values()]
     shared = [settings.mtime, settings.compression, drops, known, settings.recipe.user.model_dump()]
     return key_of(program_digest(), plan.kind, plan.environment, files, own, shared, interpreter.identity)
@@ -91,7 +93,7 @@ def known_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, s
 
 
 def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store, scratch: Path) -> Layer:
-    """Make a layer into the store, with `scratch` for its unpacked files.
+    """Make a layer into the store, with `scratch` for its unpacked files; it holds conda's prefixes already.
 
     Raises:
         ImageError: a package can't be used, or two packages bring one path.
@@ -100,7 +102,8 @@ def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, st
     """
     stage = Path(tempfile.mkdtemp(dir=scratch))
     try:
-        tree = _tree(plan, settings, Compiler(interpreter, store), store, stage)
+        packages = merge(_packages(plan, store, stage / "packages", scratch))
+        tree = _tree(plan, packages, settings, Compiler(interpreter, store), stage)
         with store.writer() as file:
             blob = pack(tree, file, mtime=settings.mtime, compression=settings.compression)
             file.flush()
@@ -111,9 +114,11 @@ def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, st
     return Layer(plan, blob, reused=False)
 
 
-def _tree(plan: LayerPlan, settings: Settings, compiler: Compiler, store: Store, stage: Path) -> dict[str, Entry]:
+def _tree(
+    plan: LayerPlan, everything: dict[str, Entry], settings: Settings, compiler: Compiler, stage: Path
+) -> dict[str, Entry]:
     drops = [drop for part in settings.recipe.parts for drop in part.part.drop]
-    packages = kept(merge(_packages(plan, store, stage / "packages")), drops)
+    packages = kept(everything, drops)
     own = [entry for part in plan.parts for entry in own_entries(part, settings.recipe.user)]
     joins = [join for part in plan.parts for join in part.part.join]
     compiled: list[Entry] = []
@@ -128,10 +133,13 @@ def _is_module(entry: Entry) -> bool:
     return entry.kind is Kind.FILE and entry.path.endswith(".py") and "/lib/python3" in f"/{entry.path}"
 
 
-def _packages(plan: LayerPlan, store: Store, stage: Path) -> Iterator[Entry]:
+def _packages(plan: LayerPlan, store: Store, stage: Path, scratch: Path) -> Iterator[Entry]:
     if plan.environment:
         yield from wheels.environment(wheels.PYTHON)
     for number, file in enumerate(plan.files):
+        if plan.kind == "conda":
+            yield from conda.entries(file, conda.prefix_of(scratch, plan.platform))
+            continue
         path = store.verified(file.sha256, file.file)
         if plan.kind == "debian":
             yield from debs.unpack(path, file.name, stage / str(number))
@@ -142,29 +150,32 @@ def _packages(plan: LayerPlan, store: Store, stage: Path) -> Iterator[Entry]:
 
 
 def plan_layers(
-    recipe: Recipe, platform: Platform, locked: dict[str, tuple[LockedFile, ...]], project: LockedFile
+    recipe: Recipe, platform: Platform, locks: Mapping[str, Lock], project: LockedFile | None = None
 ) -> list[LayerPlan]:
     """Divide an image into layers, from the one that changes least to the one that changes most.
 
-    `locked` gives the files of each lock the parts install from: ``debian``, ``environment``, ``overlay``.
+    `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``. Without the `project`, its layer
+    is left out.
     """
     based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
     others = tuple(part for part in recipe.parts if part not in based)
     wanted = {lock for part in recipe.parts for lock in part.part.install.locks}
     plans = []
     if "debian" in wanted:
-        plans.append(LayerPlan("debian", "debian", platform, locked["debian"], based))
+        plans.append(LayerPlan("debian", "debian", platform, locks["debian"].files, based))
     for lock in ("environment", "overlay"):
         if lock in wanted:
-            plans.extend(_grouped(lock, platform, locked[lock], recipe.image.own_layer_size))
+            plans.extend(_grouped(lock, locks[lock], recipe.image.own_layer_size))
     plans.append(LayerPlan("image", "files", platform, parts=others))
-    if any(part.part.install.project for part in recipe.parts):
+    if project is not None and any(part.part.install.project for part in recipe.parts):
         plans.append(LayerPlan(project.name, "wheels", platform, (project,)))
     return plans
 
 
-def _grouped(lock: str, platform: Platform, files: tuple[LockedFile, ...], own_size: int) -> Iterator[LayerPlan]:
-    small = tuple(file for file in files if file.size < own_size)
-    yield LayerPlan(lock, "wheels", platform, small, environment=lock == "environment")
-    for file in sorted((file for file in files if file.size >= own_size), key=lambda file: file.name):
-        yield LayerPlan(file.name, "wheels", platform, (file,))
+def _grouped(name: str, lock: Lock, own_size: int) -> Iterator[LayerPlan]:
+    kind: LayerKind = "conda" if lock.source == "conda" else "wheels"
+    beside = lock.files if kind == "conda" else ()
+    small = tuple(file for file in lock.files if file.size < own_size)
+    yield LayerPlan(name, kind, lock.platform, small, environment=lock.source == "wheels", beside=beside)
+    for file in sorted((file for file in lock.files if file.size >= own_size), key=lambda file: file.name):
+        yield LayerPlan(file.name, kind, lock.platform, (file,), beside=beside)

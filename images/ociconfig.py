@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from env.platforms import Platform
@@ -25,16 +26,22 @@ def notes_of(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
 
 
 def image_config(
-    recipe: Recipe, platform: Platform, environment: str, created: str, layers: Sequence[Layer]
+    recipe: Recipe,
+    platform: Platform,
+    environment: str,
+    created: str,
+    layers: Sequence[Layer],
+    activation: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Give the configuration of one platform's image, without the layers' diff_ids.
 
+    `activation` gives the variables that activating the environment would set; what a part says about one counts more.
     Later parts add to what earlier ones say; entrypoint, command and working directory are the last part's that has
     one.
     """
     user = recipe.user
     configs = [part.part.config for part in recipe.parts]
-    env = {"HOME": user.home, **{name: value for config in configs for name, value in config.env.items()}}
+    env = {"HOME": user.home, **activation, **{name: value for config in configs for name, value in config.env.items()}}
     volumes = [path.replace("~", user.home, 1) for config in configs for path in config.volumes.values()]
     labels = {name: value for config in configs for name, value in config.labels.items()}
     config: dict[str, Any] = {

@@ -1,0 +1,109 @@
+"""What the locks below env/locks/ promise: Debian packages, wheels, and overlays that add and never replace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from env.condaoverlay import marked_requirements
+from env.errors import EnvError
+from env.fault import Fault
+from env.fresh import expected_spec, target_of
+from env.lock import Lock, LockedFile, lock_text
+from env.requirements import hashes
+from env.spec import DEBIAN, ROOT, debian_spec
+from env.wheels import supported_tags
+
+
+def check_lock(lock: Lock, path: Path, root: Path = ROOT) -> Iterator[Fault]:
+    """Give the faults of one lock by itself."""
+    name, platform = lock.file_name, str(lock.platform)
+    try:
+        if lock.spec != expected_spec(lock, root):
+            yield Fault(name, "every package", platform, f"is stale: run `./noxw -s lock -- {target_of(lock)}`")
+    except EnvError:
+        yield Fault(name, "every package", platform, "can't be compared with pixi.lock, which has faults of its own")
+    if path.read_text(encoding="utf-8") != lock_text(lock):
+        yield Fault(name, "the file", platform, "is not as `./noxw -s lock` writes it: was it edited by hand?")
+    for package, count in Counter(file.name for file in lock.files).items():
+        if count > 1:
+            yield Fault(name, package, platform, f"is provided {count} times")
+    yield from _check_debian(lock, root) if lock.source in DEBIAN else _check_wheels(lock)
+
+
+def check_same_files(locks: Iterable[Lock]) -> Iterator[Fault]:
+    """Give files that two locks name with different content."""
+    seen: dict[str, tuple[LockedFile, Lock]] = {}
+    for lock in locks:
+        for file in lock.files:
+            first, where = seen.setdefault(file.file, (file, lock))
+            if (first.sha256, first.size) != (file.sha256, file.size):
+                text = f"has another sha256 or size in {where.file_name}"
+                yield Fault(lock.file_name, file.name, str(lock.platform), text)
+
+
+def check_universal(lock: Lock, lab: Path) -> Iterator[Fault]:
+    """Give wheels whose digest is not among those that lab.txt has for the same version."""
+    known = hashes(lab)
+    for file in lock.files:
+        digests = known.get((file.name, file.version))
+        if digests is not None and file.sha256 not in digests:
+            yield Fault(lock.file_name, file.name, str(lock.platform), f"has a sha256 that {lab.name} does not have")
+
+
+def check_overlay(lock: Lock, below: Mapping[str, str]) -> Iterator[Fault]:
+    """Give what an overlay replaces of the distributions below it (version by name)."""
+    for file in lock.files:
+        if file.name in below:
+            text = f"would replace {file.name} {below[file.name]}"
+            yield Fault(lock.file_name, file.name, str(lock.platform), text)
+
+
+def check_requirements(lock: Lock, below: Mapping[str, str], asked: Sequence[str]) -> Iterator[Fault]:
+    """Give what the spec or a wheel of the lock requires, and neither the lock nor what is below it has."""
+    whole = {**below, **{file.name: file.version for file in lock.files}}
+    for line in marked_requirements(asked, lock.platform):
+        yield from _unmet(lock, "the spec", line, whole)
+    for file in lock.files:
+        for line in file.requires:
+            yield from _unmet(lock, file.name, line, whole)
+
+
+def _unmet(lock: Lock, who: str, line: str, whole: Mapping[str, str]) -> Iterator[Fault]:
+    requirement = Requirement(line)
+    version = whole.get(canonicalize_name(requirement.name))
+    if version is None or not requirement.specifier.contains(Version(version), prereleases=True):
+        package = requirement.name if who == "the spec" else who
+        text = f"{who} requires `{line}`, and there is {version or 'none'}"
+        yield Fault(lock.file_name, package, str(lock.platform), text)
+
+
+def _check_wheels(lock: Lock) -> Iterator[Fault]:
+    tags = frozenset(supported_tags(lock.platform))
+    for file in lock.files:
+        try:
+            name, version, _, has = parse_wheel_filename(file.file)
+        except InvalidWheelFilename:
+            yield Fault(lock.file_name, file.name, str(lock.platform), f"{file.file} is not a wheel's name")
+            continue
+        if (name, version) != (canonicalize_name(file.name), Version(file.version)):
+            yield Fault(lock.file_name, file.name, str(lock.platform), f"{file.file} is another package or version")
+        if not tags & has:
+            yield Fault(lock.file_name, file.name, str(lock.platform), f"{file.file} is for another platform or Python")
+
+
+def _check_debian(lock: Lock, root: Path) -> Iterator[Fault]:
+    names = {file.name for file in lock.files}
+    for package in debian_spec(lock.source, root).packages:
+        if package not in names:
+            yield Fault(lock.file_name, package, str(lock.platform), "is asked for and not in the lock")
+    for file in lock.files:
+        if not file.file.endswith((f"_{lock.platform.debian}.deb", "_all.deb")):
+            yield Fault(lock.file_name, file.name, str(lock.platform), f"{file.file} is for another architecture")
+        if file.archive is None:
+            yield Fault(lock.file_name, file.name, str(lock.platform), "names no archive")

@@ -1,0 +1,75 @@
+"""The files of the conda environment: pixi.lock, refused where it does not answer pixi.toml, in the terms of a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from env.errors import StaleLockError
+from env.fault import Fault
+from env.lock import Lock, LockedFile
+from env.manifest import DEFAULT, CondaEnvironment, Manifest, read_manifest, virtual_packages
+from env.matching import by_name, satisfied, spec_name
+from env.pixilock import PIXI_LOCK, CondaPackage, PixiLock, read_pixi_lock
+from env.platforms import Platform
+from env.spec import ROOT
+
+
+def conda_packages(platform: Platform, root: Path = ROOT, environment: str = DEFAULT) -> tuple[CondaPackage, ...]:
+    """Give the packages of an environment for a platform.
+
+    Raises:
+        StaleLockError: pixi.lock does not answer pixi.toml.
+        LockMissingError, LockFormatError: there is no pixi.lock, or it can't be read.
+
+    """
+    lock, manifest = read_pixi_lock(root / PIXI_LOCK), read_manifest(root)
+    for fault in unanswered(lock, manifest):
+        raise StaleLockError(f"{PIXI_LOCK} ({fault.package} on {fault.platform or 'all platforms'})", "conda")
+    return lock.packages[environment][platform.conda]
+
+
+def conda_files(platform: Platform, root: Path = ROOT) -> Lock:
+    """Give the default environment of a platform as a lock, whose files are paths below a channel.
+
+    Raises:
+        StaleLockError, LockMissingError, LockFormatError: as `conda_packages`.
+
+    """
+    packages = conda_packages(platform, root)
+    files = (
+        LockedFile(one.name, f"{one.version} {one.build}", one.file, one.sha256, one.size, one.channel)
+        for one in packages
+    )
+    return Lock("conda", platform, read_manifest(root).digest, tuple(files))
+
+
+def unanswered(lock: PixiLock, manifest: Manifest) -> Iterator[Fault]:
+    """Give what the manifest asks for and the lock has not: a lock of another manifest is stale."""
+    for platform in manifest.platforms:
+        if lock.platforms.get(platform.conda) != virtual_packages(platform):
+            text = f"the lock is not for {', '.join(virtual_packages(platform))}"
+            yield Fault(PIXI_LOCK, "every package", platform.conda, text)
+    for subdir in set(lock.platforms) - {platform.conda for platform in manifest.platforms}:
+        yield Fault(PIXI_LOCK, "every package", subdir, "pixi.toml does not name this platform")
+    asked = {environment.name for environment in manifest.environments}
+    for name in sorted(asked ^ set(lock.packages)):
+        yield Fault(PIXI_LOCK, f"environment {name}", "", "is in only one of pixi.toml and pixi.lock")
+    for environment in manifest.environments:
+        if environment.name in lock.packages:
+            yield from _unanswered(lock, manifest, environment)
+
+
+def _unanswered(lock: PixiLock, manifest: Manifest, environment: CondaEnvironment) -> Iterator[Fault]:
+    name = environment.name
+    if lock.channels[name] != manifest.channels:
+        yield Fault(PIXI_LOCK, f"environment {name}", "", f"is not from {', '.join(manifest.channels)}")
+    for subdir, specs in environment.specs.items():
+        packages = lock.packages[name].get(subdir, ())
+        records = by_name(packages, lock.platforms.get(subdir, ()))
+        have = {package.name: package for package in packages}
+        for spec in specs:
+            if not satisfied(spec, records):
+                package = spec_name(spec)
+                text = f"environment {name} asks for `{spec}` and the lock has {have.get(package, 'none')}"
+                yield Fault(PIXI_LOCK, package, subdir, text)

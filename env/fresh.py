@@ -1,0 +1,46 @@
+"""Freshness: a lock answers the spec in the tree, or it is refused before anything is made of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from env.condafiles import conda_packages
+from env.errors import StaleLockError
+from env.lock import Lock
+from env.manifest import read_manifest
+from env.pypinames import distributions
+from env.spec import DEBIAN, ROOT, overlay_digest, spec_digest
+
+
+def require_fresh(lock: Lock, root: Path = ROOT) -> None:
+    """Refuse a lock that answers another spec than the one in the tree.
+
+    Raises:
+        StaleLockError: its spec has changed since.
+
+    """
+    if lock.spec != expected_spec(lock, root):
+        raise StaleLockError(lock.file_name, target_of(lock))
+
+
+def expected_spec(lock: Lock, root: Path = ROOT) -> str:
+    """Give the digest that a lock of this source and platform would have if it were made today.
+
+    Raises:
+        StaleLockError: it is about conda, and pixi.lock does not answer pixi.toml.
+
+    """
+    match lock.source:
+        case "conda":
+            return read_manifest(root).digest
+        case "conda-overlay":
+            return overlay_digest(distributions(conda_packages(lock.platform, root)), root)
+        case _:
+            return spec_digest(lock.source, root)
+
+
+def target_of(lock: Lock) -> str:
+    """Give what ``lock`` calls the set that a lock belongs to."""
+    if lock.source in DEBIAN:
+        return "base"
+    return "conda" if lock.source in ("conda", "conda-overlay") else "wheels"

@@ -1,0 +1,39 @@
+"""Which environment to take where the person names none: the first whose source answers within two seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlsplit
+
+from env.lock import Lock
+from env.mirrors import PROBE_S, answers, bases
+from env.store import Store
+
+
+def choose(candidates: Mapping[str, Sequence[Lock]], store: Store) -> tuple[str, str]:
+    """Give the first environment that can be had, and why it is that one.
+
+    Only conda's channels are asked: every environment needs Debian's archive and the Python package index, so these
+    decide nothing. The last candidate is taken unasked; where its sources are out of reach too, the fetch says so.
+    """
+    passed: list[str] = []
+    *preferred, last = candidates
+    for environment in preferred:
+        usable, why = _probe(candidates[environment], store)
+        if usable:
+            return environment, "; ".join([why, *passed])
+        passed.append(f"{environment}: {why}")
+    return last, "; ".join(passed) or "the recipe has no other"
+
+
+def _probe(locks: Sequence[Lock], store: Store) -> tuple[bool, str]:
+    lacking = [file for lock in locks if lock.source == "conda" for file in lock.files if file.sha256 not in store]
+    if not lacking:
+        return True, "the store holds all of its conda packages"
+    file = lacking[0]
+    addresses = bases(file.archive or "")
+    for base in addresses:
+        if answers(f"{base}{quote(file.file)}", PROBE_S / len(addresses)):
+            return True, f"{urlsplit(base).netloc} answers"
+    hosts = " and ".join(urlsplit(base).netloc for base in addresses)
+    return False, f"{hosts} does not answer within {PROBE_S:.0f} s"

@@ -1,0 +1,102 @@
+"""Install conda packages into a staged prefix, for whichever platform, with py-rattler, pixi's own installer.
+
+All packages of a platform are installed together, since py-rattler decides between packages that bring the same path;
+layers then take their packages' files from the prefix by what ``conda-meta/`` says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from env.lock import LockedFile
+from env.platforms import Platform
+from env.spec import ROOT
+from env.store import Store
+from images.entries import Entry, Kind
+from images.errors import PackageContentError
+from images.wheels import PREFIX
+
+_OF_THE_BUILD = ("extracted_package_dir", "link", "package_tarball_full_path")
+"""What conda-meta says of the machine that installed; none of it is true of the image."""
+_META = "conda-meta"
+
+
+def prefix_of(scratch: Path, platform: Platform) -> Path:
+    """Say where the prefix of a platform is staged in a build's scratch folder."""
+    return scratch / f"conda-{platform.slug}" / "prefix"
+
+
+def install(files: Iterable[LockedFile], platform: Platform, store: Store, scratch: Path) -> None:
+    """Install conda packages from the store into the platform's staged prefix.
+
+    Raises:
+        StoreMissError, StoreCorruptError: a package is not in the store as it should be.
+        PackageContentError: py-rattler can't install one.
+
+    """
+    prefix = prefix_of(scratch, platform)
+    archives = prefix.parent / "archives"
+    archives.mkdir(parents=True)
+    for file in files:
+        # py-rattler takes name and format from the file's name.
+        _place(store.verified(file.sha256, file.file), archives / Path(file.file).name)
+    order = {
+        "archives": [str(path) for path in sorted(archives.iterdir())],
+        "cache": str(prefix.parent / "cache"),
+        "final": PREFIX,
+        "prefix": str(prefix),
+        "subdir": platform.conda,
+    }
+    command = [sys.executable, "-m", "images._install"]
+    run = subprocess.run(command, input=json.dumps(order), capture_output=True, text=True, check=False, cwd=ROOT)
+    try:
+        answer = json.loads(run.stdout)
+    except ValueError:
+        answer = {"reason": run.stderr.strip().rpartition("\n")[2] or f"py-rattler ended with {run.returncode}"}
+    if answer:
+        raise PackageContentError("conda", " ".join(answer["reason"].split()))
+
+
+def _place(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        # Another filesystem, or one without hard links.
+        shutil.copyfile(source, target)
+
+
+def entries(file: LockedFile, prefix: Path) -> Iterator[Entry]:
+    """Give the entries of one installed package: its files and its conda-meta record, without the build's traces.
+
+    Bytecode that the package brings is left out: it is tied to the times of its sources, which the image does not keep.
+    """
+    path = prefix / _META / f"{Path(file.file).name.removesuffix('.conda').removesuffix('.tar.bz2')}.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for name in sorted(record["files"]):
+        if "/__pycache__/" not in f"/{name}":
+            yield _entry(prefix / name, name, file.name)
+    meta = f"{PREFIX.lstrip('/')}/{_META}/{path.name}"
+    yield Entry(meta, Kind.FILE, 0o644, content=_cleaned(record, file), origin=file.name)
+
+
+def _entry(path: Path, name: str, package: str) -> Entry:
+    target = f"{PREFIX.lstrip('/')}/{name}"
+    if path.is_symlink():
+        return Entry(target, Kind.SYMLINK, 0o777, target=str(path.readlink()), origin=package)
+    if not path.is_file():
+        raise PackageContentError(package, f"says that it has {name}, and there is no such file")
+    mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+    return Entry(target, Kind.FILE, mode, content=path, origin=package)
+
+
+def _cleaned(record: dict[str, Any], file: LockedFile) -> bytes:
+    kept = {key: value for key, value in record.items() if key not in _OF_THE_BUILD}
+    kept |= {"channel": file.archive, "url": f"{file.archive}{file.file}"}
+    return json.dumps(kept, sort_keys=True, indent=2).encode() + b"\n"

@@ -1,0 +1,186 @@
+"""A copy of the checkout that asks a channel and an index on loopback, and what these offer."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+from conda_channel import PLACEHOLDER, Content, Package, write_channel, write_wheel
+from rich.console import Console
+
+from env.fetch import fetch
+from env.lock import LOCKS, Lock, lock_name, read_lock
+from env.spec import ROOT
+from env.store import Store
+from images.assemble import INTERPRETER, unpack_interpreter
+from images.bytecode import Interpreter, host
+
+VERSION = "3.13.14"
+LIBRARY = "lib/python3.13"
+SITE = f"{LIBRARY}/site-packages"
+WRAPPER = f"""#!/bin/sh
+export PYTHONHOME={PLACEHOLDER} LD_LIBRARY_PATH={PLACEHOLDER}/lib
+exec {PLACEHOLDER}/libexec/python3.13 "$@"
+"""
+SPECS = """[dependencies]
+python = "3.13.*"
+pure = "*"
+compiled = ">=1"
+"""
+PYTHON_KEYS = {"python_site_packages_path": SITE}
+
+
+def packages(real_python: dict[str, Content]) -> list[Package]:
+    """Give what the channel offers; `real_python` are the files of a Python that runs on linux-64."""
+    stub = {"bin/python3.13": Content(b"#!/bin/sh\n", 0o755), f"{LIBRARY}/os.py": Content(b"sep = '/'\n")}
+    links = {"bin/python": Content(b"", link="python3.13"), "bin/python3": Content(b"", link="python3.13")}
+    offered = [
+        Package("python", VERSION, stub | links, "linux-aarch64", "h0_cp313", extra=PYTHON_KEYS),
+        Package("python", VERSION, real_python | links, "linux-64", "h0_cp313", extra=PYTHON_KEYS),
+        Package(
+            "pure",
+            "1.0",
+            {
+                "site-packages/pure/__init__.py": Content(b"def main():\n    print('pure runs')\n"),
+                "site-packages/pure-1.0.dist-info/METADATA": Content(b"Name: pure\nVersion: 1.0\n"),
+                "python-scripts/pure-script": Content(
+                    f"#!{PLACEHOLDER}/bin/python\nprint('script runs')\n".encode(), 0o755, "text"
+                ),
+            },
+            build="pyh0",
+            depends=("python >=3.13",),
+            noarch="python",
+            entry_points=("pure-run = pure:main",),
+        ),
+    ]
+    for subdir in ("linux-64", "linux-aarch64"):
+        offered += [
+            Package(
+                "compiled",
+                version,
+                {
+                    "lib/libcompiled.so.1": Content(
+                        b"\x7fELF\0" + f"{PLACEHOLDER}/share\0end".encode() + subdir.encode(), 0o755, "binary"
+                    ),
+                    "etc/compiled.conf": Content(f"share={PLACEHOLDER}/share\n".encode(), placeholder="text"),
+                    "etc/conda/activate.d/compiled.sh": Content(
+                        b'export COMPILED_DATA="${CONDA_PREFIX}/share/compiled"\n'
+                    ),
+                    "etc/conda/env_vars.d/compiled.json": Content(b'{"COMPILED_MODE": "fast"}'),
+                    "bin/.compiled-post-link.sh": Content(b'#!/bin/sh\ntouch "$PREFIX/post-link-ran"\n', 0o755),
+                    f"{SITE}/compiled/__init__.py": Content(b"VALUE = 42\n"),
+                    f"{SITE}/compiled/__pycache__/__init__.cpython-313.pyc": Content(b"stale"),
+                },
+                subdir,
+                "py313_0",
+                ("python >=3.13,<3.14.0a0", "__glibc >=2.17"),
+                constrains=("pure >=1",),
+            )
+            for version in ("1.0", "2.0")
+        ]
+    return offered
+
+
+def interpreter(store: Store) -> Interpreter:
+    """Give the locked Python of the host, fetched into the store where it lacks it."""
+    lock = read_lock(LOCKS / lock_name("debian", host()))
+    needed = Lock(lock.source, lock.platform, lock.spec, tuple(file for file in lock.files if file.name in INTERPRETER))
+    fetch([needed], store, console=Console(file=StringIO()))
+    return unpack_interpreter(store)
+
+
+def repackaged(found: Interpreter) -> dict[str, Content]:
+    """Give the locked Python as a conda package's files: at a prefix of its own, with its libraries beside it."""
+    usr = found.root / "usr"
+    files = {
+        "bin/python3.13": Content(WRAPPER.encode(), 0o755, "text"),
+        "libexec/python3.13": Content((usr / "bin/python3.13").read_bytes(), 0o755),
+        # Debian's site module looks there, and not into site-packages.
+        "lib/python3/dist-packages/conda.pth": Content(f"{PLACEHOLDER}/{SITE}\n".encode(), placeholder="text"),
+    }
+    for path in sorted((usr / LIBRARY).rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            files[f"{LIBRARY}/{path.relative_to(usr / LIBRARY).as_posix()}"] = Content(path.read_bytes())
+    for name in ("libexpat.so.1", "libz.so.1"):
+        files[f"lib/{name}"] = Content((usr / "lib" / found.platform.triplet / name).resolve().read_bytes(), 0o755)
+    return files
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the project whose pixi.toml and pyproject.toml ask for little."""
+
+    root: Path
+    store: Path
+    url: str
+    """Of the server with the channel and the index."""
+    umask: int = 0o022
+    before: Sequence[str] = field(default_factory=tuple)
+    """Words before each command, e.g. to be another user."""
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m ARGUMENTS`` in the checkout."""
+        settings = {
+            **os.environ,
+            "JUPYTER_MCP_STORE": str(self.store),
+            "UV_CACHE_DIR": str(self.root.parent / "uv"),
+            "UV_DEFAULT_INDEX": f"{self.url}/simple",
+            "PIXI_HOME": str(self.root.parent / "pixi"),
+            "XDG_CONFIG_HOME": str(self.root.parent / "xdg"),
+            "RATTLER_CACHE_DIR": str(self.root.parent / "rattler"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        settings.pop("JUPYTER_MCP_CONDA_RECORDS", None)
+        return subprocess.run(
+            [*self.before, sys.executable, "-m", *arguments],
+            cwd=self.root,
+            env={**settings, **variables},
+            umask=self.umask,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ok(self, *arguments: str) -> str:
+        """Run, and give what was printed; it must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+def copy_checkout(root: Path, *, channel: str = "channel", url: str, store: Path) -> Checkout:
+    """Copy the project to `root`, asking for the test channel's packages and one wheel, with the mirror configured."""
+    for name in ("env", "images", "jupyter_mcp"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "pixi.toml"):
+        shutil.copyfile(ROOT / name, root / name)
+    project = (root / "pyproject.toml").read_text()
+    project = re.sub(r"^dependencies = \[.*?^\]", "dependencies = []", project, flags=re.DOTALL | re.MULTILINE)
+    project = re.sub(r"^(jupyter|overlay) = \[.*?^\]", r"\1 = []", project, flags=re.DOTALL | re.MULTILINE)
+    project = project.replace('services = ["supervisor"]', 'services = ["overlaid>=1"]')
+    (root / "pyproject.toml").write_text(project)
+    manifest = (root / "pixi.toml").read_text()
+    head = manifest[: manifest.index("[dependencies]")]
+    (root / "pixi.toml").write_text(head + SPECS)
+    for path in (root / "env" / "locks").glob("conda-overlay-*"):
+        path.unlink()
+    (root / ".pixi").mkdir()
+    mirror = f'[mirrors]\n"https://conda.anaconda.org/conda-forge" = ["{url}/{channel}"]\n'
+    (root / ".pixi" / "config.toml").write_text(mirror)
+    return Checkout(root, store, url)
+
+
+def write_offer(folder: Path, store: Store) -> None:
+    """Write the channel and the index to serve."""
+    write_channel(folder / "channel", packages(repackaged(interpreter(store))))
+    write_wheel(folder, "overlaid", "1.0")
+    write_wheel(folder, "overlaid", "1.1", ("compiled>=1",))
+    write_wheel(folder, "compiled", "2.0")
+    write_wheel(folder, "compiled", "3.0")
