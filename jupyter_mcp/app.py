@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -73,9 +74,10 @@ class JupyterMCP(ExtensionApp):
         return cast("ServerApp", self.serverapp)  # linked by the loader before anything else is called
 
     def _journals(self) -> Path:
-        if self.journal_dir:
-            return Path(self.journal_dir).expanduser()
-        return Path(jupyter_data_dir()) / "jupyter_mcp" / "journal"
+        folder = Path(self.journal_dir).expanduser() if self.journal_dir else Path(jupyter_data_dir(), "jupyter_mcp")
+        # One folder a root: paths in a journal are below its server's root.
+        root = str(self._server.root_dir)
+        return folder / "journal" / hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def initialize_handlers(self) -> None:
         """Put the endpoint below the server's base URL."""
@@ -117,7 +119,8 @@ class JupyterMCP(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         self._configure_store()
         # The loop is held on purpose: no room may be made before the last crash is repaired.
-        recovering = threading.Thread(target=asyncio.run, args=(self._recover(),))
+        paths = {path_id: self._path_of(path_id) for path_id in self._journalled()}
+        recovering = threading.Thread(target=asyncio.run, args=(self._recover(paths),))
         recovering.start()
         recovering.join()
         await cast("Endpoint", self._endpoint).start()
@@ -145,7 +148,14 @@ class JupyterMCP(ExtensionApp):
         ConfiguredStore.__qualname__ = configured.__qualname__
         extension.ystore_class = ConfiguredStore
 
-    async def _recover(self) -> None:
+    def _journalled(self) -> set[str]:
+        return {file.name.split(".", 1)[0] for file in self._journals().glob("*.journal")}
+
+    def _path_of(self, file_id: str) -> str | None:
+        # Read here: the manager's database stays with the thread that opened it.
+        return cast("str | None", self._server.web_app.settings["file_id_manager"].get_path(file_id))
+
+    async def _recover(self, paths: dict[str, str | None]) -> None:
         extension: YDocExtension = self._rooms.extension
 
         def store_of(room_id: str) -> BaseYStore:
@@ -155,7 +165,7 @@ class JupyterMCP(ExtensionApp):
 
         # Of its own: a contents manager's signature database stays with the thread that opened it.
         contents = self._server.contents_manager_class(parent=self._server, log=self.log)
-        await recover(self._journals(), contents, store_of, self.log)
+        await recover(self._journals(), contents, store_of, paths.get, self.log)
 
     async def _sweep(self) -> None:
         while True:

@@ -41,6 +41,14 @@ class RoomUnavailableError(ToolError):
     """The live document can't be reached."""
 
 
+class SaveFailedError(ToolError):
+    """The document could not be written to its file."""
+
+
+class ReadOnlyError(ToolError):
+    """The notebook's file is not writable."""
+
+
 class KernelUnavailableError(ToolError):
     """The kernel did not start, or died."""
 

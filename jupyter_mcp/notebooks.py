@@ -15,9 +15,10 @@ from tornado.web import HTTPError
 
 from .errors import BadCellError, NotebookExistsError, NotebookMissingError, TooManyError
 from .execution import Kernels
+from .live import Live
 from .outputs import Output, OutputSink
 from .paths import SUFFIX, canonical, contained, walk
-from .rtc_adapter import Live, Rooms
+from .rtc_adapter import Rooms
 
 CELL_TYPES = ("code", "markdown", "raw")
 
