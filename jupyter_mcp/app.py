@@ -16,9 +16,11 @@ from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped
 from pycrdt.store import BaseYStore
 from traitlets import Bool, Float, Int, Unicode
 
+from .cells import Cells
 from .endpoint import Endpoint
-from .execution import Kernels
-from .mcp_server import build, http_app
+from .execution import Execution
+from .kernels import Kernels
+from .mcp_server import Tools, http_app
 from .notebooks import Notebooks
 from .recovery import recover
 from .rtc_adapter import Rooms
@@ -54,7 +56,7 @@ class JupyterMCP(ExtensionApp):
         help="Seconds a cell may run when the call gives no timeout. None: no limit.",
     )
     kernel_ready_timeout = Float(300, config=True, help="Seconds a new kernel may take to answer.")
-    interrupt_grace = Float(30, config=True, help="Seconds an interrupted cell may take to end.")
+    interrupt_grace = Float(10, config=True, help="Seconds an interrupted cell may take to end.")
     room_idle_timeout = Float(600, config=True, help="Seconds until a room that only agents used is saved and closed.")
     journal_dir = Unicode(
         "",
@@ -66,7 +68,7 @@ class JupyterMCP(ExtensionApp):
     # None until the handlers are made: a server also stops an extension that failed to load.
     _endpoint: Endpoint | None = None
     _rooms: Rooms
-    _kernels: Kernels
+    _execution: Execution
     _sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -89,22 +91,16 @@ class JupyterMCP(ExtensionApp):
             fsync=self.journal_fsync,
             idle=self.room_idle_timeout,
         )
-        self._kernels = Kernels(
-            settings,
-            self.log,
-            ready_timeout=self.kernel_ready_timeout,
-            grace=self.interrupt_grace,
-        )
-        notebooks = Notebooks(
-            settings,
-            self._rooms,
-            self._kernels,
+        kernels = Kernels(settings, self.log, ready_timeout=self.kernel_ready_timeout)
+        self._execution = Execution(kernels, grace=self.interrupt_grace)
+        cells = Cells(
+            self._execution,
             max_output_bytes=self.max_output_bytes,
             max_output_messages=self.max_output_messages,
-            max_watchers=self.max_watchers,
             execution_timeout=self.execution_timeout,
         )
-        app, lifespan = http_app(build(notebooks), max_body_bytes=self.max_body_bytes)
+        notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
+        app, lifespan = http_app(Tools(notebooks).server, max_body_bytes=self.max_body_bytes)
         self._endpoint = Endpoint(
             app,
             lifespan,
@@ -172,8 +168,9 @@ class JupyterMCP(ExtensionApp):
             await asyncio.sleep(SWEEP_EVERY)
             try:
                 await self._rooms.sweep()
+                await self._execution.kernels.sweep()
             except Exception:  # boundary: the sweeper must outlive one bad room
-                self.log.exception("Closing idle rooms failed; will try again")
+                self.log.exception("Closing what is idle failed; will try again")
 
     async def stop_extension(self) -> None:
         """Save, disconnect from kernels, end the streams."""
@@ -183,4 +180,4 @@ class JupyterMCP(ExtensionApp):
             self._sweeper.cancel()
         await self._endpoint.stop()
         await self._rooms.stop()
-        self._kernels.close()
+        await self._execution.close()
