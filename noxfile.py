@@ -41,11 +41,13 @@ def install_project(session: nox.Session, *locks: str) -> None:
 
 @nox.session(name="lab", default=False)
 def lab(session: nox.Session) -> None:
-    """Start JupyterLab with MCP at /mcp on loopback, from the locked wheels; prints the URL with its token."""
+    """Start JupyterLab with MCP at /mcp on loopback; prints the URL with its token: -- [options of jupyter lab]."""
     install_project(session, "lab.txt", "tools.txt")
     workspace = ROOT / "workspace"
     workspace.mkdir(exist_ok=True)
-    arguments = session.posargs or ["--ServerApp.ip=127.0.0.1", "--no-browser"]
+    # In a container one is often root; the server still listens on loopback only, and asks for its token.
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    arguments = ["--ServerApp.ip=127.0.0.1", "--no-browser", *root, *session.posargs]
     session.run("jupyter", "lab", f"--ServerApp.root_dir={workspace}", *arguments)
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -181,7 +182,7 @@ def _make(
 def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
     # Spawned, not forked: the progress display and the fetch have threads.
     pool = ProcessPoolExecutor(
-        min(count, os.cpu_count() or 1), multiprocessing.get_context("spawn"), initializer=_die_of_interrupts
+        min(count, os.cpu_count() or 1), multiprocessing.get_context("spawn"), initializer=_follow_parent
     )
     try:
         yield pool
@@ -194,9 +195,18 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _die_of_interrupts() -> None:
+def _follow_parent() -> None:
     # The parent tells the person; a worker that printed a traceback as well would bury it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A parent that is killed can't tell its workers, and each would go on for the others' sake.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
 
 
 def unpack_interpreter(store: Store) -> Interpreter:

@@ -8,7 +8,6 @@ root. The result is kept in the store, keyed by interpreter and sources, because
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -48,7 +47,10 @@ class Interpreter:
             "--library-path",
             str(self.root / "usr/lib" / self.platform.triplet),
             str(self.root / "usr/bin/python3.13"),
-            "-Ss",
+            # No site, no pyc of its own library read or written: its state must not depend on what ran before.
+            "-SsB",
+            "-X",
+            "pycache_prefix=/nonexistent",
             str(script),
         ]
         # Hash order reaches marshal through sets of constants, so it is fixed.
@@ -120,8 +122,8 @@ class Compiler:
 
     def _compile(self, sources: dict[str, Path], stage: Path) -> str:
         outputs = {path: stage / f"compiled-{number}" for number, path in enumerate(sorted(sources))}
-        jobs = [[str(sources[path]), f"/{path}", str(output)] for path, output in outputs.items()]
-        self._interpreter.run(SCRIPT, "".join(json.dumps(job) + "\n" for job in jobs))
+        words = [word for path, output in outputs.items() for word in (str(sources[path]), f"/{path}", str(output))]
+        self._interpreter.run(SCRIPT, "".join(f"{word}\0" for word in words))
         with self._store.writer() as file:
             with zipfile.ZipFile(file, "w") as archive:
                 for path, output in outputs.items():

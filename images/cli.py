@@ -24,7 +24,7 @@ from images import plan
 from images.assemble import Build, Result, assemble
 from images.errors import ChecksFailedError
 from images.layers import Layer
-from images.recipe import load_recipe, recipe_names
+from images.recipe import load_recipe, read_recipe, recipe_names
 
 DIST = Path("dist") / "images"
 INTERRUPTED = 130
@@ -111,7 +111,7 @@ def _names(build: Build) -> str:
 
 
 def _build(options: argparse.Namespace, console: Console) -> Build:
-    recipe = load_recipe(options.image)
+    recipe = read_recipe(options.recipe) if options.recipe else load_recipe(options.image)
     offered = tuple(parse_platform(name) for name in recipe.image.platforms)
     platforms = parse_platforms(options.platform) if options.platform else offered
     if options.env or options.plan:
@@ -206,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Example: python -m images build jupyter --platform linux/arm64 --env wheels",
     )
     build.add_argument("image", nargs="?", default="jupyter", help=f"recipe: {names} (default: jupyter)")
+    build.add_argument("--recipe", type=Path, metavar="DIR", help="a recipe of your own: the folder of its image.toml")
     build.add_argument("--env", metavar="NAME", help="conda or wheels (default: the recipe's first that answers)")
     build.add_argument("--output", type=Path, metavar="DIR", help="the OCI layout (default: dist/images/IMAGE)")
     build.add_argument(

@@ -154,22 +154,31 @@ class Recipe:
         return next(part.part.user for part in reversed(self.parts) if part.part.user is not None)
 
 
-def recipe_names(folder: Path = HERE) -> list[str]:
-    """List the images there are recipes for."""
-    return sorted(path.parent.name for path in folder.glob("*/image.toml"))
+def recipe_names() -> list[str]:
+    """List this project's recipes."""
+    return sorted(path.parent.name for path in HERE.glob("*/image.toml"))
 
 
-def load_recipe(name: str, folder: Path = HERE) -> Recipe:
-    """Read an image's recipe and its parts.
+def load_recipe(name: str) -> Recipe:
+    """Read one of this project's recipes; the errors are those of `read_recipe`.
 
     Raises:
         UnknownImageError: there is no such recipe.
-        RecipeError: a file is not TOML or does not fit the schema; the message names file, line and key.
 
     """
-    path = folder / name / "image.toml"
-    if name not in recipe_names(folder):
-        raise UnknownImageError(name, recipe_names(folder))
+    if name not in recipe_names():
+        raise UnknownImageError(name, recipe_names())
+    return read_recipe(HERE / name)
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """Read the recipe in a folder, wherever it is; its parts are in `folder/parts` or are this project's.
+
+    Raises:
+        RecipeError: a file is not there, is not TOML or does not fit the schema; the message names file, line and key.
+
+    """
+    path = folder / "image.toml"
     image = _parse(path, Image)
     parts = tuple(_load_part(part, path) for part in image.parts)
     if not any(part.part.user for part in parts):
@@ -178,15 +187,19 @@ def load_recipe(name: str, folder: Path = HERE) -> Recipe:
 
 
 def _load_part(name: str, image: Path) -> NamedPart:
-    folder = PARTS / name
-    if not (folder / "part.toml").is_file():
-        known = sorted(path.parent.name for path in PARTS.glob("*/part.toml"))
-        raise RecipeError(f"{image}:{_line(image, name)}", f"unknown part {name!r}: there are {', '.join(known)}")
-    return NamedPart(name, _parse(folder / "part.toml", Part), folder / "rootfs")
+    places = (image.parent / "parts", PARTS)
+    for folder in (place / name for place in places):
+        if (folder / "part.toml").is_file():
+            return NamedPart(name, _parse(folder / "part.toml", Part), folder / "rootfs")
+    known = sorted({path.parent.name for place in places for path in place.glob("*/part.toml")})
+    raise RecipeError(f"{image}:{_line(image, name)}", f"unknown part {name!r}: there are {', '.join(known)}")
 
 
 def _parse(path: Path, model: type[T]) -> T:
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecipeError(path, "is not there") from None
     try:
         return model.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

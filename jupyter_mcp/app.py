@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from pycrdt.store import BaseYStore
 from traitlets import Bool, Float, Int, Unicode
 
-from .execution import Kernels
-from .mcp_server import build
+from .cells import Cells
+from .endpoint import Endpoint
+from .execution import Execution
+from .kernels import Kernels
+from .mcp_server import Tools, http_app
 from .notebooks import Notebooks
 from .recovery import recover
 from .rtc_adapter import Rooms
-from .tornado_asgi import ASGI_PATH, Endpoint, MCPHandler
+from .tornado_asgi import MCPHandler
 
 SWEEP_EVERY = 5.0  # seconds
 
@@ -51,7 +56,7 @@ class JupyterMCP(ExtensionApp):
         help="Seconds a cell may run when the call gives no timeout. None: no limit.",
     )
     kernel_ready_timeout = Float(300, config=True, help="Seconds a new kernel may take to answer.")
-    interrupt_grace = Float(30, config=True, help="Seconds an interrupted cell may take to end.")
+    interrupt_grace = Float(10, config=True, help="Seconds an interrupted cell may take to end.")
     room_idle_timeout = Float(600, config=True, help="Seconds until a room that only agents used is saved and closed.")
     journal_dir = Unicode(
         "",
@@ -60,20 +65,25 @@ class JupyterMCP(ExtensionApp):
     )
     journal_fsync = Bool(False, config=True, help="Also survive power loss: fsync each edit before the reply.")
 
-    _endpoint: Endpoint
+    # None until the handlers are made: a server also stops an extension that failed to load.
+    _endpoint: Endpoint | None = None
     _rooms: Rooms
-    _kernels: Kernels
+    _execution: Execution
     _sweeper: asyncio.Task[None] | None = None
 
+    @property
+    def _server(self) -> ServerApp:
+        return cast("ServerApp", self.serverapp)  # linked by the loader before anything else is called
+
     def _journals(self) -> Path:
-        if self.journal_dir:
-            return Path(self.journal_dir).expanduser()
-        return Path(jupyter_data_dir()) / "jupyter_mcp" / "journal"
+        folder = Path(self.journal_dir).expanduser() if self.journal_dir else Path(jupyter_data_dir(), "jupyter_mcp")
+        # One folder a root: paths in a journal are below its server's root.
+        root = str(self._server.root_dir)
+        return folder / "journal" / hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def initialize_handlers(self) -> None:
         """Put the endpoint below the server's base URL."""
-        assert self.serverapp is not None  # linked by the loader before this is called
-        settings = self.serverapp.web_app.settings
+        settings = self._server.web_app.settings
         self._rooms = Rooms(
             settings,
             self._journals(),
@@ -81,25 +91,19 @@ class JupyterMCP(ExtensionApp):
             fsync=self.journal_fsync,
             idle=self.room_idle_timeout,
         )
-        self._kernels = Kernels(
-            settings,
-            self.log,
-            ready_timeout=self.kernel_ready_timeout,
-            grace=self.interrupt_grace,
-        )
-        notebooks = Notebooks(
-            settings,
-            self._rooms,
-            self._kernels,
+        kernels = Kernels(settings, self.log, ready_timeout=self.kernel_ready_timeout)
+        self._execution = Execution(kernels, grace=self.interrupt_grace)
+        cells = Cells(
+            self._execution,
             max_output_bytes=self.max_output_bytes,
             max_output_messages=self.max_output_messages,
-            max_watchers=self.max_watchers,
             execution_timeout=self.execution_timeout,
         )
-        app = build(notebooks).http_app(path=ASGI_PATH)
+        notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
+        app, lifespan = http_app(Tools(notebooks).server, max_body_bytes=self.max_body_bytes)
         self._endpoint = Endpoint(
             app,
-            lambda: app.lifespan(app),
+            lifespan,
             self.log,
             max_body_bytes=self.max_body_bytes,
             max_streams=self.max_streams,
@@ -111,10 +115,11 @@ class JupyterMCP(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         self._configure_store()
         # The loop is held on purpose: no room may be made before the last crash is repaired.
-        recovering = threading.Thread(target=asyncio.run, args=(self._recover(),))
+        paths = {path_id: self._path_of(path_id) for path_id in self._journalled()}
+        recovering = threading.Thread(target=asyncio.run, args=(self._recover(paths),))
         recovering.start()
         recovering.join()
-        await self._endpoint.start()
+        await cast("Endpoint", self._endpoint).start()
         self._sweeper = asyncio.create_task(self._sweep())
         if not serverapp.identity_provider.auth_enabled:
             self.log.warning(
@@ -139,7 +144,14 @@ class JupyterMCP(ExtensionApp):
         ConfiguredStore.__qualname__ = configured.__qualname__
         extension.ystore_class = ConfiguredStore
 
-    async def _recover(self) -> None:
+    def _journalled(self) -> set[str]:
+        return {file.name.split(".", 1)[0] for file in self._journals().glob("*.journal")}
+
+    def _path_of(self, file_id: str) -> str | None:
+        # Read here: the manager's database stays with the thread that opened it.
+        return cast("str | None", self._server.web_app.settings["file_id_manager"].get_path(file_id))
+
+    async def _recover(self, paths: dict[str, str | None]) -> None:
         extension: YDocExtension = self._rooms.extension
 
         def store_of(room_id: str) -> BaseYStore:
@@ -147,23 +159,25 @@ class JupyterMCP(ExtensionApp):
             store: BaseYStore = extension.ystore_class(path=f".{kind}:{file_id}.y", log=self.log)
             return store
 
-        assert self.serverapp is not None
         # Of its own: a contents manager's signature database stays with the thread that opened it.
-        contents = self.serverapp.contents_manager_class(parent=self.serverapp, log=self.log)
-        await recover(self._journals(), contents, store_of, self.log)
+        contents = self._server.contents_manager_class(parent=self._server, log=self.log)
+        await recover(self._journals(), contents, store_of, paths.get, self.log)
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             try:
                 await self._rooms.sweep()
-            except Exception as error:  # boundary: the sweeper must outlive one bad room
-                self.log.error("Closing idle rooms failed; will try again", exc_info=error)
+                await self._execution.kernels.sweep()
+            except Exception:  # boundary: the sweeper must outlive one bad room
+                self.log.exception("Closing what is idle failed; will try again")
 
     async def stop_extension(self) -> None:
         """Save, disconnect from kernels, end the streams."""
+        if self._endpoint is None:
+            return
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._endpoint.stop()
         await self._rooms.stop()
-        self._kernels.close()
+        await self._execution.close()

@@ -1,0 +1,1 @@
+"""Tests, by kind: unit (fast), live (a real server), env, images (both platforms)."""

@@ -1,0 +1,77 @@
+"""Images are checked by running them, the other platform's under emulation, and a broken promise is told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from env.platforms import PLATFORMS, Platform
+from env.store import Store
+
+from .conftest import images
+
+CANNOT_RUN = {20: "a program is missing", 52: "no user namespaces", 53: "no emulation"}
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap: apt-get install bubblewrap")
+
+
+def checked(recipe: Path, store: Store, output: Path, platform: Platform) -> tuple[int, list[dict[str, object]], str]:
+    where = ("--store", store.root, "--platform", platform)
+    built = images("build", "--recipe", recipe, "--env", "wheels", "--output", output, *where)
+    assert built.returncode == 0, built.stderr
+    run = images("check", output, "--json", "--platform", platform)
+    if run.returncode in CANNOT_RUN:
+        pytest.skip(f"{CANNOT_RUN[run.returncode]}: {run.stderr}")
+    return run.returncode, json.loads(run.stdout), run.stderr
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=str)
+def test_an_image_that_keeps_its_promises_passes(
+    recipe: Path, store: Store, tmp_path: Path, platform: Platform
+) -> None:
+    part = recipe / "parts" / "hello" / "part.toml"
+    part.write_text(
+        part.read_text().replace('["uname", "-m"]', f'["uname", "-m"]\nstdout = {{ contains = "{platform.machine}" }}')
+    )
+    code, verdicts, errors = checked(recipe, store, tmp_path / "out", platform)
+    assert code == 0, errors
+    assert [verdict["id"] for verdict in verdicts] == [
+        "not-root", "git", "machine", "greets", "is-not-root", "stops-on-sigterm",
+    ]  # fmt: skip
+    assert {verdict["platform"] for verdict in verdicts} == {platform.oci}
+
+
+def test_every_broken_promise_is_told_with_what_was_found(recipe: Path, store: Store, tmp_path: Path) -> None:
+    part = recipe / "parts" / "hello" / "part.toml"
+    part.write_text(
+        part.read_text().replace('["uname", "-m"]', '["uname", "-m"]\nstdout = { contains = "vax" }')
+        .replace("within = 60", "within = 1").replace("hello from 1000", "hello from 0")
+    )  # fmt: skip
+    code, verdicts, errors = checked(recipe, store, tmp_path / "out", PLATFORMS[0])
+    assert code == 51, errors
+    unmet = {str(verdict["id"]): str(verdict["unmet"]) for verdict in verdicts if verdict["unmet"] is not None}
+    assert set(unmet) == {"machine", "greets"}
+    assert "without 'vax'" in unmet["machine"]
+    assert "does not contain 'hello from 0'" in unmet["greets"]
+    assert "error: 2 of 6 checks failed" in errors
+
+
+def test_an_image_that_ends_at_once_fails_without_waiting(recipe: Path, store: Store, tmp_path: Path) -> None:
+    script = recipe / "parts" / "hello" / "rootfs" / "usr" / "local" / "bin" / "hello"
+    script.write_text("#!/bin/sh\necho goodbye\nexit 3\n")
+    code, verdicts, _ = checked(recipe, store, tmp_path / "out", PLATFORMS[0])
+    assert code == 51
+    unmet = {str(verdict["id"]): str(verdict["unmet"]) for verdict in verdicts if verdict["unmet"] is not None}
+    assert unmet["greets"] == "the image ended with 3"
+
+
+def test_a_layout_without_the_platform_is_told(recipe: Path, store: Store, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    where = ("--store", store.root, "--platform", PLATFORMS[0])
+    assert images("build", "--recipe", recipe, "--env", "wheels", "--output", output, *where).returncode == 0
+    run = images("check", output, "--platform", PLATFORMS[1])
+    assert run.returncode == 54
+    assert "it has linux/amd64" in run.stderr

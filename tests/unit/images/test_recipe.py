@@ -1,0 +1,99 @@
+"""Recipes are data, and a mistake in one is told with its file, line and key."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from images.errors import RecipeError, UnknownImageError
+from images.recipe import HERE, Service, load_recipe, read_recipe, recipe_names
+from images.rootfs import matches, program
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A copy of the jupyter image's recipe and parts."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    shutil.copy(HERE / "jupyter" / "image.toml", folder)
+    shutil.copytree(HERE / "parts", folder / "parts")
+    return folder
+
+
+def test_every_recipe_reads_and_runs_as_somebody() -> None:
+    assert "jupyter" in recipe_names()
+    for name in recipe_names():
+        assert load_recipe(name).user.uid > 0
+
+
+def test_an_unknown_image_is_told_with_those_there_are() -> None:
+    with pytest.raises(UnknownImageError, match="'jupiter': there are recipes for jupyter"):
+        load_recipe("jupiter")
+
+
+def test_an_unknown_key_is_told_with_its_line(recipe: Path) -> None:
+    path = recipe / "image.toml"
+    lines = [*path.read_text().splitlines(), 'colour = "blue"']
+    path.write_text("\n".join(lines))
+    with pytest.raises(RecipeError, match=rf"image.toml:{len(lines)}: unknown key 'colour'"):
+        read_recipe(recipe)
+
+
+def test_an_unknown_part_is_told_with_those_there_are(recipe: Path) -> None:
+    path = recipe / "image.toml"
+    path.write_text(path.read_text().replace('"supervisord"', '"supervisor"'))
+    with pytest.raises(RecipeError, match=r"unknown part 'supervisor': there are base, .*supervisord"):
+        read_recipe(recipe)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("uid = 1000", "uid = 0", "user.uid: Input should be greater than 0"),
+        ('mode = "1777"', 'mode = "99"', "mode: String should match"),
+        ('why = "documentation; copyright files stay"', 'why = ""', "why: String should have at least 8"),
+        ('command = ["git", "--version"]', "", "a check has one of the verbs file, command"),
+        ('title = "Debian', "title = Debian", "not TOML"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told(recipe: Path, old: str, new: str, told: str) -> None:
+    path = recipe / "parts" / "base" / "part.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(RecipeError, match=told):
+        read_recipe(recipe)
+
+
+def test_an_image_without_a_user_is_refused(recipe: Path) -> None:
+    path = recipe / "parts" / "base" / "part.toml"
+    text = path.read_text()
+    start = text.index("[user]")
+    path.write_text(text[:start] + text[text.index("[[directory]]") :])
+    with pytest.raises(RecipeError, match="must not run as root"):
+        read_recipe(recipe)
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "fits"),
+    [
+        ("usr/share/doc/git/README", "usr/share/doc/**", True),
+        ("usr/share/docs", "usr/share/doc/**", False),
+        ("a/b/c.map", "a/**/*.map", True),
+        ("a/c.map", "a/**/*.map", True),
+        ("a/b/c.map.js", "a/**/*.map", False),
+        ("lib/numpy/tests/x.py", "lib/{numpy,scipy}/**/tests/**", True),
+        ("lib/numpyro/tests/x.py", "lib/{numpy,scipy}/**/tests/**", False),
+        ("a/b", "a/?", True),
+        ("a+b", "a.b", False),
+    ],
+)
+def test_globs_stay_within_folders_unless_told(path: str, pattern: str, *, fits: bool) -> None:
+    assert matches(path, pattern) is fits
+
+
+def test_a_service_is_a_supervisord_program_that_is_restarted() -> None:
+    text = program("x", Service(command=("a", "b"))).decode()
+    assert text.startswith("[program:x]\ncommand=a b\nautorestart=true\n")

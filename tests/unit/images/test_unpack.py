@@ -1,0 +1,140 @@
+"""A layout from anywhere is unpacked only if it is whole, and never outside its root."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from env.platforms import AMD64, ARM64
+from images.errors import LayoutError
+from images.tarball import MEDIA_TYPES
+from images.unpack import PlatformImage, blob_path, read_layout, unpack
+
+Fill = Callable[[tarfile.TarFile], None]
+
+
+def blob(folder: Path, content: bytes, media_type: str = "") -> dict[str, Any]:
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    path = blob_path(folder, digest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return {"mediaType": media_type, "digest": digest, "size": len(content)}
+
+
+def layout(folder: Path, *layers: bytes, compression: str = "zstd", architecture: str = "amd64") -> Path:
+    compress = gzip.compress if compression == "gzip" else zstandard.ZstdCompressor().compress
+    diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
+    config = {"os": "linux", "architecture": architecture, "config": {}, "rootfs": {"diff_ids": diff_ids}}
+    manifest = {
+        "config": blob(folder, json.dumps(config).encode()),
+        "layers": [blob(folder, compress(layer), MEDIA_TYPES[compression]) for layer in layers],  # type: ignore[index]
+    }
+    inner = {"manifests": [blob(folder, json.dumps(manifest).encode(), "application/vnd.oci.image.manifest.v1+json")]}
+    outer = blob(folder, json.dumps(inner).encode(), "application/vnd.oci.image.index.v1+json")
+    (folder / "index.json").write_text(json.dumps({"manifests": [outer]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    return folder
+
+
+def archive(*entries: tuple[str, Any]) -> bytes:
+    """Make a tar of ``(name, bytes)`` files, ``(name, None)`` folders and ``(name, "-> target")`` links."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in entries:
+            info = tarfile.TarInfo(name)
+            match content:
+                case None:
+                    info.type, info.mode = tarfile.DIRTYPE, 0o755
+                case str() if content.startswith("=> "):
+                    info.type, info.linkname = tarfile.LNKTYPE, content[3:]
+                case str():
+                    info.type, info.linkname = tarfile.SYMTYPE, content.removeprefix("-> ")
+                case _:
+                    info.size = len(content)
+            tar.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
+    return out.getvalue()
+
+
+def image(folder: Path) -> PlatformImage:
+    return read_layout(folder)[AMD64]
+
+
+def unpacked(folder: Path, *layers: bytes, compression: str = "zstd") -> dict[str, str]:
+    root = folder / "root"
+    root.mkdir(parents=True)
+    unpack(image(layout(folder / "layout", *layers, compression=compression)), root)
+    return {
+        path.relative_to(root).as_posix(): f"-> {path.readlink()}" if path.is_symlink() else path.read_text()
+        for path in sorted(root.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+@pytest.mark.parametrize("compression", ["zstd", "gzip"])
+def test_upper_layers_change_and_remove_what_lower_ones_hold(tmp_path: Path, compression: str) -> None:
+    lower = archive(
+        ("a", None), ("a/x", b"1"), ("a/y", b"2"), ("b", None), ("b/z", b"3"), ("l", "-> a"), ("h", "=> a/x")
+    )
+    upper = archive(("a/.wh.y", b""), ("b/.wh..wh..opq", b""), ("b/new", b"4"), ("a/x", b"5"), ("l", b"6"))
+    assert unpacked(tmp_path, lower, upper, compression=compression) == {"a/x": "5", "b/new": "4", "h": "1", "l": "6"}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("../x", b"1")],
+        [("a/../../x", b"1")],
+        [("l", "-> /tmp"), ("l/x", b"1")],
+        [("l", "-> .."), ("l/x", b"1")],
+        [("h", "=> ../../etc/passwd")],
+    ],
+)
+def test_no_path_is_followed_out_of_the_root(tmp_path: Path, entries: list[tuple[str, Any]]) -> None:
+    with pytest.raises(LayoutError, match=r"outside the root|hard link to nothing"):
+        unpacked(tmp_path, archive(*entries))
+    assert {path.name for path in tmp_path.iterdir()} == {"layout", "root"}
+
+
+def test_an_absolute_name_stays_within_the_root(tmp_path: Path) -> None:
+    assert unpacked(tmp_path, archive(("/etc/x", b"1"))) == {"etc/x": "1"}
+
+
+def test_a_damaged_layer_is_told(tmp_path: Path) -> None:
+    folder = layout(tmp_path / "layout", archive(("a", b"1" * 1000)))
+    layer = blob_path(folder, image(folder).layers[0]["digest"])
+    whole = layer.read_bytes()
+    other = zstandard.ZstdCompressor().compress(archive(("a", b"2")))
+    for number, content in enumerate([whole[:-20], b"junk", other]):
+        layer.write_bytes(content)
+        root = tmp_path / str(number)
+        root.mkdir()
+        with pytest.raises(LayoutError, match="is damaged"):
+            unpack(image(folder), root)
+    layer.unlink()
+    with pytest.raises(LayoutError, match="lacks the layer"):
+        unpack(image(folder), tmp_path)
+
+
+def test_a_damaged_document_is_told(tmp_path: Path) -> None:
+    folder = layout(tmp_path)
+    manifest = blob_path(folder, image(folder).digest)
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    with pytest.raises(LayoutError, match="has other content"):
+        read_layout(folder)
+    (folder / "oci-layout").unlink()
+    with pytest.raises(LayoutError, match="not an OCI image layout"):
+        read_layout(folder)
+
+
+def test_an_image_is_found_by_its_platform(tmp_path: Path) -> None:
+    assert list(read_layout(layout(tmp_path / "arm", architecture="arm64"))) == [ARM64]
+    assert read_layout(layout(tmp_path / "other", architecture="riscv64")) == {}

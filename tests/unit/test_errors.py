@@ -1,0 +1,29 @@
+"""One class and one exit code a cause."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import env.errors
+import images.errors
+from env.errors import EnvError, UnknownPlatformError
+
+
+def test_no_two_causes_share_an_exit_code() -> None:
+    classes = {
+        kind
+        for module in (env.errors, images.errors)
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if issubclass(kind, EnvError) and kind not in (EnvError, images.errors.ImageError)
+    }
+    codes = [kind.exit_code for kind in classes]
+    assert len(codes) > 30
+    assert len(set(codes)) == len(codes)
+    assert not {0, 1, 2, 130} & set(codes)
+
+
+def test_an_error_crosses_process_boundaries() -> None:
+    error = UnknownPlatformError("vax", ["linux/amd64"])
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (type(copy), str(copy)) == (type(error), str(error))
