@@ -66,7 +66,7 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, scrat
 
 def _place(source: Path, target: Path) -> None:
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)
     except OSError:
         # Another filesystem, or one without hard links.
         shutil.copyfile(source, target)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
-from conda_channel import PLACEHOLDER, Content, Package, write_channel, write_wheel
 from rich.console import Console
 
 from env.fetch import fetch
@@ -21,6 +20,8 @@ from env.spec import ROOT
 from env.store import Store
 from images.assemble import INTERPRETER, unpack_interpreter
 from images.bytecode import Interpreter, host
+
+from .conda_channel import PLACEHOLDER, Content, Package, write_channel, write_wheel
 
 VERSION = "3.13.14"
 LIBRARY = "lib/python3.13"
