@@ -17,7 +17,10 @@ MANIFEST = "pixi.toml"
 CHANNEL_ALIAS = "https://conda.anaconda.org"
 DEFAULT = "default"
 """The environment that images are made of."""
-_FEATURE_KEYS = {"dependencies", "target"}
+_FEATURE_KEYS = {"activation", "dependencies", "target", "tasks"}
+_KEYS = {*_FEATURE_KEYS, "environments", "feature", "workspace"}
+_WORKSPACE_KEYS = {"authors", "channels", "description", "license", "name", "platforms", "requires-pixi", "version"}
+"""What is known not to change a solution, or is read here; of the rest pixi and this program could differ."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ def read_manifest(root: Path = ROOT) -> Manifest:
         raise SpecError(path, f"platforms = {subdirs}: name some of {', '.join(one.conda for one in PLATFORMS)}")
     if "pypi-dependencies" in data or any("pypi-dependencies" in one for one in data.get("feature", {}).values()):
         raise SpecError(path, "has [pypi-dependencies]: put PyPI packages into the overlay group of pyproject.toml")
+    for where, table, known in (("pixi.toml", data, _KEYS), ("[workspace]", workspace, _WORKSPACE_KEYS)):
+        if unknown := set(table) - known:
+            raise SpecError(path, f"{where} has {', '.join(sorted(unknown))}, which is not locked here")
     environments = tuple(
         _environment(name, entry, data, platforms, path)
         for name, entry in (data.get("environments") or {DEFAULT: []}).items()

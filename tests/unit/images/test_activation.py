@@ -1,0 +1,107 @@
+"""Activation scripts read as data: what they would set is found, and what is more than setting is named."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from images.activation import read_activation
+
+
+def prefix(tmp_path: Path, **scripts: str) -> Path:
+    folder = tmp_path / "etc/conda/activate.d"
+    folder.mkdir(parents=True)
+    for name, text in scripts.items():
+        (folder / f"{name}.sh").write_text(text)
+    return tmp_path
+
+
+SIMPLE = """
+# Tell the library where its data is.
+export ONE="${CONDA_PREFIX}/share/one"
+TWO='single $quotes'
+export TWO
+export THREE="${UNSET:-fallback}/${ONE}"
+"""
+CONDITIONAL = """
+if [[ -n "${GDAL_DATA:-}" ]]; then
+  export OLD_GDAL_DATA="$GDAL_DATA"
+fi
+if [ -d "$CONDA_PREFIX/share/gdal" ]; then
+  export GDAL_DATA="$CONDA_PREFIX/share/gdal"
+elif [ -d "$CONDA_PREFIX/Library/share/gdal" ]; then
+  export GDAL_DATA="$CONDA_PREFIX/Library/share/gdal"
+else
+  export GDAL_DATA="none"
+fi
+if [ ! -f "$CONDA_PREFIX/share/gdal/missing" ]
+then
+  export GDAL_MISSING="yes"
+fi
+"""
+
+
+def test_assignments_are_expanded(tmp_path: Path) -> None:
+    found = read_activation(prefix(tmp_path, simple=SIMPLE))
+    assert found.unread == ()
+    assert found.variables == {
+        "CONDA_PREFIX": "/opt/env",
+        "ONE": "/opt/env/share/one",
+        "TWO": "single $quotes",
+        "THREE": "fallback//opt/env/share/one",
+    }
+
+
+def test_conditions_look_into_the_prefix(tmp_path: Path) -> None:
+    place = prefix(tmp_path, gdal=CONDITIONAL)
+    assert read_activation(place).variables["GDAL_DATA"] == "none"
+    (place / "Library/share/gdal").mkdir(parents=True)
+    assert read_activation(place).variables["GDAL_DATA"] == "/opt/env/Library/share/gdal"
+    (place / "share/gdal").mkdir(parents=True)
+    found = read_activation(place)
+    assert found.variables["GDAL_DATA"] == "/opt/env/share/gdal"
+    assert found.variables["GDAL_MISSING"] == "yes"
+    assert "OLD_GDAL_DATA" not in found.variables
+
+
+@pytest.mark.skipif(shutil.which("dash") is None, reason="dash reads the scripts here as a second opinion")
+@pytest.mark.parametrize("text", [SIMPLE, CONDITIONAL.replace("[[", "[").replace("]]", "]")])
+def test_a_shell_comes_to_the_same(tmp_path: Path, text: str) -> None:
+    found = read_activation(prefix(tmp_path, script=text))
+    script = "".join(f'test "${name}" = "$EXPECTED_{name}" || exit 1\n' for name in found.variables)
+    expected = {f"EXPECTED_{name}": value for name, value in found.variables.items()}
+    run = subprocess.run(["dash", "-c", text + script], env={"CONDA_PREFIX": "/opt/env", **expected}, check=False)
+    assert run.returncode == 0
+
+
+def test_variables_given_as_data_come_first_and_scripts_see_them(tmp_path: Path) -> None:
+    place = prefix(tmp_path, script='export LATER="${DATA}/more"\n')
+    (place / "etc/conda/env_vars.d").mkdir()
+    (place / "etc/conda/env_vars.d/a.json").write_text('{"DATA": "given"}')
+    found = read_activation(place)
+    assert (found.variables["DATA"], found.variables["LATER"]) == ("given", "given/more")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export A=$(id -u)\n",
+        "export A=`id`\n",
+        "rm -rf $HOME\n",
+        "export A=1; touch /tmp/x\n",
+        'source "$CONDA_PREFIX/other.sh"\n',
+        'if [ -d "/etc/passwd.d" ]; then\nexport A=1\nfi\n',
+        'if [ "$A" = b ]; then\nexport A=1\nfi\n',
+        'if [ -n "$A" ]; then\nexport A=1\n',
+        "for f in a b; do export A=$f; done\n",
+        'export A="${B%/*}"\n',
+        "fi\n",
+    ],
+)
+def test_a_script_that_does_more_is_named_and_sets_nothing(tmp_path: Path, text: str) -> None:
+    found = read_activation(prefix(tmp_path, bad=f"export BEFORE=1\n{text}", good="export GOOD=1\n"))
+    assert found.unread == ("/opt/env/etc/conda/activate.d/bad.sh",)
+    assert found.variables == {"CONDA_PREFIX": "/opt/env", "GOOD": "1"}
