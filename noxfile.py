@@ -109,6 +109,13 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "env", "images", "jupyter_mcp")
 
 
+@nox.session(name="picture", default=False)
+def picture(session: nox.Session) -> None:
+    """Take the README's picture again, in Chromium on a real server."""
+    install_project(session, "lab.txt", "tools.txt")
+    session.run("python", "docs/pictures/take.py")
+
+
 def _epoch() -> str:
     """Give the time that built files carry: SOURCE_DATE_EPOCH, or that of the last commit."""
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from pathlib import Path
 
 import env.errors
 import images.errors
 from env.errors import EnvError, UnknownPlatformError
 
 
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+CLASSES = {
+    kind
+    for module in (env.errors, images.errors)
+    for _, kind in inspect.getmembers(module, inspect.isclass)
+    if issubclass(kind, EnvError) and kind not in (EnvError, images.errors.ImageError)
+}
+
+
+def test_every_exit_code_is_in_the_reference() -> None:
+    lines = REFERENCE.read_text().splitlines()
+    for kind in CLASSES:
+        cause = (inspect.getdoc(kind) or "").splitlines()[0].rstrip(".")
+        assert f"| {kind.exit_code} | {cause} |" in lines
+
+
 def test_no_two_causes_share_an_exit_code() -> None:
-    classes = {
-        kind
-        for module in (env.errors, images.errors)
-        for _, kind in inspect.getmembers(module, inspect.isclass)
-        if issubclass(kind, EnvError) and kind not in (EnvError, images.errors.ImageError)
-    }
-    codes = [kind.exit_code for kind in classes]
+    codes = [kind.exit_code for kind in CLASSES]
     assert len(codes) > 30
     assert len(set(codes)) == len(codes)
     assert not {0, 1, 2, 130} & set(codes)
