@@ -51,6 +51,7 @@ def packages(real_python: dict[str, Content]) -> list[Package]:
             {
                 "site-packages/pure/__init__.py": Content(b"def main():\n    print('pure runs')\n"),
                 "site-packages/pure-1.0.dist-info/METADATA": Content(b"Name: pure\nVersion: 1.0\n"),
+                "share/shared": Content(b"from pure"),
                 "python-scripts/pure-script": Content(
                     f"#!{PLACEHOLDER}/bin/python\nprint('script runs')\n".encode(), 0o755, "text"
                 ),
@@ -75,6 +76,7 @@ def packages(real_python: dict[str, Content]) -> list[Package]:
                         b'export COMPILED_DATA="${CONDA_PREFIX}/share/compiled"\n'
                     ),
                     "etc/conda/env_vars.d/compiled.json": Content(b'{"COMPILED_MODE": "fast"}'),
+                    "share/shared": Content(b"from compiled"),
                     "bin/.compiled-post-link.sh": Content(b'#!/bin/sh\ntouch "$PREFIX/post-link-ran"\n', 0o755),
                     f"{SITE}/compiled/__init__.py": Content(b"VALUE = 42\n"),
                     f"{SITE}/compiled/__pycache__/__init__.cpython-313.pyc": Content(b"stale"),
