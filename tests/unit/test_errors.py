@@ -10,7 +10,6 @@ import env.errors
 import images.errors
 from env.errors import EnvError, UnknownPlatformError
 
-
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
 CLASSES = {
     kind
