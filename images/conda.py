@@ -6,6 +6,7 @@ layers then take their packages' files from the prefix by what ``conda-meta/`` s
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -39,6 +40,7 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, scrat
     Raises:
         StoreMissError, StoreCorruptError: a package is not in the store as it should be.
         PackageContentError: py-rattler can't install one.
+        OSError: the disk is full.
 
     """
     prefix = prefix_of(scratch, platform)
@@ -61,6 +63,8 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, scrat
     except ValueError:
         answer = {"reason": run.stderr.strip().rpartition("\n")[2] or f"py-rattler ended with {run.returncode}"}
     if answer:
+        if f"os error {errno.ENOSPC}" in answer["reason"]:
+            raise OSError(errno.ENOSPC, answer["reason"])
         raise PackageContentError("conda", " ".join(answer["reason"].split()))
 
 
