@@ -91,6 +91,13 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *session.posargs)
 
 
+@nox.session(name="bench", default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the tools side by side with their peers': -- [--subjects LIST] [--measures LIST] [--sizes LIST]."""
+    install_project(session, "lab.txt", "tools.txt")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
 @nox.session(name="lint")
 def lint(session: nox.Session) -> None:
     """Check formatting, style and types."""
