@@ -8,6 +8,6 @@ __version__ = "0.1.0"
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
     """Name the extension for Jupyter Server's loader."""
     # Imported here so that reading the version needs no Jupyter Server.
-    from .app import JupyterMCP
+    from .app import JupyterMCP  # noqa: PLC0415
 
     return [{"module": "jupyter_mcp", "app": JupyterMCP}]

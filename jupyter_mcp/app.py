@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from pycrdt.store import BaseYStore
 from traitlets import Bool, Float, Int, Unicode
 
+from .endpoint import Endpoint
 from .execution import Kernels
-from .mcp_server import build
+from .mcp_server import build, http_app
 from .notebooks import Notebooks
 from .recovery import recover
 from .rtc_adapter import Rooms
-from .tornado_asgi import ASGI_PATH, Endpoint, MCPHandler
+from .tornado_asgi import MCPHandler
 
 SWEEP_EVERY = 5.0  # seconds
 
@@ -60,10 +62,15 @@ class JupyterMCP(ExtensionApp):
     )
     journal_fsync = Bool(False, config=True, help="Also survive power loss: fsync each edit before the reply.")
 
-    _endpoint: Endpoint
+    # None until the handlers are made: a server also stops an extension that failed to load.
+    _endpoint: Endpoint | None = None
     _rooms: Rooms
     _kernels: Kernels
     _sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def _server(self) -> ServerApp:
+        return cast("ServerApp", self.serverapp)  # linked by the loader before anything else is called
 
     def _journals(self) -> Path:
         if self.journal_dir:
@@ -72,8 +79,7 @@ class JupyterMCP(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Put the endpoint below the server's base URL."""
-        assert self.serverapp is not None  # linked by the loader before this is called
-        settings = self.serverapp.web_app.settings
+        settings = self._server.web_app.settings
         self._rooms = Rooms(
             settings,
             self._journals(),
@@ -96,10 +102,10 @@ class JupyterMCP(ExtensionApp):
             max_watchers=self.max_watchers,
             execution_timeout=self.execution_timeout,
         )
-        app = build(notebooks).http_app(path=ASGI_PATH)
+        app, lifespan = http_app(build(notebooks), max_body_bytes=self.max_body_bytes)
         self._endpoint = Endpoint(
             app,
-            lambda: app.lifespan(app),
+            lifespan,
             self.log,
             max_body_bytes=self.max_body_bytes,
             max_streams=self.max_streams,
@@ -114,7 +120,7 @@ class JupyterMCP(ExtensionApp):
         recovering = threading.Thread(target=asyncio.run, args=(self._recover(),))
         recovering.start()
         recovering.join()
-        await self._endpoint.start()
+        await cast("Endpoint", self._endpoint).start()
         self._sweeper = asyncio.create_task(self._sweep())
         if not serverapp.identity_provider.auth_enabled:
             self.log.warning(
@@ -147,9 +153,8 @@ class JupyterMCP(ExtensionApp):
             store: BaseYStore = extension.ystore_class(path=f".{kind}:{file_id}.y", log=self.log)
             return store
 
-        assert self.serverapp is not None
         # Of its own: a contents manager's signature database stays with the thread that opened it.
-        contents = self.serverapp.contents_manager_class(parent=self.serverapp, log=self.log)
+        contents = self._server.contents_manager_class(parent=self._server, log=self.log)
         await recover(self._journals(), contents, store_of, self.log)
 
     async def _sweep(self) -> None:
@@ -157,11 +162,13 @@ class JupyterMCP(ExtensionApp):
             await asyncio.sleep(SWEEP_EVERY)
             try:
                 await self._rooms.sweep()
-            except Exception as error:  # boundary: the sweeper must outlive one bad room
-                self.log.error("Closing idle rooms failed; will try again", exc_info=error)
+            except Exception:  # boundary: the sweeper must outlive one bad room
+                self.log.exception("Closing idle rooms failed; will try again")
 
     async def stop_extension(self) -> None:
         """Save, disconnect from kernels, end the streams."""
+        if self._endpoint is None:
+            return
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._endpoint.stop()

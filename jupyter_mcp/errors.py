@@ -9,45 +9,45 @@ from __future__ import annotations
 from fastmcp.exceptions import ToolError
 
 
-class BadPath(ToolError):
+class BadPathError(ToolError):
     """The path leaves the root, is hidden, or is no notebook."""
 
 
-class NotebookMissing(ToolError):
+class NotebookMissingError(ToolError):
     """No notebook at the path."""
 
 
-class NotebookExists(ToolError):
+class NotebookExistsError(ToolError):
     """A notebook is already at the path."""
 
 
-class CellMissing(ToolError):
+class CellMissingError(ToolError):
     """No such index or cell id."""
 
 
-class CellChanged(ToolError):
+class CellChangedError(ToolError):
     """The cell is not what the caller last read."""
 
 
-class BadCell(ToolError):
+class BadCellError(ToolError):
     """The request makes no sense for this cell."""
 
 
-class NotAllowed(ToolError):
+class NotAllowedError(ToolError):
     """The server's Authorizer said no."""
 
 
-class RoomUnavailable(ToolError):
+class RoomUnavailableError(ToolError):
     """The live document can't be reached."""
 
 
-class KernelUnavailable(ToolError):
+class KernelUnavailableError(ToolError):
     """The kernel did not start, or died."""
 
 
-class ExecutionTimeout(ToolError):
+class ExecutionTimeoutError(ToolError):
     """The cell ran longer than allowed and was interrupted."""
 
 
-class TooMany(ToolError):
+class TooManyError(ToolError):
     """A limit of the server is reached."""

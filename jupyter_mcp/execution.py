@@ -12,7 +12,7 @@ from typing import Any
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_server.utils import ensure_async
 
-from .errors import ExecutionTimeout, KernelUnavailable
+from .errors import ExecutionTimeoutError, KernelUnavailableError
 from .outputs import OutputSink
 
 ALIVE_EVERY = 0.5  # seconds between looks at a kernel's process while a cell runs
@@ -67,7 +67,7 @@ class Kernels:
     async def of(self, path: str, kernel_name: str | None) -> Kernel:
         """Give the kernel of the notebook's session; starts a session if there is none.
 
-        Raises KernelUnavailable when it is not ready within `ready_timeout` seconds.
+        Raises KernelUnavailableError when it is not ready within `ready_timeout` seconds.
         """
         async with self._connecting.setdefault(path, asyncio.Lock()):
             kernel_id = await self._session_kernel(path)
@@ -81,7 +81,7 @@ class Kernels:
                     )
                 except Exception as error:  # boundary: any kernel provisioner may raise anything
                     self._log.error("No kernel for %s", path, exc_info=error)
-                    raise KernelUnavailable(
+                    raise KernelUnavailableError(
                         f"The kernel {kernel_name!r} did not start ({type(error).__name__}); "
                         "check the notebook's kernelspec."
                     ) from error
@@ -109,7 +109,7 @@ class Kernels:
             await client.wait_for_ready(timeout=self._ready_timeout)
         except RuntimeError as error:
             client.stop_channels()
-            raise KernelUnavailable("The kernel did not answer in time; try again, or restart it.") from error
+            raise KernelUnavailableError("The kernel did not answer in time; try again, or restart it.") from error
         kernel = Kernel(kernel_id, manager, client)
         kernel.readers = [asyncio.create_task(kernel.read(name, self._log)) for name in ("iopub", "shell")]
         self._kernels[kernel_id] = kernel
@@ -124,13 +124,13 @@ class Kernels:
         kernel: Kernel,
         source: str,
         sink: OutputSink,
-        timeout: float | None,
+        seconds: float | None,
         gone: asyncio.Event,
     ) -> None:
-        """Run `source`, its outputs into `sink`, at most `timeout` seconds once it is its turn.
+        """Run `source`, its outputs into `sink`, at most `seconds` seconds once it is its turn.
 
         Timeout, cancellation and a vanished client interrupt the kernel. Raises
-        ExecutionTimeout or KernelUnavailable.
+        ExecutionTimeoutError or KernelUnavailableError.
         """
         async with kernel.queue:
             inbox: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
@@ -139,15 +139,15 @@ class Kernels:
             kernel.runs[message_id] = inbox
             count: int | None = None
             try:
-                count = await self._follow(kernel, inbox, sink, timeout, gone)
+                count = await self._follow(kernel, inbox, sink, seconds, gone)
             except asyncio.CancelledError:
                 await asyncio.shield(self._interrupt(kernel, inbox))
                 raise
-            except ExecutionTimeout as error:
+            except ExecutionTimeoutError as error:
                 sink.fail("Timeout", str(error))
                 await self._interrupt(kernel, inbox)
                 raise
-            except KernelUnavailable as error:
+            except KernelUnavailableError as error:
                 sink.fail("DeadKernel", str(error))
                 self._drop(kernel.id)
                 raise
@@ -160,10 +160,10 @@ class Kernels:
         kernel: Kernel,
         inbox: asyncio.Queue[tuple[str, dict[str, Any]]],
         sink: OutputSink,
-        timeout: float | None,
+        seconds: float | None,
         gone: asyncio.Event,
     ) -> int | None:
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if seconds is None else time.monotonic() + seconds
         idle, replied, count = False, False, None
         provisioner = kernel.manager.provisioner  # replaced processes mean a restart
         pid = getattr(provisioner, "pid", None)
@@ -172,15 +172,17 @@ class Kernels:
             if deadline is not None:
                 wait = min(wait, deadline - time.monotonic())
                 if wait <= 0:
-                    raise ExecutionTimeout(f"The cell ran over {timeout:g} s and was interrupted; raise `timeout`.")
+                    raise ExecutionTimeoutError(
+                        f"The cell ran over {seconds:g} s and was interrupted; raise `timeout`."
+                    )
             try:
                 kind, content = await asyncio.wait_for(inbox.get(), wait)
             except TimeoutError:
                 if gone.is_set():
-                    raise ExecutionTimeout("The client left; the cell was interrupted.") from None
+                    raise ExecutionTimeoutError("The client left; the cell was interrupted.") from None
                 alive = await ensure_async(kernel.manager.is_alive())
                 if not alive or getattr(kernel.manager.provisioner, "pid", None) != pid:
-                    raise KernelUnavailable(
+                    raise KernelUnavailableError(
                         "The kernel died while the cell ran; its variables are gone. "
                         "Run again: the next call gets a fresh kernel."
                     ) from None

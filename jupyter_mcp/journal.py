@@ -61,7 +61,7 @@ class Journal:
         _write(fd, data)
         if self._fsync:
             os.fsync(fd)
-        os.replace(fresh, self.file)
+        fresh.replace(self.file)
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, self._size, self._base = fd, len(data), len(data)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal, TypedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, Any, Literal
 
 from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_http_request
 from mcp.types import ToolAnnotations
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from . import __version__
 from .auth import caller
+from .endpoint import ASGIApp
 from .notebooks import Notebooks
-from .tornado_asgi import DISCONNECT_KEY
+from .tornado_asgi import ASGI_PATH, DISCONNECT_KEY
 
 CellType = Literal["code", "markdown", "raw"]
 Path = Annotated[str, Field(description="Notebook path below the server's root, e.g. 'a/b.ipynb'")]
@@ -25,22 +28,30 @@ Expected = Annotated[
 ]
 
 
-class NotebookEntry(TypedDict):
+class NotebookEntry(BaseModel):
+    """A notebook below the root."""
+
     path: str
     name: str
 
 
-class CellOutput(TypedDict):
+class CellOutput(BaseModel):
+    """One output: its nbformat `output_type` and the rest of it."""
+
     type: str
     content: dict[str, Any]
 
 
-class User(TypedDict):
+class User(BaseModel):
+    """Somebody connected now, a person or an agent."""
+
     id: str
     name: str
 
 
-class Session(TypedDict):
+class Session(BaseModel):
+    """An open collaboration room."""
+
     room_id: str
 
 
@@ -77,6 +88,23 @@ def build(notebooks: Notebooks) -> FastMCP[Any]:
     _cell_tools(server, notebooks)
     _room_tools(server, notebooks)
     return server
+
+
+def http_app(
+    server: FastMCP[Any], *, max_body_bytes: int
+) -> tuple[ASGIApp, Callable[[], AbstractAsyncContextManager[None]]]:
+    """Give the server's ASGI application and its lifespan, for an Endpoint."""
+    app = server.http_app(path=ASGI_PATH)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with app.lifespan(app):
+            # FastMCP 4.1 leaves the SDK's limit of 4 MiB no setting.
+            endpoint: Any = next(route for route in app.routes if getattr(route, "path", "") == ASGI_PATH)
+            endpoint.endpoint.session_manager.asgi_app.max_body_size = max_body_bytes
+            yield
+
+    return app, lifespan
 
 
 def _notebook_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
@@ -146,7 +174,9 @@ def _cell_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
         index: Index = None,
         cell_id: CellId = None,
         expected: Expected = None,
-        timeout: Annotated[float | None, Field(gt=0, description="Seconds; then the kernel is interrupted")] = None,
+        timeout: Annotated[  # noqa: ASYNC109 - the tool's public parameter
+            float | None, Field(gt=0, description="Seconds; then the kernel is interrupted")
+        ] = None,
     ) -> list[CellOutput]:
         """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.
 
@@ -181,7 +211,9 @@ def _room_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
     @server.tool(annotations=_hints("Watch a notebook", **_READS))
     async def watch_notebook(
         path: Path,
-        timeout: Annotated[float, Field(gt=0, le=3600, description="Seconds to wait")] = 30,
+        timeout: Annotated[  # noqa: ASYNC109 - the tool's public parameter
+            float, Field(gt=0, le=3600, description="Seconds to wait")
+        ] = 30,
     ) -> dict[str, Any]:
         """Wait until anybody changes the notebook, or until the timeout."""
         await caller().require("read", "contents")

@@ -13,7 +13,7 @@ from jupyter_server.utils import ensure_async
 from pycrdt import Map
 from tornado.web import HTTPError
 
-from .errors import BadCell, NotebookExists, NotebookMissing, TooMany
+from .errors import BadCellError, NotebookExistsError, NotebookMissingError, TooManyError
 from .execution import Kernels
 from .outputs import Output, OutputSink
 from .paths import SUFFIX, canonical, contained, walk
@@ -54,7 +54,7 @@ class Notebooks:
         path = canonical(path)
         await asyncio.to_thread(contained, self._root, path)
         if not await ensure_async(self._contents.file_exists(path)):
-            raise NotebookMissing(f"No notebook at {path!r}; list_notebooks shows what is there.")
+            raise NotebookMissingError(f"No notebook at {path!r}; list_notebooks shows what is there.")
         return path
 
     async def _join(self, path: str) -> Live:
@@ -90,15 +90,15 @@ class Notebooks:
             content: dict[str, Any] = await live.document.aget()
             return content
         model = await ensure_async(self._contents.get(path, type="notebook", content=True))
-        content = model["content"]
-        return content
+        live_or_file: dict[str, Any] = model["content"]
+        return live_or_file
 
     async def create(self, path: str) -> dict[str, str]:
         """Make an empty notebook and its missing folders; refuses to overwrite."""
         path = canonical(path)
         await asyncio.to_thread(contained, self._root, path)
         if await ensure_async(self._contents.exists(path)):
-            raise NotebookExists(f"{path!r} exists already; open it, or choose another name.")
+            raise NotebookExistsError(f"{path!r} exists already; open it, or choose another name.")
         folder = ""
         for part in path.split("/")[:-1]:
             folder = f"{folder}/{part}" if folder else part
@@ -111,7 +111,7 @@ class Notebooks:
         try:
             await ensure_async(self._contents.save(model, path))
         except HTTPError as error:
-            raise BadCell(f"{path!r} could not be written: {error.log_message}") from error
+            raise BadCellError(f"{path!r} could not be written: {error.log_message}") from error
         return {"path": path, "name": posixpath.basename(path)}
 
     def _kernel_metadata(self) -> dict[str, Any]:
@@ -125,6 +125,7 @@ class Notebooks:
         return {"kernelspec": kernelspec, "language_info": {"name": spec.language}}
 
     async def cell(self, path: str, index: int | None, cell_id: str | None) -> dict[str, Any]:
+        """Give one cell of the live document."""
         live = await self._join(path)
         return live.cell(live.locate(index, cell_id))
 
@@ -161,13 +162,14 @@ class Notebooks:
             count = len(document.ycells)
             at = count if index == -1 else index
             if not 0 <= at <= count:
-                raise BadCell(f"Can't insert at {index}: use 0 to {count}, or -1 for the end.")
+                raise BadCellError(f"Can't insert at {index}: use 0 to {count}, or -1 for the end.")
             if expected is not None and at < count:
                 live.check(at, expected)
             document.ycells.insert(at, document.create_ycell(cell))
         return at, str(cell["id"])
 
     async def delete(self, path: str, index: int | None, cell_id: str | None, expected: str | None) -> int:
+        """Delete a cell; gives the index it had."""
         live = await self._join(path)
         with live.document.ydoc.transaction():
             at = live.locate(index, cell_id)
@@ -181,7 +183,7 @@ class Notebooks:
         index: int | None,
         cell_id: str | None,
         expected: str | None,
-        timeout: float | None,
+        seconds: float | None,
         gone: asyncio.Event,
     ) -> list[Output]:
         """Run a code cell on the notebook's kernel; outputs stream into the document."""
@@ -191,30 +193,32 @@ class Notebooks:
         live.check(at, expected)
         cell: Map[Any] = document.ycells[at]
         if cell["cell_type"] != "code":
-            raise BadCell(f"Cell {at} is {cell['cell_type']}; only code cells can be run.")
-        spec = document._ymeta.to_py().get("metadata", {}).get("kernelspec", {})
+            raise BadCellError(f"Cell {at} is {cell['cell_type']}; only code cells can be run.")
+        spec = (document.ydoc.get("meta", type=Map).to_py() or {}).get("metadata", {}).get("kernelspec", {})
         source = str(cell["source"])
         sink = OutputSink(document, cell, self._max_output_bytes, self._max_output_messages)
         live.busy += 1
         try:
             kernel = await self._kernels.of(live.path, spec.get("name"))
-            limit = self._execution_timeout if timeout is None else timeout
+            limit = self._execution_timeout if seconds is None else seconds
             await self._kernels.run(kernel, source, sink, limit, gone)
         finally:
             live.busy -= 1
         return sink.outputs
 
     async def open(self, path: str) -> str:
+        """Open the notebook's room; gives its path."""
         return (await self._join(path)).path
 
     async def close(self, path: str) -> tuple[str, bool]:
+        """Save and close the room; gives the path, and whether the room is gone."""
         path = canonical(path)
         return path, await self.rooms.close(path)
 
-    async def watch(self, path: str, timeout: float, gone: asyncio.Event) -> int | None:
+    async def watch(self, path: str, seconds: float, gone: asyncio.Event) -> int | None:
         """Wait for any change of the live document; gives the number of cells, or None."""
         if self._watchers >= self._max_watchers:
-            raise TooMany("Too many watchers on this server; try again later.")
+            raise TooManyError("Too many watchers on this server; try again later.")
         live = await self._join(path)
         changed = asyncio.Event()
         subscription = live.document.ydoc.observe(lambda _: changed.set())
@@ -222,7 +226,7 @@ class Notebooks:
         live.busy += 1
         waits = [asyncio.ensure_future(event.wait()) for event in (changed, gone)]
         try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
@@ -234,7 +238,7 @@ class Notebooks:
 
 def _new_cell(source: str, cell_type: str) -> dict[str, Any]:
     if cell_type not in CELL_TYPES:
-        raise BadCell(f"cell_type is one of {', '.join(CELL_TYPES)}, not {cell_type!r}.")
+        raise BadCellError(f"cell_type is one of {', '.join(CELL_TYPES)}, not {cell_type!r}.")
     cell: dict[str, Any] = {
         "id": str(uuid4()),
         "cell_type": cell_type,

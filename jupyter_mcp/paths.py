@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote
 
-from .errors import BadPath
+from .errors import BadPathError
 
 SUFFIX = ".ipynb"
 
@@ -14,20 +14,20 @@ SUFFIX = ".ipynb"
 def canonical(path: str) -> str:
     """Give the contents-API path of a notebook, relative to the root, with `/` between parts.
 
-    Raises BadPath for anything that leaves the root, is hidden, or is not a `.ipynb`.
+    Raises BadPathError for anything that leaves the root, is hidden, or is not a `.ipynb`.
     """
     for spelling in (path, unquote(path)):
         # The decoded spelling is judged too: some contents managers decode once more.
-        if "\\" in spelling or any(ord(character) < 32 for character in spelling):
-            raise BadPath(f"{path!r} has a backslash or control character; use '/' between folders.")
+        if "\\" in spelling or any(character < " " for character in spelling):
+            raise BadPathError(f"{path!r} has a backslash or control character; use '/' between folders.")
         parts = [part for part in spelling.split("/") if part not in ("", ".")]
         if ".." in parts:
-            raise BadPath(f"{path!r} leaves the root; give a path below the server's root folder.")
+            raise BadPathError(f"{path!r} leaves the root; give a path below the server's root folder.")
         if any(part.startswith(".") for part in parts):
-            raise BadPath(f"{path!r} is hidden; only notebooks that are not hidden can be used.")
+            raise BadPathError(f"{path!r} is hidden; only notebooks that are not hidden can be used.")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if not parts or not parts[-1].endswith(SUFFIX) or parts[-1] == SUFFIX:
-        raise BadPath(f"{path!r} is no notebook; the path must end in {SUFFIX}.")
+        raise BadPathError(f"{path!r} is no notebook; the path must end in {SUFFIX}.")
     return "/".join(parts)
 
 
@@ -38,7 +38,7 @@ def contained(root: str | None, path: str) -> None:
     base = Path(root).expanduser().resolve()
     target = (base / path).resolve()
     if target != base and base not in target.parents:
-        raise BadPath(f"{path!r} is a link out of the root; copy the notebook below the root first.")
+        raise BadPathError(f"{path!r} is a link out of the root; copy the notebook below the root first.")
 
 
 def walk(root: str) -> list[str]:
@@ -48,7 +48,7 @@ def walk(root: str) -> list[str]:
     while pending:
         folder = pending.pop()
         try:
-            with os.scandir(os.path.join(root, folder)) as entries:
+            with os.scandir(Path(root, folder)) as entries:
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue

@@ -18,7 +18,8 @@ from jupyter_ydoc import YNotebook
 from pycrdt import Map, TransactionEvent
 from tornado.web import HTTPError
 
-from .errors import CellChanged, CellMissing, RoomUnavailable
+from .collaboration import document_of, loaded, loader_of, room_lock, save_now
+from .errors import CellChangedError, CellMissingError, RoomUnavailableError
 from .journal import Header, Journal
 
 FORMAT, KIND = "json", "notebook"
@@ -43,26 +44,26 @@ class Live:
     busy: int = 0
 
     def locate(self, index: int | None, cell_id: str | None) -> int:
-        """Resolve an address to an index, good until the next await. Raises CellMissing."""
+        """Resolve an address to an index, good until the next await. Raises CellMissingError."""
         cells = self.document.ycells
         if cell_id is not None:
             for at in range(len(cells)):
                 if cells[at].get("id") == cell_id:
                     return at
-            raise CellMissing(f"No cell with id {cell_id!r}; read the notebook again.")
+            raise CellMissingError(f"No cell with id {cell_id!r}; read the notebook again.")
         if index is None:
-            raise CellMissing("Give `index` or `cell_id`.")
+            raise CellMissingError("Give `index` or `cell_id`.")
         count = len(cells)
         if not -count <= index < count:
-            raise CellMissing(f"No cell {index}: the notebook has {count}, 0 to {count - 1}.")
+            raise CellMissingError(f"No cell {index}: the notebook has {count}, 0 to {count - 1}.")
         return index % count
 
     def check(self, index: int, expected: str | None) -> None:
-        """Raise CellChanged unless the cell still has the revision `expected`."""
+        """Raise CellChangedError unless the cell still has the revision `expected`."""
         cell: Map[Any] = self.document.ycells[index]
         now = revision(cell["cell_type"], str(cell["source"]))
         if expected is not None and expected != now:
-            raise CellChanged(f"Cell {index} changed since you read it (now {now}); get_cell and decide again.")
+            raise CellChangedError(f"Cell {index} changed since you read it (now {now}); get_cell and decide again.")
 
     def cell(self, index: int) -> dict[str, Any]:
         """Give a cell as nbformat, always with its id, plus its `revision` and `index`."""
@@ -86,10 +87,10 @@ class Rooms:
 
     @property
     def extension(self) -> YDocExtension:
-        """jupyter-collaboration's extension; raises RoomUnavailable if it is off."""
+        """jupyter-collaboration's extension; raises RoomUnavailableError if it is off."""
         found = self._settings.get("jupyter_server_ydoc")
         if found is None:
-            raise RoomUnavailable("jupyter-collaboration is not enabled on this server.")
+            raise RoomUnavailableError("jupyter-collaboration is not enabled on this server.")
         return cast("YDocExtension", found)
 
     def room_id(self, path: str) -> str | None:
@@ -98,6 +99,7 @@ class Rooms:
         return None if file_id is None else f"{FORMAT}:{KIND}:{file_id}"
 
     def is_open(self, path: str) -> bool:
+        """Tell whether the notebook's room is open."""
         room_id = self.room_id(path)
         return room_id is not None and room_id in self.extension.ywebsocket_server.rooms
 
@@ -110,25 +112,24 @@ class Rooms:
         room_id = self.room_id(path)
         room = extension.ywebsocket_server.rooms.get(room_id) if room_id else None
         if document is None or room_id is None or not isinstance(room, DocumentRoom):
-            raise RoomUnavailable(f"The room of {path!r} could not be opened; try again.")
+            raise RoomUnavailableError(f"The room of {path!r} could not be opened; try again.")
         if not room.ready:
             # A browser's handshake adds the room first and fills it later, under this lock.
-            async with extension._room_locks[room_id]:
+            async with room_lock(extension, room_id):
                 await room.initialize()
-        if extension.document_load_progressively and not room._document_progressively_loaded.done():
-            await room._document_progressively_loaded
+        await loaded(room)
         live = self._live.get(room_id)
         if live is None or live.room is not room:
             if live is not None:
                 self._forget(live, delete=False)
-            live = self._attach(path, room_id, room, cast("YNotebook", room._document))
+            live = self._attach(path, room_id, room, document_of(room))
         live.path = path
         live.used = time.monotonic()
         return live
 
     def _attach(self, path: str, room_id: str, room: DocumentRoom, document: YNotebook) -> Live:
         file = self._folder / f"{room_id.rsplit(':', 1)[-1]}.journal"
-        loader = room._file
+        loader = loader_of(room)
         ydoc = document.ydoc
         journal = Journal(file, Header(room_id, path), ydoc.get_update(), str(loader.last_modified), self._fsync)
         pending: list[Callable[[], bytes]] = [ydoc.get_update]
@@ -163,22 +164,22 @@ class Rooms:
         room = rooms.get(room_id) if room_id else None
         if room_id is None or not isinstance(room, DocumentRoom):
             return False
-        if room.ready and (saving := room._save_to_disc()) is not None:
+        if room.ready and (saving := save_now(room)) is not None:
             await saving
         live = self._live.get(room_id)
         if room.clients or (live is not None and live.busy):
             return False
         extension = self.extension
-        async with extension._room_locks[room_id]:
+        async with room_lock(extension, room_id):
             if room.clients or rooms.get(room_id) is not room:
                 return False  # somebody came while it was being saved
             await extension.ywebsocket_server.delete_room(room=room)
             if live is not None:
                 self._forget(live, delete=await self._is_saved(live))
             file_id = room_id.rsplit(":", 1)[-1]
-            if file_id in extension.file_loaders:
-                if extension.file_loaders[file_id].number_of_subscriptions == 0:
-                    await extension.file_loaders.remove(file_id)
+            loaders = extension.file_loaders
+            if file_id in loaders and loaders[file_id].number_of_subscriptions == 0:
+                await loaders.remove(file_id)
         return True
 
     async def sweep(self) -> None:
@@ -196,12 +197,13 @@ class Rooms:
     async def stop(self) -> None:
         """Save everything and let go of the rooms; a save that fails keeps its journal."""
         for live in list(self._live.values()):
-            saving = live.room._save_to_disc()
+            saving = save_now(live.room)
             if saving is not None:
                 await asyncio.wait([saving])
             self._forget(live, delete=False)
 
     def open_rooms(self) -> list[str]:
+        """Give the ids of all open rooms, sorted."""
         return sorted(self.extension.ywebsocket_server.rooms)
 
     def people(self) -> list[dict[str, str]]:

@@ -4,76 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from logging import Logger
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from .auth import SCOPE_KEY, Caller, fingerprint, origin_allowed
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+from .auth import SCOPE_KEY, Caller, authenticate, origin_allowed, session_owner
+from .endpoint import Endpoint, Message, Scope
 
 ASGI_PATH = "/mcp"
 DISCONNECT_KEY = "jupyter_mcp.disconnected"
-SESSION_HEADER = b"mcp-session-id"
 VERBS = ("GET", "POST", "DELETE")
-
-
-class Endpoint:
-    """The ASGI application, its lifespan, and what the bridge must remember between requests."""
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        lifespan: Callable[[], AbstractAsyncContextManager[Any]],
-        log: Logger,
-        *,
-        max_body_bytes: int,
-        max_streams: int,
-        allow_unauthenticated: bool,
-    ) -> None:
-        self.app = app
-        self.log = log
-        self.max_body_bytes = max_body_bytes
-        self.max_streams = max_streams
-        self.allow_unauthenticated = allow_unauthenticated
-        self.streams = 0
-        self.owners: dict[str, str] = {}
-        self._lifespan = lifespan
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Enter the lifespan; a failure of the application is raised here."""
-        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # anyio's task groups must be left by the task that entered them, hence one task.
-        self._task = asyncio.create_task(self._live(started))
-        await started
-
-    async def _live(self, started: asyncio.Future[None]) -> None:
-        try:
-            async with self._lifespan():
-                started.set_result(None)
-                await self._stop.wait()
-        except Exception as error:  # boundary: handed to start(), or logged when serving
-            if started.done():
-                self.log.error("The MCP application stopped with an error", exc_info=error)
-            else:
-                started.set_exception(error)
-
-    async def stop(self) -> None:
-        """Leave the lifespan; returns when the application has cleaned up."""
-        self._stop.set()
-        if self._task is not None:
-            await self._task
+_CHUNK_SLACK = 64 << 10  # bytes over the limit that a chunked body may send before it is cut off
 
 
 @web.stream_request_body
@@ -84,33 +28,35 @@ class MCPHandler(JupyterHandler):
     endpoint: Endpoint
 
     def initialize(self, endpoint: Endpoint) -> None:
+        """Take the endpoint; called by Tornado for each request."""
         self.endpoint = endpoint
-        self._chunks: list[bytes] = []
+        self._body: list[bytes] = []
         self._received = 0
+        self._counted = False
         self._gone = asyncio.Event()
 
     async def prepare(self) -> None:  # type: ignore[override]
-        self._credential = self.request.headers.get("Authorization", "")
-        # A cookie or a token in the URL is sent by browsers and kept in logs: neither counts.
-        if "Cookie" in self.request.headers:
-            del self.request.headers["Cookie"]
-        if "token" in self.request.query_arguments:
-            raise web.HTTPError(401, "Send the token in the Authorization header, not in the URL.")
-        if not self.identity_provider.auth_enabled:
-            if not self.endpoint.allow_unauthenticated:
-                raise web.HTTPError(
-                    403,
-                    "This server has no authentication; set a token, or opt in with JupyterMCP.allow_unauthenticated.",
-                )
-        elif not self._credential:
-            raise web.HTTPError(401, "Send 'Authorization: Bearer TOKEN'.")
-        await super().prepare(_redirect_to_login=False)
-        if self.current_user is None:
-            raise web.HTTPError(401, "The token is not valid.")
+        """Let in who is authenticated, from an allowed page, with a body within the limit."""
+        if "Content-Length" not in self.request.headers:
+            # Tornado reads on while we authenticate.
+            connection: Any = self.request.connection
+            connection.set_max_body_size(self.endpoint.max_body_bytes + _CHUNK_SLACK)
+        self._caller = await authenticate(self, allow_unauthenticated=self.endpoint.allow_unauthenticated)
         if not origin_allowed(self.request.headers.get("Origin"), self.request.host, self.settings):
             raise web.HTTPError(403, "This origin is not allowed.")
         if self.request.method not in VERBS:
             raise web.HTTPError(405)
+        self._admit_body()
+        if self.endpoint.streams >= self.endpoint.max_streams:
+            raise web.HTTPError(503, "Too many open requests; try again.")
+        self.endpoint.streams += 1
+        self._counted = True
+
+    async def prepare_jupyter(self) -> None:
+        """Run Jupyter's own checks: the Host header, and who the user is."""
+        await super().prepare(_redirect_to_login=False)
+
+    def _admit_body(self) -> None:
         limit = self.endpoint.max_body_bytes
         try:
             length = int(self.request.headers.get("Content-Length") or 0)
@@ -118,26 +64,44 @@ class MCPHandler(JupyterHandler):
             raise web.HTTPError(400, "Content-Length is no number.") from error
         if length > limit:
             raise web.HTTPError(413, f"The body is over {limit} bytes.")
-        if self.endpoint.streams >= self.endpoint.max_streams:
-            raise web.HTTPError(503, "Too many open requests; try again.")
+
+    def _release(self) -> None:
+        if self._counted:
+            self._counted = False
+            self.endpoint.streams -= 1
 
     def data_received(self, chunk: bytes) -> None:
+        """Keep a part of the body, up to the limit."""
         self._received += len(chunk)
         if self._received > self.endpoint.max_body_bytes:
-            raise web.HTTPError(413, f"The body is over {self.endpoint.max_body_bytes} bytes.")
-        self._chunks.append(chunk)
+            self._body.clear()
+        else:
+            self._body.append(chunk)
 
     def check_xsrf_cookie(self) -> None:
-        """Cookies are never read here, so there is nothing to forge."""
+        """Check nothing: cookies are never read here, so there is nothing to forge."""
 
     def set_cookie(self, *args: Any, **kwargs: Any) -> None:
-        """A header token must not turn into a login cookie."""
+        """Set none: a header token must not turn into a login cookie."""
+
+    def compute_etag(self) -> None:
+        """Give none: replies of a protocol are not cacheable pages."""
 
     def on_connection_close(self) -> None:
+        """Tell the application that its client left."""
         super().on_connection_close()
         self._gone.set()
+        if not self._serving:
+            self._release()
+
+    def on_finish(self) -> None:
+        """Give the place back, also when a check refused the request."""
+        super().on_finish()
+        if not self._serving:
+            self._release()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with JSON that says what to do."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         detail = error.log_message if isinstance(error, web.HTTPError) else None
         if status_code == HTTPStatus.UNAUTHORIZED:
@@ -149,15 +113,7 @@ class MCPHandler(JupyterHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"error": detail or HTTPStatus(status_code).phrase}))
 
-    def _caller(self) -> Caller:
-        user = self.current_user
-        name = getattr(user, "display_name", None) or getattr(user, "username", "") or "agent"
-        # Without its scheme: "token X" and "Bearer X" are one credential. The user's name is no
-        # key: a token user gets a new one with each request.
-        return Caller(fingerprint(self._credential.split(" ")[-1]), str(name), self)
-
-    def _scope(self, caller: Caller) -> dict[str, Any]:
-        address = self.request.remote_ip or ""
+    def _scope(self, caller: Caller) -> Scope:
         headers = [
             (name.lower().encode("latin-1"), value.encode("latin-1"))
             for name, value in self.request.headers.get_all()
@@ -174,66 +130,74 @@ class MCPHandler(JupyterHandler):
             "root_path": "",
             "query_string": self.request.query.encode("latin-1"),
             "headers": headers,
-            "client": (address, 0),
+            "client": (self.request.remote_ip or "", 0),
             "server": None,
+            "user": session_owner(caller),
             SCOPE_KEY: caller,
             DISCONNECT_KEY: self._gone,
         }
 
+    async def _receive(self) -> Message:
+        if not self._delivered:
+            self._delivered = True
+            body = b"".join(self._body)
+            self._body.clear()
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if self._gone.is_set():
+            return  # ASGI: sending after a disconnect is a no-op
+        more = False
+        if message["type"] == "http.response.start":
+            self._start(message)
+            # A stream's head goes out now: its first event may be minutes away.
+            more = "Content-Length" not in self._headers
+        elif message["type"] == "http.response.body":
+            if body := message.get("body", b""):
+                self.write(body)
+            more = message.get("more_body", False)
+        if more:
+            try:
+                await self.flush()  # returns when the socket took it: backpressure
+            except StreamClosedError:
+                self._gone.set()
+
+    def _start(self, message: Message) -> None:
+        self.set_status(message["status"])
+        self.clear_header("Content-Type")
+        for raw_name, raw_value in message.get("headers", []):
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            if name.lower() != "set-cookie":
+                self.set_header(name, value)
+
+    _serving = False
+    _delivered = False
+
     async def _serve(self) -> None:
-        caller = self._caller()
-        session = self.request.headers.get(SESSION_HEADER.decode())
-        owners = self.endpoint.owners
-        if session is not None and owners.get(session, caller.key) != caller.key:
-            raise web.HTTPError(404, "No such session.")  # not even that it exists
-        delivered = False
-
-        async def receive() -> Message:
-            nonlocal delivered
-            if not delivered:
-                delivered = True
-                return {"type": "http.request", "body": b"".join(self._chunks), "more_body": False}
-            await self._gone.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            if self._gone.is_set():
-                return  # ASGI: sending after a disconnect is a no-op
-            if message["type"] == "http.response.start":
-                self.set_status(message["status"])
-                self.clear_header("Content-Type")
-                for name, value in message.get("headers", []):
-                    if name.lower() == SESSION_HEADER:
-                        owners[value.decode("latin-1")] = caller.key
-                    if name.lower() != b"set-cookie":
-                        self.set_header(name.decode("latin-1"), value.decode("latin-1"))
-            elif message["type"] == "http.response.body":
-                if body := message.get("body", b""):
-                    self.write(body)
-                if message.get("more_body", False):
-                    try:
-                        await self.flush()  # returns when the socket took it: backpressure
-                    except StreamClosedError:
-                        self._gone.set()
-
-        self.endpoint.streams += 1
+        if self._received > self.endpoint.max_body_bytes:
+            raise web.HTTPError(413, f"The body is over {self.endpoint.max_body_bytes} bytes.")
+        self._serving = True
         try:
-            await self.endpoint.app(self._scope(caller), receive, send)
+            with self.endpoint.running():
+                await self.endpoint.app(self._scope(self._caller), self._receive, self._send)
+        except asyncio.CancelledError:
+            self.endpoint.log.debug("An MCP request was ended by the server's stop")
         finally:
-            self.endpoint.streams -= 1
-            if self.request.method == "DELETE" and session is not None:
-                owners.pop(session, None)
+            self._serving = False
+            self._release()
         if not self._gone.is_set() and not self._finished:
             await self.finish()
 
     async def get(self) -> None:
+        """Open a stateful session's stream of notifications."""
         await self._serve()
 
     async def post(self) -> None:
+        """Carry one JSON-RPC message."""
         await self._serve()
 
     async def delete(self) -> None:
+        """End a stateful session."""
         await self._serve()
-
-    def compute_etag(self) -> None:
-        """Give none: replies of a protocol are not cacheable pages."""

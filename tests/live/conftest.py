@@ -111,8 +111,7 @@ class Server:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(60)
-        return code
+        return self.process.wait(60)
 
     def client(self, **options: Any) -> Client[Any]:
         return Client(StreamableHttpTransport(self.mcp, headers=self.headers), **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import websockets
@@ -18,6 +19,37 @@ from pycrdt import (
 )
 
 from .conftest import Server
+
+
+class Tab:
+    """The two directions of one websocket: the room's updates in, the document's own out."""
+
+    def __init__(self, socket: Any, document: YNotebook) -> None:
+        self.synced = asyncio.Event()
+        self._socket = socket
+        self._ydoc = document.ydoc
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
+        self._applying = False
+
+    def on_update(self, event: Any) -> None:
+        if not self._applying:
+            self._outgoing.put_nowait(create_update_message(event.update))
+
+    async def read(self) -> None:
+        async for message in self._socket:
+            if not isinstance(message, bytes) or message[0] != YMessageType.SYNC:
+                continue
+            self._applying = True
+            reply = handle_sync_message(message[1:], self._ydoc)
+            self._applying = False
+            if reply is not None:
+                await self._socket.send(reply)
+            if message[1] == YSyncMessageType.SYNC_STEP2:
+                self.synced.set()
+
+    async def write(self) -> None:
+        while True:
+            await self._socket.send(await self._outgoing.get())
 
 
 @asynccontextmanager
@@ -34,39 +66,15 @@ async def in_room(server: Server, path: str, document: YNotebook) -> AsyncIterat
     session = reply.raise_for_status().json()
     room = f"json:notebook:{session['fileId']}?sessionId={session['sessionId']}"
     url = f"{server.url.replace('http', 'ws', 1)}api/collaboration/room/{room}"
-    synced = asyncio.Event()
-    ydoc = document.ydoc
     async with websockets.connect(url, additional_headers=server.headers) as socket:
-        outgoing: asyncio.Queue[bytes] = asyncio.Queue()
-        applying = False
-
-        def on_update(event: object) -> None:
-            if not applying:
-                outgoing.put_nowait(create_update_message(event.update))  # type: ignore[attr-defined]
-
-        async def read() -> None:
-            nonlocal applying
-            async for message in socket:
-                if isinstance(message, bytes) and message[0] == YMessageType.SYNC:
-                    applying = True
-                    reply = handle_sync_message(message[1:], ydoc)
-                    applying = False
-                    if reply is not None:
-                        await socket.send(reply)
-                    if message[1] == YSyncMessageType.SYNC_STEP2:
-                        synced.set()
-
-        async def write() -> None:
-            while True:
-                await socket.send(await outgoing.get())
-
-        subscription = ydoc.observe(on_update)
-        await socket.send(create_sync_message(ydoc))
-        tasks = [asyncio.create_task(read()), asyncio.create_task(write())]
+        tab = Tab(socket, document)
+        subscription = document.ydoc.observe(tab.on_update)
+        await socket.send(create_sync_message(document.ydoc))
+        tasks = [asyncio.create_task(tab.read()), asyncio.create_task(tab.write())]
         try:
-            await asyncio.wait_for(synced.wait(), 60)
+            await asyncio.wait_for(tab.synced.wait(), 60)
             yield document
         finally:
-            ydoc.unobserve(subscription)
+            document.ydoc.unobserve(subscription)
             for task in tasks:
                 task.cancel()

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import random
+import secrets
 
 import httpx2
 import websockets
@@ -41,8 +42,7 @@ async def crash_once(server: Server, path: str, tab: YNotebook, number: int, wai
 
 
 def test_nothing_acknowledged_is_lost_or_doubled(make_server: MakeServer) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
+    seed = secrets.randbits(32)
     chance = random.Random(seed)  # noqa: S311 - a test's dice
     server = make_server()
     path = fresh()
