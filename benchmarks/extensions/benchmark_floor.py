@@ -10,7 +10,8 @@ from typing import Any
 from fastmcp import FastMCP
 from jupyter_server.extension.application import ExtensionApp
 
-from jupyter_mcp.tornado_asgi import ASGI_PATH, Endpoint, MCPHandler
+from jupyter_mcp.endpoint import Endpoint
+from jupyter_mcp.tornado_asgi import ASGI_PATH, MCPHandler
 
 
 class Floor(ExtensionApp):
