@@ -21,6 +21,7 @@ class Series:
     unit: str
     values: list[float] = field(default_factory=list)
     note: str = ""
+    tries: int = 0
 
     @property
     def p50(self) -> float:

@@ -158,8 +158,8 @@ class JupyterServerMcp(Subject):
         super().__init__(server)
         self._port = free_port()
         names = ("read_notebook", "read_cell", "insert_cell", "delete_cell", "edit_cell")
-        tools = json.dumps([f"jupyter_ai_tools.toolkits.notebook:{name}" for name in names])
-        server.options += (f"--MCPExtensionApp.mcp_port={self._port}", f"--MCPExtensionApp.mcp_tools={tools}")
+        tools = [f"--MCPExtensionApp.mcp_tools=jupyter_ai_tools.toolkits.notebook:{name}" for name in names]
+        server.options += (f"--MCPExtensionApp.mcp_port={self._port}", *tools)
 
     @property
     def url(self) -> str:
