@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +16,11 @@ from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped
 from pycrdt.store import BaseYStore
 from traitlets import Bool, Float, Int, Unicode
 
+from .cells import Cells
 from .endpoint import Endpoint
-from .execution import Kernels
-from .mcp_server import build, http_app
+from .execution import Execution
+from .kernels import Kernels
+from .mcp_server import Tools, http_app
 from .notebooks import Notebooks
 from .recovery import recover
 from .rtc_adapter import Rooms
@@ -53,7 +56,7 @@ class JupyterMCP(ExtensionApp):
         help="Seconds a cell may run when the call gives no timeout. None: no limit.",
     )
     kernel_ready_timeout = Float(300, config=True, help="Seconds a new kernel may take to answer.")
-    interrupt_grace = Float(30, config=True, help="Seconds an interrupted cell may take to end.")
+    interrupt_grace = Float(10, config=True, help="Seconds an interrupted cell may take to end.")
     room_idle_timeout = Float(600, config=True, help="Seconds until a room that only agents used is saved and closed.")
     journal_dir = Unicode(
         "",
@@ -65,7 +68,7 @@ class JupyterMCP(ExtensionApp):
     # None until the handlers are made: a server also stops an extension that failed to load.
     _endpoint: Endpoint | None = None
     _rooms: Rooms
-    _kernels: Kernels
+    _execution: Execution
     _sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -73,9 +76,10 @@ class JupyterMCP(ExtensionApp):
         return cast("ServerApp", self.serverapp)  # linked by the loader before anything else is called
 
     def _journals(self) -> Path:
-        if self.journal_dir:
-            return Path(self.journal_dir).expanduser()
-        return Path(jupyter_data_dir()) / "jupyter_mcp" / "journal"
+        folder = Path(self.journal_dir).expanduser() if self.journal_dir else Path(jupyter_data_dir(), "jupyter_mcp")
+        # One folder a root: paths in a journal are below its server's root.
+        root = str(self._server.root_dir)
+        return folder / "journal" / hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     def initialize_handlers(self) -> None:
         """Put the endpoint below the server's base URL."""
@@ -87,22 +91,16 @@ class JupyterMCP(ExtensionApp):
             fsync=self.journal_fsync,
             idle=self.room_idle_timeout,
         )
-        self._kernels = Kernels(
-            settings,
-            self.log,
-            ready_timeout=self.kernel_ready_timeout,
-            grace=self.interrupt_grace,
-        )
-        notebooks = Notebooks(
-            settings,
-            self._rooms,
-            self._kernels,
+        kernels = Kernels(settings, self.log, ready_timeout=self.kernel_ready_timeout)
+        self._execution = Execution(kernels, grace=self.interrupt_grace)
+        cells = Cells(
+            self._execution,
             max_output_bytes=self.max_output_bytes,
             max_output_messages=self.max_output_messages,
-            max_watchers=self.max_watchers,
             execution_timeout=self.execution_timeout,
         )
-        app, lifespan = http_app(build(notebooks), max_body_bytes=self.max_body_bytes)
+        notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
+        app, lifespan = http_app(Tools(notebooks).server, max_body_bytes=self.max_body_bytes)
         self._endpoint = Endpoint(
             app,
             lifespan,
@@ -117,7 +115,8 @@ class JupyterMCP(ExtensionApp):
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         self._configure_store()
         # The loop is held on purpose: no room may be made before the last crash is repaired.
-        recovering = threading.Thread(target=asyncio.run, args=(self._recover(),))
+        paths = {path_id: self._path_of(path_id) for path_id in self._journalled()}
+        recovering = threading.Thread(target=asyncio.run, args=(self._recover(paths),))
         recovering.start()
         recovering.join()
         await cast("Endpoint", self._endpoint).start()
@@ -145,7 +144,14 @@ class JupyterMCP(ExtensionApp):
         ConfiguredStore.__qualname__ = configured.__qualname__
         extension.ystore_class = ConfiguredStore
 
-    async def _recover(self) -> None:
+    def _journalled(self) -> set[str]:
+        return {file.name.split(".", 1)[0] for file in self._journals().glob("*.journal")}
+
+    def _path_of(self, file_id: str) -> str | None:
+        # Read here: the manager's database stays with the thread that opened it.
+        return cast("str | None", self._server.web_app.settings["file_id_manager"].get_path(file_id))
+
+    async def _recover(self, paths: dict[str, str | None]) -> None:
         extension: YDocExtension = self._rooms.extension
 
         def store_of(room_id: str) -> BaseYStore:
@@ -155,15 +161,16 @@ class JupyterMCP(ExtensionApp):
 
         # Of its own: a contents manager's signature database stays with the thread that opened it.
         contents = self._server.contents_manager_class(parent=self._server, log=self.log)
-        await recover(self._journals(), contents, store_of, self.log)
+        await recover(self._journals(), contents, store_of, paths.get, self.log)
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             try:
                 await self._rooms.sweep()
+                await self._execution.kernels.sweep()
             except Exception:  # boundary: the sweeper must outlive one bad room
-                self.log.exception("Closing idle rooms failed; will try again")
+                self.log.exception("Closing what is idle failed; will try again")
 
     async def stop_extension(self) -> None:
         """Save, disconnect from kernels, end the streams."""
@@ -173,4 +180,4 @@ class JupyterMCP(ExtensionApp):
             self._sweeper.cancel()
         await self._endpoint.stop()
         await self._rooms.stop()
-        self._kernels.close()
+        await self._execution.close()

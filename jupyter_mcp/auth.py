@@ -43,6 +43,7 @@ class Caller:
 
     key: str
     name: str
+    shared: bool  # the credential is the server's own, not one user's
     handler: JupyterHandler = field(repr=False)
 
     async def require(self, action: Action, resource: str) -> None:
@@ -96,11 +97,12 @@ async def authenticate(handler: Any, *, allow_unauthenticated: bool) -> Caller:
     if user is None:
         raise web.HTTPError(401, "The token is not valid.")
     name = getattr(user, "display_name", None) or getattr(user, "username", "") or "agent"
-    return Caller(_key(handler, credential), str(name), handler)
+    shared = _shared_key(provider, credential)
+    return Caller(shared or f"user {fingerprint(user.username)}", str(name), shared is not None, handler)
 
 
-def _key(handler: Any, credential: str) -> str:
-    provider = handler.identity_provider
+def _shared_key(provider: Any, credential: str) -> str | None:
+    """Give the key of a caller whom only the server's own token or password identifies."""
     if not provider.auth_enabled:
         return "anyone"
     # Without its scheme: "token X" and "Bearer X" are one credential.
@@ -109,7 +111,7 @@ def _key(handler: Any, credential: str) -> str:
     shared = str(getattr(provider, "token", "") or "")
     if scheme.lower() == "basic" or (shared and hmac.compare_digest(shared.encode(), presented.encode())):
         return fingerprint(presented)
-    return f"user {fingerprint(handler.current_user.username)}"
+    return None
 
 
 async def _is_password(provider: Any, credential: str) -> bool:

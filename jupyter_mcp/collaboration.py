@@ -1,19 +1,24 @@
 """What jupyter-server-ydoc 3.0.4 keeps private and rooms can't be shared without.
 
 The only module that reads upstream's underscored attributes, so that a new version is checked here
-and nowhere else. Upstream has no public way to wait for a load, to save now, or to close a room.
+and nowhere else. Upstream has no public way to wait for a load, to save now, or to stand between a
+room and its file.
 """
 # ruff: noqa: SLF001 - see above
 
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from jupyter_server_ydoc.loaders import FileLoader  # type: ignore[import-untyped]
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_ydoc import YNotebook
+
+Model = dict[str, Any]
+Save = Callable[[Model], Awaitable[Model | None]]
 
 
 def room_lock(extension: YDocExtension, room_id: str) -> asyncio.Lock:
@@ -31,12 +36,40 @@ def loader_of(room: DocumentRoom) -> FileLoader:
     return room._file
 
 
+def update_lock(room: DocumentRoom) -> asyncio.Lock:
+    """Give the lock that upstream holds while it writes into the document itself.
+
+    Until it is released, upstream's transaction may be open across awaits: an edit would join it
+    and not be committed, and no save would be scheduled for it.
+    """
+    return cast("asyncio.Lock", room._update_lock)
+
+
 async def loaded(room: DocumentRoom) -> None:
     """Wait until a room that loads progressively holds the whole file."""
     if room._document_load_progressively and not room._document_progressively_loaded.done():
         await room._document_progressively_loaded
 
 
+async def settled(room: DocumentRoom) -> None:
+    """Wait until upstream is not writing; good until the next await."""
+    lock = update_lock(room)
+    while lock.locked():
+        async with lock:
+            pass
+
+
 def save_now(room: DocumentRoom) -> asyncio.Task[None] | None:
     """Start writing the file; None while upstream itself writes to the document."""
     return cast("asyncio.Task[None] | None", room._save_to_disc())
+
+
+def stand_between(room: DocumentRoom, save: Callable[[Save], Save], changed: Callable[[], Awaitable[None]]) -> None:
+    """Put `save` around the writing of the file, and `changed` in place of reading it over the document.
+
+    Upstream replaces the document by the file's content when somebody else wrote the file, and so
+    drops what was not saved yet.
+    """
+    loader = loader_of(room)
+    loader.maybe_save_content = save(loader.maybe_save_content)
+    loader.observe(room.room_id, changed, room._on_filepath_change)

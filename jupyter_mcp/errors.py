@@ -41,8 +41,28 @@ class RoomUnavailableError(ToolError):
     """The live document can't be reached."""
 
 
+class SaveFailedError(ToolError):
+    """The document could not be written to its file."""
+
+
+class NotDurableError(ToolError):
+    """A change is in the document but could not be put into its journal."""
+
+
+class ReadOnlyError(ToolError):
+    """The notebook's file is not writable."""
+
+
 class KernelUnavailableError(ToolError):
     """The kernel did not start, or died."""
+
+
+class KernelBusyError(ToolError):
+    """The kernel runs something else; the cell was not run."""
+
+
+class ClientGoneError(ToolError):
+    """The client left before its call ended."""
 
 
 class ExecutionTimeoutError(ToolError):

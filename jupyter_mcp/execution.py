@@ -1,213 +1,185 @@
-"""Running cells on the notebook's own kernel: one client and one queue per kernel."""
+"""Running cells: one queue per kernel, bounded waits, and an interrupt when nobody waits any more."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
-from logging import Logger
-from queue import Empty
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_server.utils import ensure_async
 
-from .errors import ExecutionTimeoutError, KernelUnavailableError
+from .errors import ClientGoneError, ExecutionTimeoutError, KernelBusyError, KernelUnavailableError
+from .kernels import Kernel, Kernels
+from .keyed import KeyedLocks
 from .outputs import OutputSink
+from .run import Run
+from .telemetry import span
 
 ALIVE_EVERY = 0.5  # seconds between looks at a kernel's process while a cell runs
+PROGRESS_EVERY = 2.0  # seconds between progress reports
+
+T = TypeVar("T")
+Progress = Callable[[float, str], Awaitable[None]]
 
 
-@dataclass
-class Kernel:
-    """A connected kernel; `queue` lets one run in at a time, in the order of the calls."""
+@dataclass(frozen=True)
+class Patience:
+    """How long a caller waits: `seconds` for its turn and as long again for the run; None is for ever."""
 
-    id: str
-    manager: Any
-    client: AsyncKernelClient
-    readers: list[asyncio.Task[None]] = field(default_factory=list)
-    runs: dict[str, asyncio.Queue[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
-    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
+    seconds: float | None
+    gone: asyncio.Event
+    progress: Progress
 
-    async def read(self, channel: str, log: Logger) -> None:
-        """Hand every message of a channel to the run that caused it."""
-        while True:
-            try:
-                if channel == "iopub":
-                    message = await self.client.get_iopub_msg(timeout=None)
-                else:
-                    message = await self.client.get_shell_msg(timeout=None)
-            except Empty:
-                continue
-            run = self.runs.get(message["parent_header"].get("msg_id", ""))
-            if run is not None:
-                kind = message["msg_type"] if channel == "iopub" else "reply"
-                run.put_nowait((kind, message["content"]))
-            log.debug("kernel %s: %s %s", self.id, channel, message["msg_type"])
+    def deadline(self) -> float | None:
+        """Give the end of one wait that begins now."""
+        return None if self.seconds is None else time.monotonic() + self.seconds
 
-    def close(self) -> None:
-        """Stop reading and close the sockets; the kernel itself goes on."""
-        for reader in self.readers:
-            reader.cancel()
-        self.client.stop_channels()
-
-
-class Kernels:
-    """The kernels of notebooks, found through Jupyter's own session manager."""
-
-    def __init__(self, settings: dict[str, Any], log: Logger, *, ready_timeout: float, grace: float) -> None:
-        self._sessions = settings["session_manager"]
-        self._managers = settings["kernel_manager"]
-        self._log = log
-        self._ready_timeout = ready_timeout
-        self._grace = grace
-        self._kernels: dict[str, Kernel] = {}
-        self._connecting: dict[str, asyncio.Lock] = {}
-
-    async def of(self, path: str, kernel_name: str | None) -> Kernel:
-        """Give the kernel of the notebook's session; starts a session if there is none.
-
-        Raises KernelUnavailableError when it is not ready within `ready_timeout` seconds.
-        """
-        async with self._connecting.setdefault(path, asyncio.Lock()):
-            kernel_id = await self._session_kernel(path)
-            if kernel_id is None:
-                try:
-                    model = await self._sessions.create_session(
-                        path=path,
-                        name=path.rsplit("/", 1)[-1],
-                        type="notebook",
-                        kernel_name=kernel_name or None,
-                    )
-                except Exception as error:  # boundary: any kernel provisioner may raise anything
-                    self._log.error("No kernel for %s", path, exc_info=error)
-                    raise KernelUnavailableError(
-                        f"The kernel {kernel_name!r} did not start ({type(error).__name__}); "
-                        "check the notebook's kernelspec."
-                    ) from error
-                kernel_id = model["kernel"]["id"]
-            return await self._connect(kernel_id)
-
-    async def _session_kernel(self, path: str) -> str | None:
-        for session in await ensure_async(self._sessions.list_sessions()):
-            if session["path"] == path and session["type"] == "notebook" and session["kernel"]:
-                return str(session["kernel"]["id"])
-        return None
-
-    async def _connect(self, kernel_id: str) -> Kernel:
-        manager = self._managers.get_kernel(kernel_id)
-        known = self._kernels.get(kernel_id)
-        if not await ensure_async(manager.is_alive()):
-            self._drop(kernel_id)
-            known = None
-            await ensure_async(self._managers.restart_kernel(kernel_id))
-        if known is not None and known.manager is manager:
-            return known
-        client = manager.client()
-        client.start_channels()
+    async def until(
+        self, what: Coroutine[Any, Any, T] | asyncio.Future[T], deadline: float | None, late: Exception
+    ) -> T:
+        """Await `what`; raises `late` past the deadline and ClientGoneError when the client leaves."""
+        task = asyncio.ensure_future(what)
+        gone = asyncio.ensure_future(self.gone.wait())
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
         try:
-            await client.wait_for_ready(timeout=self._ready_timeout)
-        except RuntimeError as error:
-            client.stop_channels()
-            raise KernelUnavailableError("The kernel did not answer in time; try again, or restart it.") from error
-        kernel = Kernel(kernel_id, manager, client)
-        kernel.readers = [asyncio.create_task(kernel.read(name, self._log)) for name in ("iopub", "shell")]
-        self._kernels[kernel_id] = kernel
-        return kernel
+            await asyncio.wait({task, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise ClientGoneError("The client left; nothing was run.") if gone.done() else late
+        finally:
+            gone.cancel()
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
-    def _drop(self, kernel_id: str) -> None:
-        if kernel := self._kernels.pop(kernel_id, None):
-            kernel.close()
 
-    async def run(
-        self,
-        kernel: Kernel,
-        source: str,
-        sink: OutputSink,
-        seconds: float | None,
-        gone: asyncio.Event,
-    ) -> None:
-        """Run `source`, its outputs into `sink`, at most `seconds` seconds once it is its turn.
+class Execution:
+    """Runs code on the kernels of notebooks."""
+
+    def __init__(self, kernels: Kernels, *, grace: float) -> None:
+        self.kernels = kernels
+        self._grace = grace
+        self._turns = KeyedLocks()
+        self._reaping: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def turn(self, kernel_id: str, patience: Patience) -> AsyncIterator[Kernel]:
+        """Wait for the kernel to be free, also of what people run on it; then it is the caller's.
+
+        Raises KernelBusyError when it is not within the caller's patience.
+        """
+        deadline = patience.deadline()
+        late = KernelBusyError(
+            f"The kernel is busy with another cell for over {patience.seconds} s; nothing was run. "
+            "Try again later, give a longer `timeout`, or interrupt the kernel."
+        )
+        lock = self._turns(kernel_id)
+        entering = asyncio.ensure_future(lock.__aenter__())
+        try:
+            await patience.until(entering, deadline, late)
+            # A kernel that is starting has its own limit.
+            connecting = deadline if self.kernels.is_busy(kernel_id) else None
+            kernel = await patience.until(self.kernels.connect(kernel_id), connecting, late)
+            await patience.until(kernel.idle.wait(), deadline, late)
+            yield kernel
+        finally:
+            if entering.done() and not entering.cancelled():
+                await lock.__aexit__(None, None, None)
+
+    async def run(self, kernel: Kernel, source: str, sink: OutputSink, patience: Patience) -> None:
+        """Run `source` on a kernel whose turn the caller has; its outputs go into `sink`.
 
         Timeout, cancellation and a vanished client interrupt the kernel. Raises
-        ExecutionTimeoutError or KernelUnavailableError.
+        ExecutionTimeoutError, ClientGoneError or KernelUnavailableError.
         """
-        async with kernel.queue:
-            inbox: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
-            sink.begin()
+        sink.displays = kernel.displays
+        await sink.settled()
+        sink.begin()
+        run = Run(sink)
+        with span("jupyter_mcp.kernel.execute", kernel=kernel.id):
             message_id = kernel.client.execute(source, allow_stdin=False)
-            kernel.runs[message_id] = inbox
-            count: int | None = None
+            kernel.runs[message_id] = run
             try:
-                count = await self._follow(kernel, inbox, sink, seconds, gone)
-            except asyncio.CancelledError:
-                await asyncio.shield(self._interrupt(kernel, inbox))
-                raise
-            except ExecutionTimeoutError as error:
-                sink.fail("Timeout", str(error))
-                await self._interrupt(kernel, inbox)
-                raise
+                await self._follow(kernel, run, patience)
             except KernelUnavailableError as error:
                 sink.fail("DeadKernel", str(error))
-                self._drop(kernel.id)
+                await self.kernels.drop(kernel.id)
+                raise
+            except (ExecutionTimeoutError, ClientGoneError) as error:
+                sink.fail("Interrupted", str(error))
+                await self._interrupt(kernel, message_id, run)
+                raise
+            except asyncio.CancelledError:
+                sink.fail("Interrupted", "The call was cancelled; the cell was interrupted.")
+                await asyncio.shield(self._interrupt(kernel, message_id, run))
                 raise
             finally:
                 kernel.runs.pop(message_id, None)
-                sink.end(count)
+                await sink.settled()
+                sink.end(run.count)
 
-    async def _follow(
-        self,
-        kernel: Kernel,
-        inbox: asyncio.Queue[tuple[str, dict[str, Any]]],
-        sink: OutputSink,
-        seconds: float | None,
-        gone: asyncio.Event,
-    ) -> int | None:
-        deadline = None if seconds is None else time.monotonic() + seconds
-        idle, replied, count = False, False, None
-        provisioner = kernel.manager.provisioner  # replaced processes mean a restart
-        pid = getattr(provisioner, "pid", None)
-        while not (idle and replied):
-            wait = ALIVE_EVERY
-            if deadline is not None:
-                wait = min(wait, deadline - time.monotonic())
-                if wait <= 0:
+    async def _follow(self, kernel: Kernel, run: Run, patience: Patience) -> None:
+        began = reported = time.monotonic()
+        deadline = patience.deadline()
+        waits = [asyncio.ensure_future(event.wait()) for event in (run.done, patience.gone)]
+        try:
+            while not run.done.is_set():
+                now = time.monotonic()
+                left = ALIVE_EVERY if deadline is None else min(ALIVE_EVERY, deadline - now)
+                if left <= 0:
                     raise ExecutionTimeoutError(
-                        f"The cell ran over {seconds:g} s and was interrupted; raise `timeout`."
+                        f"The cell ran over {patience.seconds:g} s and was interrupted; give a longer `timeout`."
                     )
-            try:
-                kind, content = await asyncio.wait_for(inbox.get(), wait)
-            except TimeoutError:
-                if gone.is_set():
-                    raise ExecutionTimeoutError("The client left; the cell was interrupted.") from None
-                alive = await ensure_async(kernel.manager.is_alive())
-                if not alive or getattr(kernel.manager.provisioner, "pid", None) != pid:
+                await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if patience.gone.is_set():
+                    raise ClientGoneError("The client left; the cell was interrupted.")
+                if not run.done.is_set() and not await kernel.is_alive():
                     raise KernelUnavailableError(
                         "The kernel died while the cell ran; its variables are gone. "
                         "Run again: the next call gets a fresh kernel."
-                    ) from None
-                continue
-            if kind == "reply":
-                replied, count = True, content.get("execution_count")
-            elif kind == "status":
-                idle = idle or content["execution_state"] == "idle"
-            else:
-                sink.take(kind, content)
-        return count
+                    )
+                if time.monotonic() - reported >= PROGRESS_EVERY:
+                    reported = time.monotonic()
+                    await patience.progress(reported - began, f"running; {run.messages} output messages so far")
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if run.aborted:
+            raise KernelUnavailableError("The kernel dropped the run because a cell before it failed; run it again.")
 
-    async def _interrupt(self, kernel: Kernel, inbox: asyncio.Queue[tuple[str, dict[str, Any]]]) -> None:
-        """Interrupt and wait up to `grace` seconds for idle, so that the next run starts clean."""
+    async def _interrupt(self, kernel: Kernel, message_id: str, run: Run) -> None:
+        """Interrupt and wait up to `grace` seconds for the end, so that the next run starts clean."""
+        if not run.began.is_set():
+            # Somebody else's cell runs; ours waits in the kernel. It must not run unseen later.
+            task = asyncio.create_task(self._reap(kernel, message_id, run))
+            self._reaping.add(task)
+            task.add_done_callback(self._reaping.discard)
+            return
         await ensure_async(kernel.manager.interrupt_kernel())
-        deadline = time.monotonic() + self._grace
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                kind, content = await asyncio.wait_for(inbox.get(), left)
-            except TimeoutError:
-                return
-            if kind == "status" and content["execution_state"] == "idle":
-                return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(run.done.wait(), self._grace)
 
-    def close(self) -> None:
+    async def _reap(self, kernel: Kernel, message_id: str, run: Run) -> None:
+        kernel.runs[message_id] = run
+        try:
+            while not run.began.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(run.began.wait(), ALIVE_EVERY)
+                if not await kernel.is_alive():
+                    return
+            await ensure_async(kernel.manager.interrupt_kernel())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(run.done.wait(), self._grace)
+        finally:
+            kernel.runs.pop(message_id, None)
+
+    async def close(self) -> None:
         """Disconnect from every kernel; Jupyter decides whether they go on."""
-        for kernel_id in list(self._kernels):
-            self._drop(kernel_id)
+        for task in list(self._reaping):
+            task.cancel()
+        await asyncio.gather(*self._reaping, return_exceptions=True)
+        await self.kernels.close()

@@ -7,15 +7,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any, Literal
 
-from fastmcp import FastMCP
+from fastmcp import Context, FastMCP
 from fastmcp.server.dependencies import get_http_request
+from fastmcp.tools import ToolResult
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from . import __version__
-from .auth import caller
+from .agents import Agent, Agents
+from .auth import Action, caller, fingerprint
 from .endpoint import ASGIApp
 from .notebooks import Notebooks
+from .replies import CellOutput, CellReply, NotebookEntry, NotebookReply, Session, User, WatchReply, reply, schema
 from .tornado_asgi import ASGI_PATH, DISCONNECT_KEY
 
 CellType = Literal["code", "markdown", "raw"]
@@ -24,70 +27,79 @@ Index = Annotated[int | None, Field(description="Cell position from 0; negative 
 CellId = Annotated[str | None, Field(description="The cell's id; lasting, wins over `index`; prefer it")]
 Expected = Annotated[
     str | None,
-    Field(description="`revision` from get_cell; the call is refused if the cell changed since"),
+    Field(description="`revision` from get_cell; the call is refused if the cell's type or source changed since"),
 ]
 
+INSTRUCTIONS = """\
+Live Jupyter notebooks. People may have the same notebook open: every edit shows on their screens at \
+once, and theirs in what you read. No need to open or save anything: the tools open a notebook's room \
+when needed, and an edit is safe once its call has returned.
 
-class NotebookEntry(BaseModel):
-    """A notebook below the root."""
+Address cells by `cell_id` (get_notebook and get_cell give it): indexes shift when somebody inserts or \
+deletes. Pass `expected` (the `revision` from get_cell) when you change or run a cell you read before; \
+if the call is refused, read the cell again and decide again.
 
-    path: str
-    name: str
-
-
-class CellOutput(BaseModel):
-    """One output: its nbformat `output_type` and the rest of it."""
-
-    type: str
-    content: dict[str, Any]
-
-
-class User(BaseModel):
-    """Somebody connected now, a person or an agent."""
-
-    id: str
-    name: str
+execute_cell runs on the notebook's own kernel, the one a person sees, and returns when the cell is \
+done; give `timeout` for what may hang. An exception in the code is an output of type 'error', not a \
+failed call. input() can't be answered."""
 
 
-class Session(BaseModel):
-    """An open collaboration room."""
-
-    room_id: str
-
-
-def _hints(title: str, *, reads: bool, destroys: bool, repeatable: bool) -> ToolAnnotations:
+def _hints(title: str, *, reads: bool, destroys: bool, repeatable: bool, world: bool = False) -> ToolAnnotations:
     return ToolAnnotations(
         title=title,
         read_only_hint=reads,
         destructive_hint=destroys,
         idempotent_hint=repeatable,
-        open_world_hint=title == "Run a cell",  # code may reach anything
+        open_world_hint=world,
     )
 
 
 _READS: dict[str, bool] = {"reads": True, "destroys": False, "repeatable": True}
 
 
+class Tools:
+    """The MCP server over `notebooks`; `server` is it."""
+
+    def __init__(self, notebooks: Notebooks) -> None:
+        self._notebooks = notebooks
+        self._agents = Agents()
+        # Only our own errors' words reach an agent; others are logged.
+        self.server: FastMCP[Any] = FastMCP(
+            "jupyter", version=__version__, instructions=INSTRUCTIONS, mask_error_details=True
+        )
+        _notebook_tools(self)
+        _cell_tools(self)
+        _execution_tools(self)
+        _room_tools(self)
+
+    async def admit(self, context: Context, *wanted: tuple[Action, str]) -> Agent:
+        """Ask the server's Authorizer for each action; gives who asks."""
+        asking = caller()
+        for action, resource in wanted:
+            await asking.require(action, resource)
+        params = getattr(context.session, "client_params", None)
+        client = getattr(getattr(params, "client_info", None), "name", None) or "agent"
+        session = get_http_request().headers.get("mcp-session-id", "")
+        agent = Agent(f"agent-{fingerprint(f'{asking.key} {client} {session}')[:12]}", f"{client} ({asking.name})")
+        if asking.shared:
+            agent = Agent(agent.id, client)  # Jupyter makes up a new name for each request
+        self._agents.saw(agent)
+        return agent
+
+    @property
+    def notebooks(self) -> Notebooks:
+        """The operations behind the tools."""
+        return self._notebooks
+
+    def users(self) -> list[dict[str, str]]:
+        """Give the people in the rooms and the agents here, each once."""
+        agents = [{"id": agent.id, "name": agent.name} for agent in self._agents.here()]
+        return [*self._notebooks.rooms.people(), *agents]
+
+
 def _gone() -> asyncio.Event:
     event = get_http_request().scope.get(DISCONNECT_KEY)
     return event if isinstance(event, asyncio.Event) else asyncio.Event()
-
-
-def build(notebooks: Notebooks) -> FastMCP[Any]:
-    """Make the MCP server over `notebooks`."""
-    server: FastMCP[Any] = FastMCP(
-        "jupyter",
-        version=__version__,
-        instructions=(
-            "Live Jupyter notebooks. People may have the same notebook open: every edit shows on "
-            "their screens at once. Address cells by `cell_id`; indexes shift when others edit. "
-            "Pass `expected` (the `revision` you read) to avoid overwriting someone's change."
-        ),
-    )
-    _notebook_tools(server, notebooks)
-    _cell_tools(server, notebooks)
-    _room_tools(server, notebooks)
-    return server
 
 
 def http_app(
@@ -107,129 +119,165 @@ def http_app(
     return app, lifespan
 
 
-def _notebook_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
-    @server.tool(annotations=_hints("List notebooks", **_READS))
-    async def list_notebooks() -> list[NotebookEntry]:
+def _notebook_tools(tools: Tools) -> None:
+    server, notebooks = tools.server, tools.notebooks
+
+    @server.tool(annotations=_hints("List notebooks", **_READS), output_schema=schema(list[NotebookEntry]))
+    async def list_notebooks(context: Context) -> ToolResult:
         """List every notebook below the server's root, except in hidden folders."""
-        await caller().require("read", "contents")
-        return [NotebookEntry(path=one["path"], name=one["name"]) for one in await notebooks.list_all()]
+        await tools.admit(context, ("read", "contents"))
+        return reply(await notebooks.list_all())
 
-    @server.tool(annotations=_hints("Read a notebook", **_READS))
-    async def get_notebook(path: Path) -> dict[str, Any]:
-        """Read a whole notebook (nbformat). Live content if it is open, else the file."""
-        await caller().require("read", "contents")
-        return await notebooks.get(path)
+    @server.tool(annotations=_hints("Read a notebook", **_READS), output_schema=schema(NotebookReply))
+    async def get_notebook(path: Path, context: Context) -> ToolResult:
+        """Read a whole notebook (nbformat): its live content if it is open, else the file.
 
-    @server.tool(annotations=_hints("Create a notebook", reads=False, destroys=False, repeatable=False))
-    async def create_notebook(path: Path) -> NotebookEntry:
-        """Create a notebook with one empty code cell; makes folders; never overwrites."""
-        await caller().require("write", "contents")
-        made = await notebooks.create(path)
-        return NotebookEntry(path=made["path"], name=made["name"])
+        Large with outputs in it; read single cells with get_cell where you can.
+        """
+        await tools.admit(context, ("read", "contents"))
+        return reply(await notebooks.get(path))
+
+    @server.tool(
+        annotations=_hints("Create a notebook", reads=False, destroys=False, repeatable=False),
+        output_schema=schema(NotebookEntry),
+    )
+    async def create_notebook(path: Path, context: Context) -> ToolResult:
+        """Create a notebook with one empty code cell; makes missing folders; never overwrites."""
+        await tools.admit(context, ("write", "contents"))
+        return reply(await notebooks.create(path))
 
 
-def _cell_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
-    @server.tool(annotations=_hints("Read a cell", **_READS))
-    async def get_cell(path: Path, index: Index = None, cell_id: CellId = None) -> dict[str, Any]:
+def _cell_tools(tools: Tools) -> None:
+    server, notebooks = tools.server, tools.notebooks
+
+    @server.tool(annotations=_hints("Read a cell", **_READS), output_schema=schema(CellReply))
+    async def get_cell(path: Path, context: Context, index: Index = None, cell_id: CellId = None) -> ToolResult:
         """Read one cell: source, cell_type, metadata, outputs, id, index and revision."""
-        await caller().require("read", "contents")
-        return await notebooks.cell(path, index, cell_id)
+        await tools.admit(context, ("read", "contents"))
+        return reply(await notebooks.cell(path, index, cell_id))
 
     @server.tool(annotations=_hints("Change a cell", reads=False, destroys=True, repeatable=True))
     async def update_cell(
         path: Path,
+        context: Context,
         index: Index = None,
-        source: Annotated[str, Field(description="The whole new source")] = "",
+        *,
+        source: Annotated[str, Field(description="The whole new source")],
         cell_type: CellType | None = None,
         cell_id: CellId = None,
         expected: Expected = None,
     ) -> str:
         """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs."""
-        await caller().require("write", "contents")
+        await tools.admit(context, ("write", "contents"))
         at = await notebooks.update(path, index, source, cell_type, cell_id, expected)
         return f"Cell {at} updated"
 
     @server.tool(annotations=_hints("Insert a cell", reads=False, destroys=False, repeatable=False))
     async def insert_cell(
         path: Path,
-        index: Annotated[int, Field(description="Position; -1 or the cell count mean the end")],
+        context: Context,
+        index: Annotated[int | None, Field(description="Position; -1 or the cell count mean the end")] = None,
+        *,
         source: str,
         cell_type: CellType = "code",
-        expected: Expected = None,
+        cell_id: Annotated[
+            str | None, Field(description="Insert before the cell with this id; wins over `index`")
+        ] = None,
+        expected: Annotated[
+            str | None, Field(description="`revision` of the cell that is inserted before; refused if it changed")
+        ] = None,
     ) -> str:
-        """Insert a cell before the one at `index`. `expected` is the revision of that one."""
-        await caller().require("write", "contents")
-        at, _ = await notebooks.insert(path, index, source, cell_type, expected)
+        """Insert a cell before the one at `index` or with `cell_id`."""
+        await tools.admit(context, ("write", "contents"))
+        at = await notebooks.insert(path, index, source, cell_type, cell_id, expected)
         return f"Cell inserted at index {at}"
 
     @server.tool(annotations=_hints("Delete a cell", reads=False, destroys=True, repeatable=False))
-    async def delete_cell(path: Path, index: Index = None, cell_id: CellId = None, expected: Expected = None) -> str:
+    async def delete_cell(
+        path: Path, context: Context, index: Index = None, cell_id: CellId = None, expected: Expected = None
+    ) -> str:
         """Delete a cell. Later cells move up by one."""
-        await caller().require("write", "contents")
+        await tools.admit(context, ("write", "contents"))
         return f"Cell {await notebooks.delete(path, index, cell_id, expected)} deleted"
 
-    @server.tool(annotations=_hints("Run a cell", reads=False, destroys=True, repeatable=False))
+
+def _execution_tools(tools: Tools) -> None:
+    @tools.server.tool(
+        annotations=_hints("Run a cell", reads=False, destroys=True, repeatable=False, world=True),
+        output_schema=schema(list[CellOutput]),
+    )
     async def execute_cell(
         path: Path,
+        context: Context,
         index: Index = None,
         cell_id: CellId = None,
         expected: Expected = None,
         timeout: Annotated[  # noqa: ASYNC109 - the tool's public parameter
-            float | None, Field(gt=0, description="Seconds; then the kernel is interrupted")
+            float | None,
+            Field(gt=0, description="Seconds to wait for the kernel, and as long to run; then it is interrupted"),
         ] = None,
-    ) -> list[CellOutput]:
+    ) -> ToolResult:
         """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.
 
         An exception in the code is an output of type 'error', not a failed call. input() is refused.
         """
-        await caller().require("execute", "kernels")
-        outputs = await notebooks.execute(path, index, cell_id, expected, timeout, _gone())
-        return [
-            CellOutput(
-                type=output["output_type"],
-                content={k: v for k, v in output.items() if k not in ("output_type", "transient")},
-            )
-            for output in outputs
-        ]
+        # Running writes outputs, so it takes both rights.
+        await tools.admit(context, ("execute", "kernels"), ("write", "contents"))
+
+        async def progress(seconds: float, message: str) -> None:
+            await context.report_progress(seconds, message=message)
+
+        outputs = await tools.notebooks.execute(
+            path, index, cell_id=cell_id, expected=expected, seconds=timeout, gone=_gone(), progress=progress
+        )
+        return reply(
+            [
+                {
+                    "type": output["output_type"],
+                    "content": {key: item for key, item in output.items() if key not in ("output_type", "transient")},
+                }
+                for output in outputs
+            ]
+        )
 
 
-def _room_tools(server: FastMCP[Any], notebooks: Notebooks) -> None:
+def _room_tools(tools: Tools) -> None:
+    server, notebooks = tools.server, tools.notebooks
+
     @server.tool(annotations=_hints("Open a room", reads=False, destroys=False, repeatable=True))
-    async def open_notebook_session(path: Path) -> str:
+    async def open_notebook_session(path: Path, context: Context) -> str:
         """Open the notebook's collaboration room. Optional: cell tools open it when needed."""
-        await caller().require("write", "contents")
+        await tools.admit(context, ("write", "contents"))
         return f"Collaboration room opened for {await notebooks.open(path)}"
 
     @server.tool(annotations=_hints("Close a room", reads=False, destroys=False, repeatable=True))
-    async def close_notebook_session(path: Path) -> str:
-        """Save the notebook and close its room; the room stays while people are in it."""
-        await caller().require("write", "contents")
+    async def close_notebook_session(path: Path, context: Context) -> str:
+        """Save the notebook and close its room; the room stays while people or running cells are in it."""
+        await tools.admit(context, ("write", "contents"))
         closed, gone = await notebooks.close(path)
-        kept = "" if gone or not notebooks.rooms.is_open(closed) else " (saved; still in use)"
-        return f"Collaboration room closed for {closed}{kept}"
+        return f"Collaboration room closed for {closed}{'' if gone else ' (saved; still in use)'}"
 
-    @server.tool(annotations=_hints("Watch a notebook", **_READS))
+    @server.tool(annotations=_hints("Watch a notebook", **_READS), output_schema=schema(WatchReply))
     async def watch_notebook(
         path: Path,
+        context: Context,
         timeout: Annotated[  # noqa: ASYNC109 - the tool's public parameter
             float, Field(gt=0, le=3600, description="Seconds to wait")
         ] = 30,
-    ) -> dict[str, Any]:
-        """Wait until anybody changes the notebook, or until the timeout."""
-        await caller().require("read", "contents")
+    ) -> ToolResult:
+        """Wait until anybody changes the notebook's cells or metadata, or until the timeout."""
+        await tools.admit(context, ("read", "contents"))
         count = await notebooks.watch(path, timeout, _gone())
-        return {"changed": False} if count is None else {"changed": True, "cell_count": count}
+        return reply({"changed": False} if count is None else {"changed": True, "cell_count": count})
 
-    @server.tool(annotations=_hints("Who is here", **_READS))
-    async def get_active_users() -> list[User]:
-        """List the people and agents connected now; you are among them."""
-        asking = caller()
-        await asking.require("read", "contents")
-        me = User(id=f"agent-{asking.key[:8]}", name=asking.name)
-        return [*(User(id=one["id"], name=one["name"]) for one in notebooks.rooms.people()), me]
+    @server.tool(annotations=_hints("Who is here", **_READS), output_schema=schema(list[User]))
+    async def get_active_users(context: Context) -> ToolResult:
+        """List the people with a notebook open, and the agents that called in the last five minutes; you are one."""
+        await tools.admit(context, ("read", "contents"))
+        return reply(tools.users())
 
-    @server.tool(annotations=_hints("Open rooms", **_READS))
-    async def get_active_sessions() -> list[Session]:
+    @server.tool(annotations=_hints("Open rooms", **_READS), output_schema=schema(list[Session]))
+    async def get_active_sessions(context: Context) -> ToolResult:
         """List the collaboration rooms that are open now."""
-        await caller().require("read", "contents")
-        return [Session(room_id=room_id) for room_id in notebooks.rooms.open_rooms()]
+        await tools.admit(context, ("read", "contents"))
+        return reply([{"room_id": room_id} for room_id in notebooks.rooms.open_rooms()])

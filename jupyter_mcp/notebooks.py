@@ -5,54 +5,45 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from typing import Any
-from uuid import uuid4
 
 import nbformat
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_server.utils import ensure_async
-from pycrdt import Map
 from tornado.web import HTTPError
 
-from .errors import BadCellError, NotebookExistsError, NotebookMissingError, TooManyError
-from .execution import Kernels
-from .outputs import Output, OutputSink
+from .cells import Cells
+from .errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError
+from .execution import Progress
+from .keyed import KeyedLocks
+from .live import Live
+from .outputs import Output
 from .paths import SUFFIX, canonical, contained, walk
-from .rtc_adapter import Live, Rooms
-
-CELL_TYPES = ("code", "markdown", "raw")
+from .rtc_adapter import Rooms
 
 
 class Notebooks:
     """The operations behind the tools, independent of MCP."""
 
-    def __init__(
-        self,
-        settings: dict[str, Any],
-        rooms: Rooms,
-        kernels: Kernels,
-        *,
-        max_output_bytes: int,
-        max_output_messages: int,
-        max_watchers: int,
-        execution_timeout: float | None,
-    ) -> None:
+    def __init__(self, settings: dict[str, Any], rooms: Rooms, cells: Cells, *, max_watchers: int) -> None:
         self.rooms = rooms
-        self._kernels = kernels
+        self._cells = cells
         self._contents = settings["contents_manager"]
         self._settings = settings
-        self._max_output_bytes = max_output_bytes
-        self._max_output_messages = max_output_messages
         self._max_watchers = max_watchers
-        self._execution_timeout = execution_timeout
         self._watchers = 0
+        self._creating = KeyedLocks()
 
     @property
     def _root(self) -> str | None:
         return getattr(self._contents, "root_dir", None)
 
-    async def _existing(self, path: str) -> str:
-        path = canonical(path)
+    async def _canonical(self, path: str) -> str:
+        path = canonical(path, allow_hidden=bool(getattr(self._contents, "allow_hidden", False)))
         await asyncio.to_thread(contained, self._root, path)
+        return path
+
+    async def _existing(self, path: str) -> str:
+        path = await self._canonical(path)
         if not await ensure_async(self._contents.file_exists(path)):
             raise NotebookMissingError(f"No notebook at {path!r}; list_notebooks shows what is there.")
         return path
@@ -87,32 +78,41 @@ class Notebooks:
         path = await self._existing(path)
         if self.rooms.is_open(path):
             live = await self.rooms.join(path)
-            content: dict[str, Any] = await live.document.aget()
+            with live.hold():
+                content: dict[str, Any] = await live.document.aget()
             return content
-        model = await ensure_async(self._contents.get(path, type="notebook", content=True))
-        live_or_file: dict[str, Any] = model["content"]
-        return live_or_file
+        try:
+            model = await ensure_async(self._contents.get(path, type="notebook", content=True))
+        except HTTPError as error:
+            raise BadPathError(f"{path!r} can't be read: {error.log_message or error}.") from error
+        saved: dict[str, Any] = model["content"]
+        return saved
 
     async def create(self, path: str) -> dict[str, str]:
         """Make an empty notebook and its missing folders; refuses to overwrite."""
-        path = canonical(path)
-        await asyncio.to_thread(contained, self._root, path)
-        if await ensure_async(self._contents.exists(path)):
-            raise NotebookExistsError(f"{path!r} exists already; open it, or choose another name.")
+        path = await self._canonical(path)
+        async with self._creating(path):
+            if await ensure_async(self._contents.exists(path)):
+                raise NotebookExistsError(f"{path!r} exists already; open it, or choose another name.")
+            notebook = nbformat.v4.new_notebook(metadata=self._kernel_metadata())  # type: ignore[no-untyped-call]
+            # An empty list would get a cell with a random id each time a room is made from the file.
+            notebook.cells = [nbformat.v4.new_code_cell(metadata={"trusted": True})]  # type: ignore[no-untyped-call]
+            try:
+                await self._make_folders(path)
+                await ensure_async(
+                    self._contents.save({"type": "notebook", "format": "json", "content": notebook}, path)
+                )
+            except HTTPError as error:
+                raise BadPathError(f"{path!r} could not be written: {error.log_message or error}.") from error
+        return {"path": path, "name": posixpath.basename(path)}
+
+    async def _make_folders(self, path: str) -> None:
         folder = ""
         for part in path.split("/")[:-1]:
             folder = f"{folder}/{part}" if folder else part
-            if not await ensure_async(self._contents.dir_exists(folder)):
-                await ensure_async(self._contents.save({"type": "directory"}, folder))
-        notebook = nbformat.v4.new_notebook(metadata=self._kernel_metadata())  # type: ignore[no-untyped-call]
-        # An empty list would get a cell with a random id each time a room is made from the file.
-        notebook.cells = [nbformat.v4.new_code_cell(metadata={"trusted": True})]  # type: ignore[no-untyped-call]
-        model = {"type": "notebook", "format": "json", "content": notebook}
-        try:
-            await ensure_async(self._contents.save(model, path))
-        except HTTPError as error:
-            raise BadCellError(f"{path!r} could not be written: {error.log_message}") from error
-        return {"path": path, "name": posixpath.basename(path)}
+            async with self._creating(folder):
+                if not await ensure_async(self._contents.dir_exists(folder)):
+                    await ensure_async(self._contents.save({"type": "directory"}, folder))
 
     def _kernel_metadata(self) -> dict[str, Any]:
         """Give the default kernel's metadata, so that JupyterLab needn't ask for a kernel."""
@@ -138,114 +138,74 @@ class Notebooks:
         cell_id: str | None,
         expected: str | None,
     ) -> int:
-        """Change a cell in place; its id, other people's cursors and their undo stay."""
+        """Change a cell's source, and its type if given; gives its index."""
         live = await self._join(path)
-        document = live.document
-        with document.ydoc.transaction():
-            at = live.locate(index, cell_id)
-            live.check(at, expected)
-            old = document.ycells[at]
-            if cell_type is not None and cell_type != old["cell_type"]:
-                cell = _new_cell(source, cell_type)
-                cell["id"] = old.get("id", cell["id"])
-                document.set_cell(at, cell)
-            else:
-                document.set_cell(at, source=source)
+        at = live.locate(index, cell_id)
+        live.check(at, expected)
+        self._cells.update(live, at, source, cell_type)
         return at
 
-    async def insert(self, path: str, index: int, source: str, cell_type: str, expected: str | None) -> tuple[int, str]:
-        """Insert a cell; -1 and the number of cells mean the end. Gives its index and id."""
-        live = await self._join(path)
-        document = live.document
-        cell = _new_cell(source, cell_type)
-        with document.ydoc.transaction():
-            count = len(document.ycells)
-            at = count if index == -1 else index
-            if not 0 <= at <= count:
-                raise BadCellError(f"Can't insert at {index}: use 0 to {count}, or -1 for the end.")
-            if expected is not None and at < count:
-                live.check(at, expected)
-            document.ycells.insert(at, document.create_ycell(cell))
-        return at, str(cell["id"])
+    async def insert(
+        self,
+        path: str,
+        index: int | None,
+        source: str,
+        cell_type: str,
+        cell_id: str | None,
+        expected: str | None,
+    ) -> int:
+        """Insert a cell; gives its index."""
+        return self._cells.insert(await self._join(path), index, source, cell_type, cell_id, expected)
 
     async def delete(self, path: str, index: int | None, cell_id: str | None, expected: str | None) -> int:
         """Delete a cell; gives the index it had."""
         live = await self._join(path)
-        with live.document.ydoc.transaction():
-            at = live.locate(index, cell_id)
-            live.check(at, expected)
-            del live.document.ycells[at]
+        at = live.locate(index, cell_id)
+        live.check(at, expected)
+        self._cells.delete(live, at)
         return at
 
     async def execute(
         self,
         path: str,
         index: int | None,
+        *,
         cell_id: str | None,
         expected: str | None,
         seconds: float | None,
         gone: asyncio.Event,
+        progress: Progress,
     ) -> list[Output]:
         """Run a code cell on the notebook's kernel; outputs stream into the document."""
         live = await self._join(path)
-        document = live.document
         at = live.locate(index, cell_id)
         live.check(at, expected)
-        cell: Map[Any] = document.ycells[at]
-        if cell["cell_type"] != "code":
-            raise BadCellError(f"Cell {at} is {cell['cell_type']}; only code cells can be run.")
-        spec = (document.ydoc.get("meta", type=Map).to_py() or {}).get("metadata", {}).get("kernelspec", {})
-        source = str(cell["source"])
-        sink = OutputSink(document, cell, self._max_output_bytes, self._max_output_messages)
-        live.busy += 1
-        try:
-            kernel = await self._kernels.of(live.path, spec.get("name"))
-            limit = self._execution_timeout if seconds is None else seconds
-            await self._kernels.run(kernel, source, sink, limit, gone)
-        finally:
-            live.busy -= 1
-        return sink.outputs
+        return await self._cells.execute(live, at, expected=expected, seconds=seconds, gone=gone, progress=progress)
 
     async def open(self, path: str) -> str:
         """Open the notebook's room; gives its path."""
         return (await self._join(path)).path
 
     async def close(self, path: str) -> tuple[str, bool]:
-        """Save and close the room; gives the path, and whether the room is gone."""
-        path = canonical(path)
+        """Save and close the room; gives the path, and whether the room is closed."""
+        path = await self._canonical(path)
         return path, await self.rooms.close(path)
 
     async def watch(self, path: str, seconds: float, gone: asyncio.Event) -> int | None:
-        """Wait for any change of the live document; gives the number of cells, or None."""
+        """Wait for anybody's change of cells or metadata; gives the number of cells, or None."""
         if self._watchers >= self._max_watchers:
             raise TooManyError("Too many watchers on this server; try again later.")
-        live = await self._join(path)
-        changed = asyncio.Event()
-        subscription = live.document.ydoc.observe(lambda _: changed.set())
         self._watchers += 1
-        live.busy += 1
-        waits = [asyncio.ensure_future(event.wait()) for event in (changed, gone)]
         try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            live = await self._join(path)
+            changed = asyncio.Event()
+            with live.hold(), live.listening(changed.set):
+                waits = [asyncio.ensure_future(event.wait()) for event in (changed, gone)]
+                try:
+                    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for wait in waits:
+                        wait.cancel()
+                return len(live.document.ycells) if changed.is_set() else None
         finally:
-            for wait in waits:
-                wait.cancel()
-            live.document.ydoc.unobserve(subscription)
             self._watchers -= 1
-            live.busy -= 1
-        return len(live.document.ycells) if changed.is_set() else None
-
-
-def _new_cell(source: str, cell_type: str) -> dict[str, Any]:
-    if cell_type not in CELL_TYPES:
-        raise BadCellError(f"cell_type is one of {', '.join(CELL_TYPES)}, not {cell_type!r}.")
-    cell: dict[str, Any] = {
-        "id": str(uuid4()),
-        "cell_type": cell_type,
-        "source": source,
-        "metadata": {},
-    }
-    if cell_type == "code":
-        # As JupyterLab marks cells made in it; without, the saved file reads back differently.
-        cell.update(metadata={"trusted": True}, outputs=[], execution_count=None)
-    return cell

@@ -11,10 +11,11 @@ from .errors import BadPathError
 SUFFIX = ".ipynb"
 
 
-def canonical(path: str) -> str:
+def canonical(path: str, *, allow_hidden: bool = False) -> str:
     """Give the contents-API path of a notebook, relative to the root, with `/` between parts.
 
-    Raises BadPathError for anything that leaves the root, is hidden, or is not a `.ipynb`.
+    Raises BadPathError for anything that leaves the root, is hidden (unless `allow_hidden`), or is not
+    a `.ipynb`.
     """
     for spelling in (path, unquote(path)):
         # The decoded spelling is judged too: some contents managers decode once more.
@@ -23,7 +24,7 @@ def canonical(path: str) -> str:
         parts = [part for part in spelling.split("/") if part not in ("", ".")]
         if ".." in parts:
             raise BadPathError(f"{path!r} leaves the root; give a path below the server's root folder.")
-        if any(part.startswith(".") for part in parts):
+        if not allow_hidden and any(part.startswith(".") for part in parts):
             raise BadPathError(f"{path!r} is hidden; only notebooks that are not hidden can be used.")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if not parts or not parts[-1].endswith(SUFFIX) or parts[-1] == SUFFIX:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
+import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
 from typing import Any, cast
@@ -14,63 +11,19 @@ from typing import Any, cast
 from jupyter_server.utils import ensure_async
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
-from jupyter_ydoc import YNotebook
-from pycrdt import Map, TransactionEvent
 from tornado.web import HTTPError
 
-from .collaboration import document_of, loaded, loader_of, room_lock, save_now
-from .errors import CellChangedError, CellMissingError, RoomUnavailableError
+from .collaboration import document_of, loaded, loader_of, room_lock, settled
+from .errors import RoomUnavailableError, SaveFailedError
 from .journal import Header, Journal
+from .keyed import KeyedLocks
+from .live import Live
+from .merge import Notebook
+from .rescue import rescue
+from .saves import FORMAT, KIND, Saves
+from .telemetry import span
 
-FORMAT, KIND = "json", "notebook"
-
-
-def revision(cell_type: str, source: str) -> str:
-    """Give the short hash that `expected` is compared with."""
-    return hashlib.sha256(f"{cell_type}\0{source}".encode()).hexdigest()[:16]
-
-
-@dataclass
-class Live:
-    """A room that agents use: its document, and the journal that outlives a crash."""
-
-    path: str
-    room_id: str
-    room: DocumentRoom
-    document: YNotebook
-    journal: Journal
-    subscription: Any
-    used: float = field(default_factory=time.monotonic)
-    busy: int = 0
-
-    def locate(self, index: int | None, cell_id: str | None) -> int:
-        """Resolve an address to an index, good until the next await. Raises CellMissingError."""
-        cells = self.document.ycells
-        if cell_id is not None:
-            for at in range(len(cells)):
-                if cells[at].get("id") == cell_id:
-                    return at
-            raise CellMissingError(f"No cell with id {cell_id!r}; read the notebook again.")
-        if index is None:
-            raise CellMissingError("Give `index` or `cell_id`.")
-        count = len(cells)
-        if not -count <= index < count:
-            raise CellMissingError(f"No cell {index}: the notebook has {count}, 0 to {count - 1}.")
-        return index % count
-
-    def check(self, index: int, expected: str | None) -> None:
-        """Raise CellChangedError unless the cell still has the revision `expected`."""
-        cell: Map[Any] = self.document.ycells[index]
-        now = revision(cell["cell_type"], str(cell["source"]))
-        if expected is not None and expected != now:
-            raise CellChangedError(f"Cell {index} changed since you read it (now {now}); get_cell and decide again.")
-
-    def cell(self, index: int) -> dict[str, Any]:
-        """Give a cell as nbformat, always with its id, plus its `revision` and `index`."""
-        shared: Map[Any] = self.document.ycells[index]
-        cell: dict[str, Any] = self.document.get_cell(index)
-        cell["id"] = shared.get("id", "")
-        return {**cell, "index": index, "revision": revision(cell["cell_type"], cell["source"])}
+_ATTEMPTS = 5  # closings of a room that agents keep editing
 
 
 class Rooms:
@@ -82,8 +35,8 @@ class Rooms:
         self._log = log
         self._fsync = fsync
         self._idle = idle
-        self._live: dict[str, Live] = {}
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._live: dict[str, tuple[Live, Saves]] = {}
+        self._locks = KeyedLocks()
 
     @property
     def extension(self) -> YDocExtension:
@@ -93,6 +46,10 @@ class Rooms:
             raise RoomUnavailableError("jupyter-collaboration is not enabled on this server.")
         return cast("YDocExtension", found)
 
+    def _room(self, room_id: str) -> DocumentRoom | None:
+        room = self.extension.ywebsocket_server.rooms.get(room_id)
+        return room if isinstance(room, DocumentRoom) else None
+
     def room_id(self, path: str) -> str | None:
         """Give the id of the notebook's room, open or not; None if the file was never indexed."""
         file_id = self._settings["file_id_manager"].get_id(path)
@@ -101,106 +58,155 @@ class Rooms:
     def is_open(self, path: str) -> bool:
         """Tell whether the notebook's room is open."""
         room_id = self.room_id(path)
-        return room_id is not None and room_id in self.extension.ywebsocket_server.rooms
+        return room_id is not None and self._room(room_id) is not None
 
     async def join(self, path: str) -> Live:
-        """Give the notebook's live document, made from the file if nobody has it open."""
+        """Give the notebook's live document, made from the file if nobody has it open.
+
+        The document may be read and edited until the next await. Raises RoomUnavailableError.
+        """
+        while True:
+            room_id = self.room_id(path)
+            known = self._live.get(room_id) if room_id else None
+            if known is None or self._room(known[0].room_id) is not known[0].room:
+                known = await self._open(path)
+            live, _ = known
+            await settled(live.room)
+            if self._room(live.room_id) is live.room:
+                live.moved(path)
+                live.used = time.monotonic()
+                return live
+
+    async def _open(self, path: str) -> tuple[Live, Saves]:
         extension = self.extension
-        document = await extension.get_document(
-            path=path, content_type=KIND, file_format=FORMAT, copy=False, create=True
-        )
-        room_id = self.room_id(path)
-        room = extension.ywebsocket_server.rooms.get(room_id) if room_id else None
-        if document is None or room_id is None or not isinstance(room, DocumentRoom):
-            raise RoomUnavailableError(f"The room of {path!r} could not be opened; try again.")
-        if not room.ready:
-            # A browser's handshake adds the room first and fills it later, under this lock.
-            async with room_lock(extension, room_id):
-                await room.initialize()
-        await loaded(room)
-        live = self._live.get(room_id)
-        if live is None or live.room is not room:
-            if live is not None:
-                self._forget(live, delete=False)
-            live = self._attach(path, room_id, room, document_of(room))
-        live.path = path
-        live.used = time.monotonic()
-        return live
+        room_id = f"{FORMAT}:{KIND}:{self._settings['file_id_manager'].index(path)}"
+        async with self._locks(room_id):
+            known = self._live.get(room_id)
+            room = self._room(room_id)
+            if known is not None and known[0].room is room:
+                return known
+            if known is not None:
+                self._forget(*known, delete_journal=known[1].complete)  # upstream closed it
+            with span("jupyter_mcp.room.open", path=path, already_open=room is not None):
+                try:
+                    await extension.get_document(
+                        path=path, content_type=KIND, file_format=FORMAT, copy=False, create=True
+                    )
+                except HTTPError as error:
+                    raise RoomUnavailableError(f"{path!r} can't be read: {error.log_message or error}.") from error
+                fresh, room = room is None, self._room(room_id)
+                if room is None:
+                    raise RoomUnavailableError(f"The room of {path!r} could not be opened; try again.")
+                if not room.ready:
+                    # A browser's handshake adds the room first and fills it later, under this lock.
+                    async with room_lock(extension, room_id):
+                        await room.initialize()
+                await loaded(room)
+                return await self._attach(path, room, fresh=fresh)
 
-    def _attach(self, path: str, room_id: str, room: DocumentRoom, document: YNotebook) -> Live:
-        file = self._folder / f"{room_id.rsplit(':', 1)[-1]}.journal"
-        loader = loader_of(room)
-        ydoc = document.ydoc
-        journal = Journal(file, Header(room_id, path), ydoc.get_update(), str(loader.last_modified), self._fsync)
-        pending: list[Callable[[], bytes]] = [ydoc.get_update]
+    async def _attach(self, path: str, room: DocumentRoom, *, fresh: bool) -> tuple[Live, Saves]:
+        contents, loader, document = self._settings["contents_manager"], loader_of(room), document_of(room)
+        model = await ensure_async(contents.get(path, type=KIND, content=not fresh))
+        in_step: Notebook | None = None
+        if not fresh and model["last_modified"] == loader.last_modified:
+            in_step = model["content"]  # what people have not saved yet is theirs and ours
+        await settled(room)
+        state = document.ydoc.get_update()
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        header = Header(room.room_id, path)
+        journal = Journal(self._folder, header, state, str(loader.last_modified), fsync=self._fsync)
+        live = Live(path, room, document, journal, self._log)
+        live.writable = bool(model["writable"])
+        self._live[live.room_id] = known = live, Saves(live, in_step or state, contents, self._log)
+        return known
 
-        def on_update(event: TransactionEvent) -> None:
-            journal.append(event.update)
-            # Upstream writes `hash` into the document right after each save.
-            journal.saved(str(loader.last_modified), pending[0])
-
-        live = Live(path, room_id, room, document, journal, ydoc.observe(on_update))
-        self._live[room_id] = live
-        return live
-
-    def _forget(self, live: Live, *, delete: bool) -> None:
-        live.document.ydoc.unobserve(live.subscription)
-        live.journal.close(delete=delete)
-        self._live.pop(live.room_id, None)
-
-    async def _is_saved(self, live: Live) -> bool:
-        """Tell whether the file holds the document: upstream's save logs a failure, no more."""
-        try:
-            model = await ensure_async(self._settings["contents_manager"].get(live.path, type=KIND, content=True))
-        except HTTPError as error:
-            self._log.error("%s is not readable; its journal is kept", live.path, exc_info=error)
-            return False
-        return bool(model["content"] == live.document.get())
+    def _forget(self, live: Live, saves: Saves, *, delete_journal: bool) -> None:
+        live.release(delete_journal=delete_journal)
+        if self._live.get(live.room_id) == (live, saves):
+            del self._live[live.room_id]
 
     async def close(self, path: str) -> bool:
-        """Save, then close the room unless people are in it; tells whether it was closed."""
+        """Save, then close the room unless somebody is in it; tells whether it is closed.
+
+        Raises SaveFailedError if the file can't be written; the room then stays.
+        """
         room_id = self.room_id(path)
-        rooms = self.extension.ywebsocket_server.rooms
-        room = rooms.get(room_id) if room_id else None
-        if room_id is None or not isinstance(room, DocumentRoom):
-            return False
-        if room.ready and (saving := save_now(room)) is not None:
-            await saving
-        live = self._live.get(room_id)
-        if room.clients or (live is not None and live.busy):
-            return False
-        extension = self.extension
-        async with room_lock(extension, room_id):
-            if room.clients or rooms.get(room_id) is not room:
-                return False  # somebody came while it was being saved
-            await extension.ywebsocket_server.delete_room(room=room)
-            if live is not None:
-                self._forget(live, delete=await self._is_saved(live))
-            file_id = room_id.rsplit(":", 1)[-1]
-            loaders = extension.file_loaders
-            if file_id in loaders and loaders[file_id].number_of_subscriptions == 0:
-                await loaders.remove(file_id)
-        return True
+        if room_id is None or self._room(room_id) is None:
+            return True
+        live = await self.join(path)
+        known = self._live.get(live.room_id)
+        return known is None or await self._close(*known)
+
+    async def _close(self, live: Live, saves: Saves) -> bool:
+        async with self._locks(live.room_id):
+            for _ in range(_ATTEMPTS):
+                if live.writable:
+                    await saves.finish()
+                if live.occupied():
+                    return False
+                async with room_lock(self.extension, live.room_id):
+                    if live.occupied():
+                        return False
+                    if saves.complete or not live.writable:
+                        await self._delete(live)
+                        self._forget(live, saves, delete_journal=True)
+                        return True
+            return False  # agents edit faster than it can be saved
+
+    async def _delete(self, live: Live) -> None:
+        """Delete the room and, if no other room has the file, its side of the file; under the room's lock."""
+        if self._room(live.room_id) is not live.room:
+            return
+        await self.extension.ywebsocket_server.delete_room(room=live.room)
+        file_id, loaders = live.room_id.rsplit(":", 1)[-1], self.extension.file_loaders
+        if file_id in loaders and loaders[file_id].number_of_subscriptions == 0:
+            await loaders.remove(file_id)
 
     async def sweep(self) -> None:
         """Close rooms that only agents used and that have been idle; forget rooms that are gone."""
-        rooms = self.extension.ywebsocket_server.rooms
-        for live in list(self._live.values()):
-            if rooms.get(live.room_id) is not live.room:
-                self._forget(live, delete=await self._is_saved(live))  # upstream closed it
-            elif live.room.clients or live.busy:
+        for live, saves in list(self._live.values()):
+            if self._room(live.room_id) is not live.room:
+                self._forget(live, saves, delete_journal=saves.complete)  # upstream closed it
+            elif (path := self._settings["file_id_manager"].get_path(live.room_id.rsplit(":", 1)[-1])) is None:
+                await self._abandon(live, saves, "was deleted")
+            elif live.occupied():
+                live.moved(path)
                 live.used = time.monotonic()
             elif time.monotonic() - live.used > self._idle:
-                self._log.info("Closing the idle room of %s", live.path)
-                await self.close(live.path)
+                live.moved(path)
+                await self._close_idle(live, saves)
+
+    async def _close_idle(self, live: Live, saves: Saves) -> None:
+        self._log.info("Closing the idle room of %s", live.path)
+        try:
+            await self._close(live, saves)
+        except SaveFailedError as error:
+            contents = self._settings["contents_manager"]
+            if await ensure_async(contents.file_exists(live.path)):
+                self._log.error("%s", error)
+                live.used = time.monotonic()
+                return
+            if not saves.complete:
+                await rescue(contents, live.path, live.document.get(), self._log)
+            await self._abandon(live, saves, "is gone")
+
+    async def _abandon(self, live: Live, saves: Saves, why: str) -> None:
+        """Close the room of a notebook that is no more, unless somebody is in it."""
+        async with self._locks(live.room_id):
+            if live.occupied():
+                return
+            self._log.info("%s %s; closing its room", live.path, why)
+            async with room_lock(self.extension, live.room_id):
+                await self._delete(live)
+            self._forget(live, saves, delete_journal=True)
 
     async def stop(self) -> None:
         """Save everything and let go of the rooms; a save that fails keeps its journal."""
-        for live in list(self._live.values()):
-            saving = save_now(live.room)
-            if saving is not None:
-                await asyncio.wait([saving])
-            self._forget(live, delete=False)
+        for live, saves in list(self._live.values()):
+            if live.writable and not saves.complete:
+                with contextlib.suppress(SaveFailedError):  # logged by upstream; the journal is kept
+                    await saves.finish()
+            self._forget(live, saves, delete_journal=saves.complete)
 
     def open_rooms(self) -> list[str]:
         """Give the ids of all open rooms, sorted."""

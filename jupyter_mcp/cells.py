@@ -1,0 +1,144 @@
+"""Changing the cells of live notebooks, and running them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from pycrdt import Map
+
+from .errors import BadCellError, NotDurableError, ReadOnlyError
+from .execution import Execution, Patience, Progress
+from .live import Live
+from .outputs import Output, OutputSink, clean
+from .telemetry import span
+
+CELL_TYPES = ("code", "markdown", "raw")
+
+
+class Cells:
+    """The operations on cells, independent of MCP. Each edit is one transaction of the shared document."""
+
+    def __init__(
+        self, execution: Execution, *, max_output_bytes: int, max_output_messages: int, execution_timeout: float | None
+    ) -> None:
+        self._execution = execution
+        self._max_output_bytes = max_output_bytes
+        self._max_output_messages = max_output_messages
+        self._execution_timeout = execution_timeout
+
+    def update(self, live: Live, at: int, source: str, cell_type: str | None) -> None:
+        """Change a cell in place; its id, other people's cursors and their undo stay."""
+        document = live.document
+        old = document.ycells[at]
+        with _edit(live, "update"):
+            if cell_type is not None and cell_type != old["cell_type"]:
+                cell = new_cell(source, cell_type)
+                cell["id"] = old.get("id") or cell["id"]
+                kept = {key: value for key, value in old["metadata"].to_py().items() if key != "trusted"}
+                cell["metadata"] = {**kept, **cell["metadata"]}
+                document.set_cell(at, cell)
+            else:
+                document.set_cell(at, source=clean(source))
+
+    def insert(
+        self, live: Live, index: int | None, source: str, cell_type: str, cell_id: str | None, expected: str | None
+    ) -> int:
+        """Insert a cell; -1 and the number of cells mean the end. Gives its index."""
+        document = live.document
+        cell = new_cell(source, cell_type)
+        count = len(document.ycells)
+        at = live.locate(None, cell_id) if index is None or cell_id is not None else index
+        at = count if at == -1 else at
+        if not 0 <= at <= count:
+            raise BadCellError(f"Can't insert at {at}: use 0 to {count}, or -1 for the end.")
+        if expected is not None:
+            if at == count:
+                raise BadCellError("`expected` is the revision of the cell now at `index`; there is none at the end.")
+            live.check(at, expected)
+        with _edit(live, "insert"):
+            document.ycells.insert(at, document.create_ycell(cell))
+        return at
+
+    def delete(self, live: Live, at: int) -> None:
+        """Delete a cell."""
+        with _edit(live, "delete"):
+            del live.document.ycells[at]
+
+    async def execute(
+        self,
+        live: Live,
+        at: int,
+        *,
+        expected: str | None,
+        seconds: float | None,
+        gone: asyncio.Event,
+        progress: Progress,
+    ) -> list[Output]:
+        """Run a code cell on the notebook's kernel; outputs stream into the document.
+
+        What runs is the source that the cell has when its turn comes.
+        """
+        document = live.document
+        cell: Map[Any] = document.ycells[at]
+        if cell["cell_type"] != "code":
+            raise BadCellError(f"Cell {at} is {cell['cell_type']}; only code cells can be run.")
+        cell_id = self._id(live, at)
+        meta: dict[str, Any] = document.ydoc.get("meta", type=Map).to_py() or {}
+        kernel_name = meta.get("metadata", {}).get("kernelspec", {}).get("name")
+        patience = Patience(self._execution_timeout if seconds is None else seconds, gone, progress)
+        sink = OutputSink(live, cell_id, self._max_output_bytes, self._max_output_messages)
+        with live.hold():
+            kernel_id = await self._execution.kernels.id_of(live.path, live.room_id, kernel_name)
+            async with self._execution.turn(kernel_id, patience) as kernel:
+                await sink.settled()
+                now = live.locate(None, cell_id)
+                live.check(now, expected)
+                await self._execution.run(kernel, str(document.ycells[now]["source"]), sink, patience)
+        _require_durable(live)
+        return sink.outputs
+
+    def _id(self, live: Live, at: int) -> str:
+        """Give the cell's id; gives it one if its notebook's format has none."""
+        cell: Map[Any] = live.document.ycells[at]
+        if not cell.get("id"):
+            with _edit(live, "name"):
+                cell["id"] = str(uuid4())
+        found: str = cell["id"]
+        return found
+
+
+@contextmanager
+def _edit(live: Live, kind: str) -> Iterator[None]:
+    """One transaction, in a span. Raises ReadOnlyError, and NotDurableError if the journal could not take it."""
+    if not live.writable:
+        raise ReadOnlyError(f"{live.path!r} is not writable; copy it to another name first.")
+    try:
+        with span("jupyter_mcp.transaction", kind=kind), live.document.ydoc.transaction():
+            yield
+    except ExceptionGroup as group:  # of the document's observers
+        if group.subgroup(OSError) is None:
+            raise
+    _require_durable(live)
+
+
+def _require_durable(live: Live) -> None:
+    if live.journal.broken:
+        raise NotDurableError(
+            "The change is in the live notebook, but the server's disk refused to keep it safe from a crash; "
+            "free some space, and save the notebook with close_notebook_session."
+        )
+
+
+def new_cell(source: str, cell_type: str) -> dict[str, Any]:
+    """Give a cell as nbformat. Raises BadCellError."""
+    if cell_type not in CELL_TYPES:
+        raise BadCellError(f"cell_type is one of {', '.join(CELL_TYPES)}, not {cell_type!r}.")
+    cell: dict[str, Any] = {"id": str(uuid4()), "cell_type": cell_type, "source": clean(source), "metadata": {}}
+    if cell_type == "code":
+        # As JupyterLab marks cells made in it; without, the saved file reads back differently.
+        cell.update(metadata={"trusted": True}, outputs=[], execution_count=None)
+    return cell

@@ -1,0 +1,185 @@
+"""One live notebook that agents use: its cells by id, its journal, and its place in the room."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from logging import Logger
+from typing import Any
+
+from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
+from jupyter_ydoc import YNotebook
+from pycrdt import ArrayEvent, Map, TransactionEvent
+
+from .errors import CellChangedError, CellMissingError
+from .journal import Journal
+
+
+def revision(cell_type: str, source: str) -> str:
+    """Give the short hash that `expected` is compared with."""
+    return hashlib.sha256(f"{cell_type}\0{source}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Presence:
+    """The agents' place among a room's clients: upstream deletes a room when its last client is gone."""
+
+    path = "jupyter_mcp"
+
+    async def send(self, message: bytes) -> None:
+        """Take an update; the agents read the document itself."""
+
+    async def recv(self) -> bytes:
+        """Never give a message."""
+        raise NotImplementedError
+
+    def __aiter__(self) -> Presence:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+
+class Live:
+    """A room with agents in it. Everything but the constructor runs without awaits, so indexes hold."""
+
+    def __init__(self, path: str, room: DocumentRoom, document: YNotebook, journal: Journal, log: Logger) -> None:
+        self.path = path
+        self.room_id: str = room.room_id
+        self.room = room
+        self.document = document
+        self.journal = journal
+        self.used = time.monotonic()
+        self.busy = 0
+        self.writable = True
+        self._log = log
+        self._ids = [cell.get("id") for cell in document.ycells]
+        self._compacting: asyncio.Handle | None = None
+        self._presence = Presence()
+        room.clients.add(self._presence)
+        self._updates = document.ydoc.observe(self._on_update)
+        self._cells = document.ycells.observe(self._on_cells)
+        self.edits = 0
+        self._listeners: set[Callable[[], None]] = set()
+        meta: Map[Any] = document.ydoc.get("meta", type=Map)
+        self._content = [(shared, shared.observe_deep(self._on_content)) for shared in (meta, document.ycells)]
+
+    def release(self, *, delete_journal: bool) -> None:
+        """Leave the room; the journal goes once the notebook's file holds everything."""
+        self.room.clients.discard(self._presence)
+        self.document.ydoc.unobserve(self._updates)
+        self.document.ycells.unobserve(self._cells)
+        for shared, subscription in self._content:
+            shared.unobserve(subscription)
+        if self._compacting is not None:
+            self._compacting.cancel()
+        self.journal.close(delete=delete_journal)
+
+    @property
+    def people(self) -> int:
+        """The number of clients that are not ours."""
+        return len(self.room.clients - {self._presence})
+
+    def occupied(self) -> bool:
+        """Tell whether somebody is here: a person, a running cell, a watcher."""
+        return bool(self.people or self.busy)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the room open while something waits or runs in it."""
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
+            self.used = time.monotonic()
+
+    @contextmanager
+    def listening(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Call `callback` at every change of cells or metadata, not of upstream's own state."""
+        self._listeners.add(callback)
+        try:
+            yield
+        finally:
+            self._listeners.discard(callback)
+
+    def _on_content(self, _: object) -> None:
+        self.edits += 1
+        for listener in tuple(self._listeners):
+            listener()
+
+    def moved(self, path: str) -> None:
+        """Follow a renamed notebook."""
+        if path != self.path:
+            self.path = path
+            self.journal.moved(path)
+
+    def _on_update(self, event: TransactionEvent) -> None:
+        if self.journal.oversized and self._compacting is None:
+            # Not here: the transaction that is being observed is still open.
+            self._compacting = asyncio.get_running_loop().call_soon(self._compact)
+        self.journal.append(event.update)
+
+    def _compact(self) -> None:
+        self._compacting = None
+        try:
+            self.journal.compact(self.document.ydoc)
+        except OSError:
+            self._log.exception("The journal of %s can't be written; edits are refused until it can", self.path)
+
+    def _on_cells(self, event: ArrayEvent) -> None:
+        at = 0
+        for change in event.delta:  # type: ignore[attr-defined] # missing from pycrdt's stubs
+            if "retain" in change:
+                at += int(change["retain"])
+            elif "delete" in change:
+                del self._ids[at : at + int(change["delete"])]
+            else:
+                fresh = [cell.get("id") for cell in change["insert"]]
+                self._ids[at:at] = fresh
+                at += len(fresh)
+
+    def find(self, cell_id: str) -> int | None:
+        """Give the index of a cell, or None."""
+        cells = self.document.ycells
+        try:
+            at = self._ids.index(cell_id)
+        except ValueError:
+            at = -1
+        if 0 <= at < len(cells) and cells[at].get("id") == cell_id:
+            return at
+        # An id can be changed in place; then the list is behind.
+        self._ids = [cell.get("id") for cell in cells]
+        return self._ids.index(cell_id) if cell_id in self._ids else None
+
+    def locate(self, index: int | None, cell_id: str | None) -> int:
+        """Resolve an address to an index, good until the next await. Raises CellMissingError."""
+        if cell_id is not None:
+            found = self.find(cell_id)
+            if found is None:
+                raise CellMissingError(f"No cell with id {cell_id!r}; read the notebook again.")
+            return found
+        if index is None:
+            raise CellMissingError("Give `index` or `cell_id`.")
+        count = len(self.document.ycells)
+        if not -count <= index < count:
+            raise CellMissingError(f"No cell {index}: the notebook has {count}, 0 to {count - 1}.")
+        return index % count
+
+    def check(self, index: int, expected: str | None) -> None:
+        """Raise CellChangedError unless the cell still has the revision `expected`."""
+        if expected is None:
+            return
+        cell: Map[Any] = self.document.ycells[index]
+        now = revision(cell["cell_type"], str(cell["source"]))
+        if expected != now:
+            raise CellChangedError(f"Cell {index} changed since you read it (now {now}); get_cell and decide again.")
+
+    def cell(self, index: int) -> dict[str, Any]:
+        """Give a cell as nbformat, always with its id, plus its `revision` and `index`."""
+        shared: Map[Any] = self.document.ycells[index]
+        cell: dict[str, Any] = self.document.get_cell(index)
+        cell["id"] = shared.get("id", "")
+        return {**cell, "index": index, "revision": revision(cell["cell_type"], cell["source"])}

@@ -1,0 +1,27 @@
+"""What can't go into a notebook's own file goes beside it, under a name that nobody has."""
+
+from __future__ import annotations
+
+from logging import Logger
+from typing import Any
+
+from jupyter_server.utils import ensure_async
+
+from .merge import Notebook
+from .paths import SUFFIX
+
+
+async def rescue(contents: Any, path: str, content: Notebook, log: Logger) -> str:
+    """Write `content` to `NAME.recovered.ipynb`, or `NAME.recovered-2.ipynb` and so on; gives the path."""
+    stem = path.removesuffix(SUFFIX)
+    number = 1
+    while await ensure_async(contents.file_exists(_name(stem, number))):
+        number += 1
+    target = _name(stem, number)
+    await ensure_async(contents.save({"type": "notebook", "format": "json", "content": content}, target))
+    log.error("%s was changed outside and can't be merged; edits not saved before are in %s", path, target)
+    return target
+
+
+def _name(stem: str, number: int) -> str:
+    return f"{stem}.recovered{'' if number == 1 else f'-{number}'}{SUFFIX}"
