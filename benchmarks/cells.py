@@ -61,10 +61,12 @@ async def _sit(stack: AsyncExitStack, subject: Subject, size: int) -> _Seat:
 
 async def _round(seat: _Seat, results: Results, size: int, number: int) -> None:
     subject, middle = seat.subject, size // 2
+    known = Cell(seat.path, 0, cell_id(0))
+    awake = subject.read(known)  # not counted: what wakes a process that waited for its turn
+    await seat.agent.call(awake.tool, awake.arguments)
     for what, floor in seat.floors.items():
         with results.timing(MEASURE, what, subject.name, size):
             await floor.call("nothing", {})
-    known = Cell(seat.path, 0, cell_id(0))
     await _time(seat, results, "read", size, subject.read(known))
     if isinstance(subject, JupyterMcp):
         last = Cell(seat.path, size - 1, cell_id(size - 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from itertools import product
 
 from .client import Agent
 from .notebooks import write
@@ -13,25 +14,29 @@ from .subjects import Cell, JupyterMcp, Subject
 from .viewer import watching
 
 MEASURE = "load"
-START = 10  # cells in the notebook at the beginning
+STARTS = (10, 1000)  # cells in the notebook at the beginning
 INSERTS = 96  # in all, however many agents share them
 REPEATS = 5
 FLOOR = "empty tool, calls"
 
 
 async def measure(subjects: list[Subject], results: Results, clients: list[int]) -> None:
-    for count in clients:
-        for repeat in range(REPEATS):
-            turn = repeat % len(subjects)
-            for subject in subjects[turn:] + subjects[:turn]:
-                await _inserts(subject, results, count, repeat)
-                if isinstance(subject, JupyterMcp):
-                    await _floor(subject, results, count)
+    for start, count, repeat in product(STARTS, clients, range(REPEATS)):
+        turn = repeat % len(subjects)
+        for subject in subjects[turn:] + subjects[:turn]:
+            await _inserts(subject, results, start, count, repeat)
+            if isinstance(subject, JupyterMcp) and start == STARTS[0]:
+                await _floor(subject, results, count)
 
 
-async def _inserts(subject: Subject, results: Results, count: int, repeat: int) -> None:
+def inserts(start: int) -> str:
+    """Name the series of a notebook that begins with `start` cells."""
+    return f"inserts from {start:,} cells"
+
+
+async def _inserts(subject: Subject, results: Results, start: int, count: int, repeat: int) -> None:
     async with AsyncExitStack() as stack:
-        path = write(subject.server.root, f"load-{count}-{repeat}.ipynb", START)
+        path = write(subject.server.root, f"load-{start}-{count}-{repeat}.ipynb", start)
         view = await stack.enter_async_context(watching(subject.server, path))
         agents = []
         for _ in range(count):
@@ -40,18 +45,21 @@ async def _inserts(subject: Subject, results: Results, count: int, repeat: int) 
 
         async def work(agent: Agent) -> None:
             for number in range(INSERTS // count):
-                call = subject.insert(Cell(path, START // 2), f"inserted = {number}")
+                call = subject.insert(Cell(path, start // 2), f"inserted = {number}")
                 await agent.call(call.tool, call.arguments)
 
         rate, busy = await _timed([work(agent) for agent in agents])
-        results.series(MEASURE, "inserts", subject.name, count, "1/s").values.append(rate)
-        results.series(MEASURE, "client's share of a core", subject.name, count, "%").values.append(busy)
+        results.series(MEASURE, inserts(start), subject.name, count, "1/s").values.append(rate)
+        share = f"{inserts(start)}: the client's share of a core"
+        results.series(MEASURE, share, subject.name, count, "%").values.append(busy)
         for _ in range(500):
-            if len(view.ycells) == START + INSERTS:
+            if len(view.ycells) == start + INSERTS:
                 return
             await asyncio.sleep(0.01)
-        lost = START + INSERTS - len(view.ycells)
-        results.series(MEASURE, "inserts", subject.name, count).note = f"{lost} of {INSERTS} not seen by the viewer"
+        lost = start + INSERTS - len(view.ycells)
+        results.series(
+            MEASURE, inserts(start), subject.name, count
+        ).note = f"{lost} of {INSERTS} not seen by the viewer"
 
 
 async def _floor(subject: JupyterMcp, results: Results, count: int) -> None:

@@ -18,7 +18,7 @@ FLOOR = "#777777"
 PANELS = (
     (cells.MEASURE, "read", "read one cell, ms", "cells in the notebook", "floor"),
     (cells.MEASURE, "insert", "insert one cell, ms", "cells in the notebook", "floor"),
-    (load.MEASURE, "inserts", "inserts/s into one notebook", "agents", load.FLOOR),
+    (load.MEASURE, load.inserts(load.STARTS[0]), "inserts/s, small notebook", "agents", load.FLOOR),
     (growth.MEASURE, "memory, one open notebook of N cells", "resident memory, MB", "cells in the notebook", ""),
     (growth.MEASURE, "update after N updates", "update one cell, ms", "updates before", ""),
     (growth.MEASURE, "read, N agents connected", "read one cell, ms", "agents connected", ""),

@@ -61,17 +61,15 @@ def _floor(results: Results) -> list[Target]:
 
 def _rates(results: Results) -> list[Target]:
     found = []
-    for count in sorted({one.x for one in results.all() if one.measure == load.MEASURE}):
-        ours = results.find(load.MEASURE, "inserts", OURS, count)
-        peers = [
-            one.p50
-            for one in results.all()
-            if (one.measure, one.what, one.x) == (load.MEASURE, "inserts", count) and one.subject != OURS
-        ]
-        if ours and peers:
-            ratio = ours.p50 / max(peers)
-            promise = f"inserts/s with {count} clients, to the best peer's >= {TIMES_THE_PEERS}x"
-            found.append(Target(promise, f"{ratio:.2f}x", ratio >= TIMES_THE_PEERS))
+    for start in load.STARTS:
+        series = [one for one in results.all() if (one.measure, one.what) == (load.MEASURE, load.inserts(start))]
+        for count in sorted({one.x for one in series}):
+            ours = [one.p50 for one in series if (one.x, one.subject) == (count, OURS)]
+            peers = [one.p50 for one in series if one.x == count and one.subject != OURS]
+            if ours and peers:
+                ratio = ours[0] / max(peers)
+                promise = f"{load.inserts(start)}, {count} clients, to the best peer's >= {TIMES_THE_PEERS}x"
+                found.append(Target(promise, f"{ratio:.2f}x", ratio >= TIMES_THE_PEERS))
     return found
 
 
