@@ -32,21 +32,21 @@ class _Seat:
 
 
 async def measure(subjects: list[Subject], results: Results, sizes: list[int], rounds: int) -> None:
-    for size in sizes:
+    # There and back, so that a drift of the machine does not look like a growth with the size.
+    for leg, size in enumerate([*sizes, *reversed(sizes)]):
         async with AsyncExitStack() as stack:
-            seats = [await _sit(stack, subject, size) for subject in subjects]
-            for number in range(-WARM_UP, rounds):
+            seats = [await _sit(stack, subject, size, leg) for subject in subjects]
+            for number in range(-WARM_UP, rounds // 2):
                 kept = results if number >= 0 else Results()
                 turn = number % len(seats)
                 for seat in seats[turn:] + seats[:turn]:
                     await _round(seat, kept, size, number)
             for seat in seats:
-                await _whole(seat, results, size, max(3, rounds // 5))
-        print(f"  {size} cells done", flush=True)
+                await _whole(seat, results, size, max(2, rounds // 10))
 
 
-async def _sit(stack: AsyncExitStack, subject: Subject, size: int) -> _Seat:
-    path = write(subject.server.root, f"cells-{size}.ipynb", size)
+async def _sit(stack: AsyncExitStack, subject: Subject, size: int, leg: int) -> _Seat:
+    path = write(subject.server.root, f"cells-{size}-{leg}.ipynb", size)
     view = await stack.enter_async_context(watching(subject.server, path))
     agent = await subject.agent(path)
     stack.push_async_callback(agent.close)

@@ -24,10 +24,8 @@ async def measure(
     for size in sizes:
         await asyncio.gather(*(_opened(subject, results, size) for subject in subjects))
     await asyncio.gather(*(_restart(subject) for subject in subjects))
-    for subject in subjects:
-        await _connected(subject, results, agents)
-    for subject in subjects:
-        await _edited(subject, results, edits)
+    await _connected(subjects, results, agents)
+    await _edited(subjects, results, edits)
 
 
 async def _restart(subject: Subject) -> None:
@@ -53,39 +51,57 @@ async def _opened(subject: Subject, results: Results, size: int) -> None:
         await agent.close()
 
 
-async def _connected(subject: Subject, results: Results, counts: list[int]) -> None:
-    path = write(subject.server.root, "growth-agents.ipynb", 10)
+async def _connected(subjects: list[Subject], results: Results, counts: list[int]) -> None:
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(watching(subject.server, path))
-        call = subject.read(Cell(path, 0, cell_id(0)))
-        agents: list[Agent] = []
+        agents: dict[str, list[Agent]] = {subject.name: [] for subject in subjects}
+        paths = {subject.name: await _open(stack, subject, "growth-agents.ipynb") for subject in subjects}
         for count in sorted(counts):
-            while len(agents) < count:
-                agents.append(await subject.agent(path))
-                stack.push_async_callback(agents[-1].close)
-                await agents[-1].call(call.tool, call.arguments)
+            for subject in subjects:
+                mine, path = agents[subject.name], paths[subject.name]
+                while len(mine) < count:
+                    mine.append(await subject.agent(path))
+                    stack.push_async_callback(mine[-1].close)
+                    await _read(subject, mine[-1], path)
             await asyncio.sleep(1)
-            results.series(MEASURE, "memory, N agents connected", subject.name, count, "MB").values.append(
-                _megabytes(subject)
-            )
-            for agent in agents[-LAST:]:
-                with results.timing(MEASURE, "read, N agents connected", subject.name, count):
-                    await agent.call(call.tool, call.arguments)
+            for subject in subjects:
+                series = results.series(MEASURE, "memory, N agents connected", subject.name, count, "MB")
+                series.values.append(_megabytes(subject))
+            for number in range(LAST):
+                for subject in subjects:
+                    agent = agents[subject.name][number % count]
+                    with results.timing(MEASURE, "read, N agents connected", subject.name, count):
+                        await _read(subject, agent, paths[subject.name])
 
 
-async def _edited(subject: Subject, results: Results, counts: list[int]) -> None:
-    path = write(subject.server.root, "growth-edits.ipynb", 10)
-    async with watching(subject.server, path):
-        agent = await subject.agent(path)
-        recent: list[float] = []
+async def _open(stack: AsyncExitStack, subject: Subject, name: str) -> str:
+    path = write(subject.server.root, name, 10)
+    await stack.enter_async_context(watching(subject.server, path))
+    return path
+
+
+async def _read(subject: Subject, agent: Agent, path: str) -> None:
+    call = subject.read(Cell(path, 0, cell_id(0)))
+    await agent.call(call.tool, call.arguments)
+
+
+async def _edited(subjects: list[Subject], results: Results, counts: list[int]) -> None:
+    async with AsyncExitStack() as stack:
+        seats = []
+        for subject in subjects:
+            path = await _open(stack, subject, "growth-edits.ipynb")
+            agent = await subject.agent(path)
+            stack.push_async_callback(agent.close)
+            seats.append((subject, agent, path))
         for number in range(1, max(counts) + 1):
-            call = subject.update(Cell(path, 0, cell_id(0)), f"value = {number}")
-            started = time.perf_counter()
-            await agent.call(call.tool, call.arguments)
-            recent.append((time.perf_counter() - started) * 1000)
-            if number in counts:
-                results.series(MEASURE, "update after N updates", subject.name, number).values.extend(recent[-LAST:])
-                results.series(MEASURE, "memory after N updates", subject.name, number, "MB").values.append(
-                    _megabytes(subject)
-                )
-        await agent.close()
+            # The number of updates that the last few before it lead up to, if any.
+            target = next((count for count in counts if count - LAST < number <= count), None)
+            for subject, agent, path in seats:
+                call = subject.update(Cell(path, 0, cell_id(0)), f"value = {number}")
+                started = time.perf_counter()
+                await agent.call(call.tool, call.arguments)
+                took = (time.perf_counter() - started) * 1000
+                if target is not None:
+                    results.series(MEASURE, "update after N updates", subject.name, target).values.append(took)
+                if number == target:
+                    memory = results.series(MEASURE, "memory after N updates", subject.name, number, "MB")
+                    memory.values.append(_megabytes(subject))

@@ -13,14 +13,17 @@ import psutil  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
+from .execution import RAW
 from .samples import Results
+from .subjects import names
 from .targets import Target
 
 
 def _rows(results: Results, measure: str) -> tuple[list[str], list[list[str]]]:
     """Give a measure's header and rows; p50 (min-max), one column a subject."""
     found = [one for one in results.all() if one.measure == measure]
-    subjects = list(dict.fromkeys(one.subject for one in found))
+    order = [RAW, *names()]
+    subjects = sorted({one.subject for one in found}, key=order.index)
     rows = []
     for what, x, unit in dict.fromkeys((one.what, one.x, one.unit) for one in found):
         row = [results.find(measure, what, subject, x) for subject in subjects]

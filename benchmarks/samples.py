@@ -44,6 +44,11 @@ def _short(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.10g}"
 
 
+def paired_ratio(series: Series, base: Series) -> float:
+    """Give the median of the ratios of values that were measured in the same round."""
+    return median(value / under for value, under in zip(series.values, base.values, strict=True))
+
+
 class Results:
     """All series of a run, in the order of their first measure."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import cells, crash, execution, load
-from .samples import Results
+from .samples import Results, paired_ratio
 from .subjects import OURS
 
 TIMES_THE_PEERS = 2
@@ -55,7 +55,7 @@ def _floor(results: Results) -> list[Target]:
         for what in ("read", "insert", "update", "delete"):
             series = results.find(cells.MEASURE, what, OURS, size)
             if floor and series:
-                found.append(_at_most(f"{what} at {size:,} cells, to the floor", series.p50 / floor.p50, 1.5, "x"))
+                found.append(_at_most(f"{what} at {size:,} cells, to the floor", paired_ratio(series, floor), 1.5, "x"))
     return found
 
 
