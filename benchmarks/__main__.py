@@ -50,9 +50,8 @@ def parser() -> argparse.ArgumentParser:
     return parse
 
 
-async def run(options: argparse.Namespace) -> Results:
+async def run(options: argparse.Namespace, results: Results) -> None:
     """Take the measures with all subjects' servers running side by side."""
-    results = Results()
     with tempfile.TemporaryDirectory(prefix="benchmarks-", ignore_cleanup_errors=True) as folder:
         subjects: list[Subject] = []
         try:
@@ -68,18 +67,18 @@ async def run(options: argparse.Namespace) -> Results:
         finally:
             for subject in subjects:
                 subject.server.stop()
-    return results
 
 
 def main() -> int:
     options = parser().parse_args()
+    results, failed = Results(), False
     try:
         if unknown := set(options.measures) - set(MEASURES):
             raise SpecError(f"No measure {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}.")
-        results = asyncio.run(run(options))
+        asyncio.run(run(options, results))
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
+        failed = True  # what was measured before is kept
     judged = targets.judge(results)
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     report.show(results, judged)
@@ -87,7 +86,7 @@ def main() -> int:
     report.save_markdown(results, judged, ARTIFACTS / "results.md")
     plot.save(results, ARTIFACTS / "curves.png")
     print(f"{ARTIFACTS.relative_to(ROOT)}: results.json, results.md, curves.png")
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import CallError
 
+IDLE = 2.0  # seconds; servers close connections that are idle for longer (uvicorn after 5)
 STATEFUL, STATELESS = "2025-11-25", "2026-07-28"
 _INFO = {"name": "benchmarks", "version": "1"}
 
@@ -48,10 +50,10 @@ class Agent:
             self._headers["Authorization"] = f"Bearer {token}"
         self._number = 0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def connect(self) -> Agent:
         """Open the connection; in the stateful era also the session (spec 2025-11-25, lifecycle)."""
-        self._streams = await asyncio.open_connection(*self._address, limit=1 << 26)
         if self._era == STATEFUL:
             hello = {"protocolVersion": STATEFUL, "capabilities": {}, "clientInfo": _INFO}
             reply = await self._request("initialize", hello)
@@ -90,9 +92,21 @@ class Agent:
         raise CallError(f"{method}: no reply in {body[:300]!r}")
 
     async def _post(self, message: dict[str, Any], extra: dict[str, str]) -> bytes:
-        if self._streams is None:
-            raise CallError("Connect the agent first.")
-        reader, writer = self._streams
+        try:
+            return await self._exchange(message, extra)
+        except (OSError, EOFError) as error:
+            raise CallError(f"The connection to port {self._address[1]} broke: {error}") from error
+        finally:
+            self._used = time.monotonic()
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is None or time.monotonic() - self._used > IDLE:
+            await self.close()
+            self._streams = await asyncio.open_connection(*self._address, limit=1 << 26)
+        return self._streams
+
+    async def _exchange(self, message: dict[str, Any], extra: dict[str, str]) -> bytes:
+        reader, writer = await self._connection()
         payload = json.dumps(message).encode()
         headers = {**self._headers, **extra, "Content-Length": str(len(payload))}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
