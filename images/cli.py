@@ -16,7 +16,6 @@ from rich.table import Table
 
 from env.errors import EnvError
 from env.fetch import fetch
-from env.fresh import require_fresh
 from env.platforms import parse_platform, parse_platforms
 from env.probe import choose
 from env.store import Store
@@ -52,8 +51,7 @@ def _run_build(options: argparse.Namespace, console: Console) -> None:
     build = _build(options, console)
     console.print(f"{build.recipe.image.name}: environment {build.environment}, {_names(build)}")
     store = Store(options.store)
-    for lock in build.needed():
-        require_fresh(lock)
+    build.require_fresh()
     if options.plan:
         _show_plan(build, store, as_json=options.json)
         return
