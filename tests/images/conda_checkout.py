@@ -97,7 +97,7 @@ def packages(real_python: dict[str, Content]) -> list[Package]:
 
 
 def repackaged(store: Store) -> dict[str, Content]:
-    """Give the locked Python of the host as a conda package's files: at a prefix of its own, its libraries beside it."""
+    """Give the host's locked Python as a conda package's files: at a prefix of its own, its libraries beside it."""
     lock = read_lock(LOCKS / lock_name("debian", host()))
     wanted = tuple(file for file in lock.files if file.name in {*INTERPRETER, *LIBRARIES})
     fetch([replace(lock, files=wanted)], store, console=Console(file=StringIO()))
