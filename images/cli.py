@@ -21,7 +21,8 @@ from env.platforms import parse_platform, parse_platforms
 from env.probe import choose
 from env.store import Store
 from images import plan
-from images.assemble import Build, Result, assemble
+from images.assemble import Result, assemble
+from images.build import Build
 from images.errors import ChecksFailedError
 from images.inspecting import DIST, add_commands, layout_of
 from images.layers import Layer

@@ -19,10 +19,10 @@ from env.fetch import fetch
 from env.lock import LOCKS, lock_name, read_lock
 from env.spec import ROOT
 from env.store import Store
-from images.assemble import INTERPRETER, unpack_interpreter
 from images.bytecode import host
 from images.debs import unpack
 from images.entries import Kind
+from images.interpreter import INTERPRETER, unpack_interpreter
 
 from .conda_channel import PLACEHOLDER, Content, Package, write_channel, write_wheel
 

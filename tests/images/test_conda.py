@@ -19,7 +19,7 @@ from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.probe import choose
 from env.store import Store
 from env.verify import find_faults
-from images.assemble import Build
+from images.build import Build
 from images.bytecode import host
 from images.recipe import load_recipe
 from images.sandbox import Sandbox

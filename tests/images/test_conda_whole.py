@@ -14,7 +14,7 @@ import pytest
 from env.lock import LOCKS, lock_name, read_lock
 from env.platforms import AMD64
 from env.store import Store
-from images.assemble import Build
+from images.build import Build
 from images.bytecode import host
 from images.recipe import load_recipe
 
