@@ -205,11 +205,15 @@ def test_the_clash_of_march_2026_is_found_with_the_two_requirements(platform: Pl
 
 @pytest.mark.network
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
-def test_todays_overlay_solves_together_with_condas_packages(platform: Platform, tmp_path: Path) -> None:
+def test_the_joint_solve_of_today_is_answered_either_way(platform: Platform, tmp_path: Path) -> None:
     packages = read_pixi_lock(ROOT / PIXI_LOCK).packages["default"][platform.conda]
     joint = joint_solve(platform, ["fastmcp>=4", "opentelemetry-api>=1.42"], distributions(packages), tmp_path)
-    assert joint.solution is not None, str(joint)
-    assert {"fastmcp", "opentelemetry-api"} <= set(joint.solution)
+    # Which way it goes is the indexes' doing, and may change any day.
+    if joint.solution is None:
+        assert "would fail today" in str(joint)
+    else:
+        assert {"fastmcp", "opentelemetry-api"} <= set(joint.solution)
+        assert "would succeed today (fastmcp" in str(joint)
 
 
 def test_an_index_out_of_reach_leaves_the_joint_solve_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -274,7 +274,7 @@ def test_without_env_conda_is_taken_where_its_channel_answers(offer: Path, tmp_p
 def test_without_env_wheels_are_taken_where_no_channel_answers(tmp_path: Path) -> None:
     lock = conda_lock("http://127.0.0.1:9/conda-forge/")
     chosen, why = choose({"conda": [lock], "wheels": []}, Store(tmp_path))
-    assert (chosen, why) == ("wheels", "conda: 127.0.0.1:9 does not answer within 2 s")
+    assert (chosen, why) == ("wheels", "no conda, since 127.0.0.1:9 does not answer within 2 s")
 
 
 def test_without_env_a_store_that_holds_condas_packages_is_enough(tmp_path: Path) -> None:
