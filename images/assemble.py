@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from env.environments import locks_of
+from env.environments import INTERPRETER, locks_of
 from env.lock import LOCKS, Lock, lock_name, read_lock
 from env.platforms import Platform, parse_platform
 from env.store import Store
@@ -37,8 +37,6 @@ from images.tarball import Compression
 
 MAX_LAYERS = 127
 """What overlayfs mounts of common runtimes accept."""
-INTERPRETER = ("libc6", "libexpat1", "libpython3.13-minimal", "libpython3.13-stdlib", "python3.13-minimal", "zlib1g")
-"""The Debian packages that a locked Python needs to compile."""
 
 
 @dataclass(frozen=True)
