@@ -1,4 +1,4 @@
-"""The command line: ``python -m images build|check``; the nox sessions call the same."""
+"""The command line: ``python -m images build|check|export|push``; the nox sessions call the same."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from env.store import Store
 from images import plan
 from images.assemble import Build, Result, assemble
 from images.errors import ChecksFailedError
+from images.exportcmd import add_export
 from images.layers import Layer
+from images.place import DIST, layout_of
+from images.pushcmd import add_push
 from images.recipe import load_recipe, read_recipe, recipe_names
 
-DIST = Path("dist") / "images"
 INTERRUPTED = 130
 
 
@@ -56,9 +58,10 @@ def _run_build(options: argparse.Namespace, console: Console) -> None:
     if options.plan:
         _show_plan(build, store, as_json=options.json)
         return
-    fetch(build.needed(), store, console=console)
     output = options.output or DIST / build.recipe.image.name
-    result = _assemble(build, store, output, console)
+    with store.in_use():
+        fetch(build.needed(), store, console=console)
+        result = _assemble(build, store, output, console)
     for script in result.unread:
         advice = "write the variables that it sets into a part's [config] env"
         console.print(f"{script} does more than set variables and is not run: {advice}", markup=False)
@@ -81,9 +84,7 @@ def _run_check(options: argparse.Namespace, console: Console) -> None:
     # Here, because building needs no MCP client.
     from images.check import Verdict, check_layout  # noqa: PLC0415
 
-    layout = Path(options.image)
-    if not (layout / "oci-layout").is_file():
-        layout = DIST / load_recipe(options.image).image.name
+    layout = layout_of(options.image)
     platforms = parse_platforms(options.platform) if options.platform else None
 
     def report(verdict: Verdict) -> None:
@@ -92,7 +93,9 @@ def _run_check(options: argparse.Namespace, console: Console) -> None:
         console.print(line if verdict.unmet is None else f"{line}: {verdict.unmet}", markup=False)
 
     logs = DIST / "checks" / layout.name
-    verdicts = check_layout(layout, platforms, Store(options.store), logs, console, report)
+    store = Store(options.store)
+    with store.in_use():
+        verdicts = check_layout(layout, platforms, store, logs, console, report)
     failed = sum(verdict.unmet is not None for verdict in verdicts)
     if options.json:
         fields = [{**vars(verdict), "platform": verdict.platform.oci} for verdict in verdicts]
@@ -231,4 +234,6 @@ def _parser() -> argparse.ArgumentParser:
         "image", nargs="?", default="jupyter", help=f"folder of an OCI layout, or recipe: {names} (default: jupyter)"
     )
     check.set_defaults(run=_run_check)
+    add_export(commands)
+    add_push(commands)
     return parser
