@@ -21,11 +21,12 @@ from env.platforms import parse_platform, parse_platforms
 from env.probe import choose
 from env.store import Store
 from images import plan
-from images.assemble import Build, Result, assemble
+from images.assemble import Result, assemble
+from images.build import Build
 from images.errors import ChecksFailedError
 from images.exportcmd import add_export
+from images.inspecting import DIST, add_commands, layout_of
 from images.layers import Layer
-from images.place import DIST, layout_of
 from images.pushcmd import add_push
 from images.recipe import load_recipe, read_recipe, recipe_names
 
@@ -236,4 +237,5 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_run_check)
     add_export(commands)
     add_push(commands)
+    add_commands(commands)
     return parser

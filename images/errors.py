@@ -228,3 +228,24 @@ class PlainHttpError(ImageError):
             f"{server} offers no TLS that can be trusted ({reason}): give it a certificate, name its authority with "
             "SSL_CERT_FILE, or push with --insecure where nobody else listens"
         )
+
+
+class NotGoldenError(ImageError):
+    """Layers without the diff_ids that are committed for them."""
+
+    exit_code = 67
+
+    def __init__(self, count: int, golden: str) -> None:
+        super().__init__(
+            f"{count} layers are not as {golden} says: `python -m images diff` against a layout from elsewhere tells "
+            "the files; if the change is meant, `python -m images golden --write`"
+        )
+
+
+class DifferentError(ImageError):
+    """Two layouts that do not hold the same."""
+
+    exit_code = 68
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"the layouts differ in {count} places")

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from env.platforms import parse_platforms
 from images.contents import read_contents
 from images.export import FORMATS, export, replaced
-from images.place import layout_of
+from images.inspecting import layout_of
 from images.recipe import recipe_names
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ from images.layers import Layer
 from images.recipe import Recipe
 
 ENVIRONMENT_LABEL = "io.github.jupyter-mcp.environment"
+CREATED_BY = "jupyter-mcp images: "
+"""What a layer's history entry begins with, before the layer's name."""
 
 
 def notes_of(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
@@ -64,5 +66,5 @@ def image_config(
         "architecture": platform.architecture,
         "os": "linux",
         "config": config,
-        "history": [{"created": created, "created_by": f"jupyter-mcp images: {layer.plan.name}"} for layer in layers],
+        "history": [{"created": created, "created_by": f"{CREATED_BY}{layer.plan.name}"} for layer in layers],
     }

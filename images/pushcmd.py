@@ -15,7 +15,7 @@ from env.platforms import parse_platforms
 from env.store import Store
 from images.contents import read_contents
 from images.dockerauth import find_credentials
-from images.place import layout_of
+from images.inspecting import layout_of
 from images.push import listed, push
 from images.recipe import recipe_names
 from images.reference import parse_reference

@@ -15,7 +15,7 @@ from env.fetch import fetch
 from env.lock import Lock
 from env.platforms import PLATFORMS
 from env.store import Store
-from images.assemble import Build
+from images.build import Build
 from images.recipe import read_recipe
 
 REPOSITORY = Path(__file__).parents[2]
@@ -106,6 +106,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     run = images("build", "--recipe", recipe, "--env", "wheels", "--store", warm.root, "--output", recipe / "out")
     assert run.returncode == 0, run.stderr
     return warm
+
+
+@pytest.fixture(scope="session")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The jupyter image of this checkout, from the user's own store."""
+    folder = tmp_path_factory.mktemp("jupyter") / "layout"
+    run = images("build", "jupyter", "--env", "wheels", "--output", folder)
+    assert run.returncode == 0, run.stderr
+    return folder
 
 
 def command(*arguments: object) -> list[str]:

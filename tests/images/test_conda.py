@@ -19,7 +19,7 @@ from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.probe import choose
 from env.store import Store
 from env.verify import find_faults
-from images.assemble import Build
+from images.build import Build
 from images.bytecode import host
 from images.recipe import load_recipe
 from images.sandbox import Sandbox
@@ -144,6 +144,13 @@ def test_packages_are_installed_at_the_images_prefix(platform: Platform, roots: 
     assert (prefix / "bin/pure-script").read_text().startswith("#!/opt/env/bin/python\n")
     assert (prefix / "lib/python3.13/site-packages/pure/__init__.py").is_file()
     assert (prefix / "lib/python3.13/site-packages/overlaid/__init__.py").is_file()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=str)
+def test_a_path_that_two_packages_bring_is_there_once(platform: Platform, roots: Roots) -> None:
+    prefix = roots[platform.oci][0] / "opt/env"
+    assert (prefix / "share/shared").read_text() in ("from pure", "from compiled")
+    assert not list(prefix.rglob("*clobber*"))
 
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)

@@ -17,19 +17,25 @@ from env.platforms import AMD64
 from env.store import Store
 from images.unpack import blob_path, read_layout
 
-from .conftest import REPOSITORY, command, images, small_recipe
+from .conftest import IMAGE, REPOSITORY, command, images, small_recipe
 from .containers import Containers, index_of, needs, ran
 from .referrers import attach
 from .test_mistakes import told
 
 
-@pytest.fixture(scope="module", params=["zstd", "gzip"])
-def layout(request: pytest.FixtureRequest, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(f"export-{request.param}")
-    settings = ("--store", store.root, "--env", "wheels", "--compression", request.param, "--output", folder / "layout")
-    run = images("build", "--recipe", small_recipe(folder), *settings)
+@pytest.fixture(scope="module")
+def layout(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small image for both platforms."""
+    folder = tmp_path_factory.mktemp("export")
+    return made(store, small_recipe(folder), "zstd")
+
+
+def made(store: Store, recipe: Path, compression: str) -> Path:
+    output = recipe.parent / f"layout-{compression}"
+    settings = ("--store", store.root, "--env", "wheels", "--compression", compression, "--output", output)
+    run = images("build", "--recipe", recipe, *settings)
     assert run.returncode == 0, run.stderr
-    return folder / "layout"
+    return output
 
 
 @pytest.fixture
@@ -113,6 +119,20 @@ def test_podman_loads_an_oci_archive_from_a_pipe_and_runs_it(layout: Path, conta
     limits = ("--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000", "--network=none", "--rm")
     said = containers.podman("run", *limits, "--entrypoint=/bin/sh", "localhost/tiny", "-c", "id -un; uname -m")
     assert said.split() == ["jovyan", "x86_64"]
+
+
+def test_a_layer_in_gzip_is_exported_as_well(
+    store: Store, recipe: Path, containers: Containers, tmp_path: Path
+) -> None:
+    # Compressing the base takes long, and its own files show as much.
+    (recipe / "image.toml").write_text(IMAGE.replace('"base", "hello"', '"hello"'))
+    layout = made(store, recipe, "gzip")
+    archive = exported(layout, "oci-archive", tmp_path / "oci.tar", "--platform", "amd64")
+    containers.skopeo_into_storage(f"oci-archive:{archive}", "tiny:gzip")
+    plain = exported(layout, "docker-archive", tmp_path / "docker.tar", "--platform", "amd64")
+    containers.podman("load", "--input", plain)
+    images = [json.loads(containers.podman("image", "inspect", name))[0] for name in ("tiny:gzip", "tiny:latest")]
+    assert images[0]["RootFS"]["Layers"] == images[1]["RootFS"]["Layers"] == list(read_layout(layout)[AMD64].diff_ids)
 
 
 def test_podman_loads_a_docker_archive(layout: Path, containers: Containers, tmp_path: Path) -> None:
