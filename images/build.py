@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from env.environments import locks_of
+from env.environments import INTERPRETER, locks_of
 from env.fresh import require_fresh
 from env.lock import LOCKS, Lock, lock_name, read_lock
 from env.pixilock import PIXI_LOCK
@@ -15,7 +15,6 @@ from env.platforms import Platform, parse_platform
 from env.spec import ROOT
 from images.bytecode import host
 from images.errors import PlatformNotOfferedError, RecipeError, UnknownEnvironmentError
-from images.interpreter import INTERPRETER
 from images.recipe import Recipe
 from images.tarball import Compression
 
