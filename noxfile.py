@@ -100,6 +100,24 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *session.posargs)
 
 
+@nox.session(name="conformance", default=False)
+def conformance(session: nox.Session) -> None:
+    """Run the MCP conformance suites through the bridge and on uvicorn, and drive the tools with the inspector."""
+    install_project(session, "lab.txt", "tools.txt")
+    folder = ROOT / "tests" / "conformance"
+    # Node >= 22 is one of the locked packages; the npm that is here only has to unpack them.
+    session.run("npm", "ci", "--ignore-scripts", "--loglevel=error", f"--prefix={folder}", external=True)
+    session.run("python", "-m", "pytest", str(folder))
+    session.run("python", "-m", "tests.conformance", *session.posargs)
+
+
+@nox.session(name="bench", default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the tools side by side with their peers': -- [--subjects LIST] [--measures LIST] [--sizes LIST]."""
+    install_project(session, "lab.txt", "tools.txt")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
 @nox.session(name="lint")
 def lint(session: nox.Session) -> None:
     """Check formatting, style and types."""

@@ -15,8 +15,8 @@ from env.errors import EnvError
 from env.fault import Fault
 from env.fresh import expected_spec, target_of
 from env.lock import Lock, LockedFile, lock_text
-from env.requirements import hashes
-from env.spec import DEBIAN, ROOT, debian_spec
+from env.requirements import RequirementsFile, hashes, pins
+from env.spec import DEBIAN, ROOT, debian_spec, group_requirements
 from env.wheels import supported_tags
 
 
@@ -34,6 +34,29 @@ def check_lock(lock: Lock, path: Path, root: Path = ROOT) -> Iterator[Fault]:
         if count > 1:
             yield Fault(name, package, platform, f"is provided {count} times")
     yield from _check_debian(lock, root) if lock.source in DEBIAN else _check_wheels(lock)
+
+
+def check_requirements_file(file: RequirementsFile, root: Path = ROOT) -> Iterator[Fault]:
+    """Give what the groups of a requirements file ask for and it has not, and what it has without a hash."""
+    path = root / "env" / "locks" / file.name
+    if not path.is_file():
+        yield Fault(file.name, "every package", "", "is missing: run `./noxw -s lock`")
+        return
+    pinned = {
+        name: [version.partition(";")[0].strip() for version in versions.split(" | ")]
+        for name, versions in pins(path).items()
+    }
+    for line in group_requirements(*file.groups, root=root):
+        wanted = Requirement(line)
+        has = pinned.get(canonicalize_name(wanted.name), [])
+        if not any(wanted.specifier.contains(Version(version), prereleases=True) for version in has):
+            text = f"is asked for as `{line}`, and there is {' and '.join(has) or 'none'}"
+            yield Fault(file.name, wanted.name, "", text)
+    hashed = hashes(path)
+    for name, versions in pinned.items():
+        for version in versions:
+            if not hashed.get((name, version)):
+                yield Fault(file.name, name, "", f"{version} has no sha256")
 
 
 def check_same_files(locks: Iterable[Lock]) -> Iterator[Fault]:

@@ -31,6 +31,7 @@ LAB = RequirementsFile("lab.txt", ("jupyter", "services", "overlay"))
 TOOLS = RequirementsFile("tools.txt", ("tools", "tests", "lint"), constraints="lab.txt")
 CONDA_LOCK_TOOL = RequirementsFile("conda-lock.txt", ("conda-lock",))
 NOXW = RequirementsFile("noxw.txt", ("noxw",), constraints="tools.txt")
+FILES = (LAB, TOOLS, NOXW, CONDA_LOCK_TOOL)
 
 
 def compile_file(file: RequirementsFile, work: Path, preferences: Preferences, root: Path = ROOT) -> Path:

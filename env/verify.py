@@ -10,7 +10,14 @@ from pathlib import Path
 from rich.console import Console
 
 from env.checkconda import check_conda
-from env.checklocks import check_lock, check_overlay, check_requirements, check_same_files, check_universal
+from env.checklocks import (
+    check_lock,
+    check_overlay,
+    check_requirements,
+    check_requirements_file,
+    check_same_files,
+    check_universal,
+)
 from env.condalock import CONDA_LOCK
 from env.environments import ENVIRONMENTS
 from env.errors import EnvError, VerifyError
@@ -21,7 +28,7 @@ from env.manifest import DEFAULT, read_manifest
 from env.pixilock import PIXI_LOCK, PixiLock, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
 from env.pypinames import distributions
-from env.requirements import LAB
+from env.requirements import FILES, LAB
 from env.spec import DEBIAN, ROOT, source_requirements
 
 SOURCES: tuple[Source, ...] = (*DEBIAN, "wheels", "overlay", "conda-overlay")
@@ -78,6 +85,8 @@ def find_faults(root: Path = ROOT) -> Iterator[Fault]:
                 yield Fault(path.name, "every package", str(platform), str(error))
                 continue
             yield from check_lock(locks[source, platform], path, root)
+    for file in FILES:
+        yield from check_requirements_file(file, root)
     yield from check_same_files(locks.values())
     for platform in PLATFORMS:
         yield from _check_wheels(locks, platform, root)

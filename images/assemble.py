@@ -9,12 +9,13 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from env.environments import locks_of
 from env.lock import LOCKS, Lock, lock_name, read_lock
@@ -28,10 +29,12 @@ from images.conda import install, prefix_of
 from images.entries import Kind
 from images.errors import NoSpaceError, PlatformNotOfferedError, TooManyLayersError, UnknownEnvironmentError
 from images.layers import Layer, LayerPlan, Settings, known_layer, make_layer, plan_layers
-from images.layout import Document, Manifest, index, manifest, write_layout
+from images.layout import Document, Manifest, Referrer, index, manifest, write_layout
 from images.ociconfig import image_config, notes_of
 from images.project import project_wheel
+from images.provenance import materials_of, provenance
 from images.recipe import Recipe
+from images.sbom import components, index_sbom, platform_sbom
 from images.scratch import scratch_folder
 from images.tarball import Compression
 
@@ -137,9 +140,37 @@ def assemble(
         manifests.append(manifest(platform, config, (layer.blob for layer in own), notes))
     image = index(manifests, notes_of(build.recipe, build.environment, created))
     with _space(output):
-        write_layout(output, build.recipe.image.name, image, manifests, store)
+        about = attached(build, image, manifests, layers, created, store)
+        write_layout(output, build.recipe.image.name, image, manifests, about, store)
     unread = tuple(dict.fromkeys(path for one in activations.values() for path in one.unread))
     return Result(image, tuple(manifests), layers, unread)
+
+
+def attached(
+    build: Build,
+    image: Document,
+    manifests: Sequence[Manifest],
+    layers: Mapping[str, Sequence[Layer]],
+    created: str,
+    store: Store,
+) -> list[Referrer]:
+    """Give what is attached to each manifest and to the index: its bill of materials and its provenance."""
+    name = build.recipe.image.name
+    parameters = {"image": name, "environment": build.environment, "compression": build.compression}
+    about: list[Referrer] = []
+    everything: dict[str, Any] = {}
+    for one in manifests:
+        packages = components(layers[one.platform.oci], store)
+        materials = materials_of(build.recipe, build.locks(one.platform).values(), packages)
+        everything |= {material["name"]: material for material in materials}
+        bill = platform_sbom(name, one, packages, created)
+        statement = provenance(name, one.document, {**parameters, "platform": one.platform.oci}, materials)
+        about += [Referrer.to(one.document, payload, created) for payload in (bill, statement)]
+    platforms = [one.platform.oci for one in manifests]
+    bill = index_sbom(name, image, manifests, created)
+    merged = [everything[key] for key in sorted(everything)]
+    statement = provenance(name, image, {**parameters, "platforms": platforms}, merged)
+    return about + [Referrer.to(image, payload, created) for payload in (bill, statement)]
 
 
 def _make(

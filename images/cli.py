@@ -23,10 +23,10 @@ from env.store import Store
 from images import plan
 from images.assemble import Build, Result, assemble
 from images.errors import ChecksFailedError
+from images.inspecting import DIST, add_commands, layout_of
 from images.layers import Layer
 from images.recipe import load_recipe, read_recipe, recipe_names
 
-DIST = Path("dist") / "images"
 INTERRUPTED = 130
 
 
@@ -81,9 +81,7 @@ def _run_check(options: argparse.Namespace, console: Console) -> None:
     # Here, because building needs no MCP client.
     from images.check import Verdict, check_layout  # noqa: PLC0415
 
-    layout = Path(options.image)
-    if not (layout / "oci-layout").is_file():
-        layout = DIST / load_recipe(options.image).image.name
+    layout = layout_of(options.image)
     platforms = parse_platforms(options.platform) if options.platform else None
 
     def report(verdict: Verdict) -> None:
@@ -231,4 +229,5 @@ def _parser() -> argparse.ArgumentParser:
         "image", nargs="?", default="jupyter", help=f"folder of an OCI layout, or recipe: {names} (default: jupyter)"
     )
     check.set_defaults(run=_run_check)
+    add_commands(commands)
     return parser

@@ -6,6 +6,7 @@ layers then take their packages' files from the prefix by what ``conda-meta/`` s
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -39,6 +40,7 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, scrat
     Raises:
         StoreMissError, StoreCorruptError: a package is not in the store as it should be.
         PackageContentError: py-rattler can't install one.
+        OSError: the disk is full.
 
     """
     prefix = prefix_of(scratch, platform)
@@ -61,6 +63,8 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, scrat
     except ValueError:
         answer = {"reason": run.stderr.strip().rpartition("\n")[2] or f"py-rattler ended with {run.returncode}"}
     if answer:
+        if f"os error {errno.ENOSPC}" in answer["reason"]:
+            raise OSError(errno.ENOSPC, answer["reason"])
         raise PackageContentError("conda", " ".join(answer["reason"].split()))
 
 
@@ -75,12 +79,13 @@ def _place(source: Path, target: Path) -> None:
 def entries(file: LockedFile, prefix: Path) -> Iterator[Entry]:
     """Give the entries of one installed package: its files and its conda-meta record, without the build's traces.
 
-    Bytecode that the package brings is left out: it is tied to the times of its sources, which the image does not keep.
+    Left out are bytecode that the package brings, since it is tied to the times of its sources, which the image does
+    not keep, and files that py-rattler moved aside because another package brings the same path.
     """
     path = prefix / _META / f"{Path(file.file).name.removesuffix('.conda').removesuffix('.tar.bz2')}.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     for name in sorted(record["files"]):
-        if "/__pycache__/" not in f"/{name}":
+        if "/__pycache__/" not in f"/{name}" and not name.startswith("__clobbers__/"):
             yield _entry(prefix / name, name, file.name)
     meta = f"{PREFIX.lstrip('/')}/{_META}/{path.name}"
     yield Entry(meta, Kind.FILE, 0o644, content=_cleaned(record, file), origin=file.name)
@@ -90,6 +95,8 @@ def _entry(path: Path, name: str, package: str) -> Entry:
     target = f"{PREFIX.lstrip('/')}/{name}"
     if path.is_symlink():
         return Entry(target, Kind.SYMLINK, 0o777, target=str(path.readlink()), origin=package)
+    if path.is_dir():
+        return Entry(target, Kind.DIRECTORY, 0o755, origin=package)
     if not path.is_file():
         raise PackageContentError(package, f"says that it has {name}, and there is no such file")
     mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
@@ -98,5 +105,8 @@ def _entry(path: Path, name: str, package: str) -> Entry:
 
 def _cleaned(record: dict[str, Any], file: LockedFile) -> bytes:
     kept = {key: value for key, value in record.items() if key not in _OF_THE_BUILD}
+    # In the order that threads came to them otherwise.
+    kept["files"] = sorted(record["files"])
+    kept["paths_data"]["paths"] = sorted(record["paths_data"]["paths"], key=lambda entry: str(entry["_path"]))
     kept |= {"channel": file.archive, "url": f"{file.archive}{file.file}"}
     return json.dumps(kept, sort_keys=True, indent=2).encode() + b"\n"

@@ -153,3 +153,24 @@ class NotOfferedError(ImageError):
 
     def __init__(self, layout: object, platform: object, known: Sequence[str]) -> None:
         super().__init__(f"{layout} holds no image for {platform}: it has {', '.join(known) or 'none'}")
+
+
+class NotGoldenError(ImageError):
+    """Layers without the diff_ids that are committed for them."""
+
+    exit_code = 67
+
+    def __init__(self, count: int, golden: str) -> None:
+        super().__init__(
+            f"{count} layers are not as {golden} says: `python -m images diff` against a layout from elsewhere tells "
+            "the files; if the change is meant, `python -m images golden --write`"
+        )
+
+
+class DifferentError(ImageError):
+    """Two layouts that do not hold the same."""
+
+    exit_code = 68
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"the layouts differ in {count} places")

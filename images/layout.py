@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,11 @@ class Document:
     media_type: str
     content: bytes
 
+    @classmethod
+    def of(cls, media_type: str, content: Mapping[str, Any]) -> Document:
+        """Make one of canonical JSON."""
+        return cls(media_type, canonical(content))
+
     @property
     def digest(self) -> str:
         """sha256 hex."""
@@ -42,6 +47,10 @@ class Document:
     def descriptor(self, **extra: object) -> dict[str, Any]:
         """Describe it as manifests and indexes do (descriptor.md)."""
         return {"mediaType": self.media_type, "digest": f"sha256:{self.digest}", "size": len(self.content), **extra}
+
+
+EMPTY = Document("application/vnd.oci.empty.v1+json", b"{}")
+"""The config of a manifest that is no image (manifest.md, guidance for an empty descriptor)."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +106,40 @@ def index(manifests: Iterable[Manifest], notes: Mapping[str, str]) -> Document:
     return Document(INDEX_TYPE, canonical(content))
 
 
-def write_layout(folder: Path, name: str, image: Document, manifests: Iterable[Manifest], store: Store) -> None:
+@dataclass(frozen=True)
+class Referrer:
+    """A document about an image, attached to it: an artifact whose manifest names its subject (manifest.md)."""
+
+    manifest: Document
+    payload: Document
+    artifact_type: str
+
+    @classmethod
+    def to(cls, subject: Document, payload: Document, created: str) -> Referrer:
+        """Attach `payload` to `subject`, an image manifest or index; its media type becomes the artifact's type."""
+        content = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            "artifactType": payload.media_type,
+            "config": EMPTY.descriptor(),
+            "layers": [payload.descriptor()],
+            "subject": subject.descriptor(),
+            "annotations": {"org.opencontainers.image.created": created},
+        }
+        return cls(Document.of(MANIFEST_TYPE, content), payload, payload.media_type)
+
+
+def write_layout(
+    folder: Path,
+    name: str,
+    image: Document,
+    manifests: Iterable[Manifest],
+    referrers: Sequence[Referrer],
+    store: Store,
+) -> None:
     """Put a layout at `folder`, replacing the one that is there in one step.
+
+    Its index.json names the image by `name`, and the referrers without one.
 
     Raises:
         OutputInUseError: `folder` is something else than a layout.
@@ -118,12 +159,12 @@ def write_layout(folder: Path, name: str, image: Document, manifests: Iterable[M
                 (blobs / document.digest).write_bytes(document.content)
             for layer in one.layers:
                 _place(store, layer, blobs / layer.digest)
-        (blobs / image.digest).write_bytes(image.content)
-        reference = {"org.opencontainers.image.ref.name": name}
-        entry = canonical(
-            {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [image.descriptor(annotations=reference)]}
-        )
-        (stage / "index.json").write_bytes(entry)
+        for document in (image, EMPTY, *(one for two in referrers for one in (two.manifest, two.payload))):
+            (blobs / document.digest).write_bytes(document.content)
+        entries = [image.descriptor(annotations={"org.opencontainers.image.ref.name": name})]
+        entries += [one.manifest.descriptor(artifactType=one.artifact_type) for one in referrers]
+        entry = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries}
+        (stage / "index.json").write_bytes(canonical(entry))
         (stage / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         _replace(stage, folder)
     finally:

@@ -15,6 +15,8 @@ SECOND = 1_000_000_000
 # Docker counts in nanoseconds. Starting may take minutes under emulation; a failure counts only after that.
 HEALTH_TIMES = {"Interval": 30 * SECOND, "Timeout": 10 * SECOND, "StartPeriod": 180 * SECOND, "Retries": 3}
 ENVIRONMENT_LABEL = "io.github.jupyter-mcp.environment"
+CREATED_BY = "jupyter-mcp images: "
+"""What a layer's history entry begins with, before the layer's name."""
 
 
 def notes_of(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
@@ -69,5 +71,5 @@ def image_config(
         "architecture": platform.architecture,
         "os": "linux",
         "config": config,
-        "history": [{"created": created, "created_by": f"jupyter-mcp images: {layer.plan.name}"} for layer in layers],
+        "history": [{"created": created, "created_by": f"{CREATED_BY}{layer.plan.name}"} for layer in layers],
     }

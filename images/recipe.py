@@ -151,6 +151,8 @@ class Recipe:
 
     image: Image
     parts: tuple[NamedPart, ...]
+    path: Path
+    """Its ``image.toml``."""
 
     @property
     def user(self) -> User:
@@ -187,7 +189,7 @@ def read_recipe(folder: Path) -> Recipe:
     parts = tuple(_load_part(part, path) for part in image.parts)
     if not any(part.part.user for part in parts):
         raise RecipeError(path, "none of its parts names a [user], and an image must not run as root")
-    return Recipe(image, parts)
+    return Recipe(image, parts, path)
 
 
 def _load_part(name: str, image: Path) -> NamedPart:

@@ -43,6 +43,11 @@ class PlatformImage:
     layers: tuple[dict[str, Any], ...]
     """Descriptors of the layers, the lowest first."""
 
+    @property
+    def diff_ids(self) -> tuple[str, ...]:
+        """The digests of the uncompressed layers, ``sha256:…``, the lowest first."""
+        return tuple(self.config["rootfs"]["diff_ids"])
+
 
 def read_layout(folder: Path) -> dict[Platform, PlatformImage]:
     """Give the images of a layout by platform; platforms that we have no name for are left out.
@@ -55,13 +60,18 @@ def read_layout(folder: Path) -> dict[Platform, PlatformImage]:
         raise LayoutError(folder, "is not an OCI image layout")
     images = {}
     for descriptor in _manifests(folder, _json(folder, (folder / "index.json").read_bytes())):
-        manifest = _document(folder, descriptor)
-        config = _document(folder, manifest["config"])
+        manifest = read_document(folder, descriptor)
+        config = read_document(folder, manifest["config"])
         try:
             platform = parse_platform(f"{config['os']}/{config['architecture']}")
         except UnknownPlatformError:
             continue
-        images[platform] = PlatformImage(folder, platform, descriptor["digest"], config, tuple(manifest["layers"]))
+        image = PlatformImage(folder, platform, descriptor["digest"], config, tuple(manifest["layers"]))
+        if len(image.layers) != len(image.diff_ids):
+            raise LayoutError(
+                folder, f"has {len(image.layers)} layers and {len(image.diff_ids)} diff_ids for {platform}"
+            )
+        images[platform] = image
     return images
 
 
@@ -69,7 +79,7 @@ def _manifests(folder: Path, index: dict[str, Any]) -> Iterator[dict[str, Any]]:
     # An index may hold others: layouts name the image in index.json, and that one names the platforms.
     for descriptor in index.get("manifests", []):
         if descriptor["mediaType"] == INDEX_TYPE:
-            yield from _manifests(folder, _document(folder, descriptor))
+            yield from _manifests(folder, read_document(folder, descriptor))
         elif "artifactType" not in descriptor:
             yield descriptor
 
@@ -82,7 +92,13 @@ def blob_path(folder: Path, digest: str) -> Path:
     return folder / "blobs" / algorithm / value
 
 
-def _document(folder: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
+def read_document(folder: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
+    """Read the JSON blob that a descriptor means.
+
+    Raises:
+        LayoutError: it is missing, has another digest, or is not a JSON object.
+
+    """
     digest = descriptor["digest"]
     try:
         content = blob_path(folder, digest).read_bytes()
@@ -112,11 +128,24 @@ def unpack(image: PlatformImage, root: Path) -> None:
         LayoutError: a layer is missing, is not what its diff_id says, or reaches outside the root.
 
     """
-    for descriptor, diff_id in zip(image.layers, image.config["rootfs"]["diff_ids"], strict=True):
-        _unpack_layer(image.layout, descriptor, diff_id, root)
+    for tar, member in members(image):
+        _extract(tar, member, root, image.layout)
 
 
-def _unpack_layer(layout: Path, descriptor: dict[str, Any], diff_id: str, root: Path) -> None:
+def members(image: PlatformImage) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """Give every member of every layer, the lowest first, each with the archive to read its content from at once.
+
+    Raises:
+        LayoutError: a layer is missing, or is not what its diff_id says; that is known at its end.
+
+    """
+    for number in range(len(image.layers)):
+        yield from layer_members(image, number)
+
+
+def layer_members(image: PlatformImage, number: int) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """Give the members of one layer, as `members` does."""
+    layout, descriptor = image.layout, image.layers[number]
     path = blob_path(layout, descriptor["digest"])
     if not path.is_file():
         raise LayoutError(layout, f"lacks the layer {descriptor['digest']}")
@@ -125,13 +154,13 @@ def _unpack_layer(layout: Path, descriptor: dict[str, Any], diff_id: str, root: 
         try:
             with tarfile.open(fileobj=reader, mode="r|") as tar:
                 for member in tar:
-                    _extract(tar, member, root, layout)
+                    yield tar, member
             while reader.read(CHUNK):
                 pass  # what pads the archive belongs to the diff_id
         except (tarfile.TarError, zstandard.ZstdError, zlib.error, EOFError) as error:
             raise LayoutError(layout, f"is damaged: layer {descriptor['digest']}: {error}") from None
-    if f"sha256:{reader.digest}" != diff_id:
-        raise LayoutError(layout, f"is damaged: layer {descriptor['digest']} does not unpack to {diff_id}")
+    if f"sha256:{reader.digest}" != image.diff_ids[number]:
+        raise LayoutError(layout, f"is damaged: layer {descriptor['digest']} is not {image.diff_ids[number]}")
 
 
 class _Reader(Protocol):

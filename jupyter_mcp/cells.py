@@ -82,6 +82,7 @@ class Cells:
 
         What runs is the source that the cell has when its turn comes.
         """
+        _require_writable(live)
         document = live.document
         cell: Map[Any] = document.ycells[at]
         if cell["cell_type"] != "code":
@@ -114,8 +115,7 @@ class Cells:
 @contextmanager
 def _edit(live: Live, kind: str) -> Iterator[None]:
     """One transaction, in a span. Raises ReadOnlyError, and NotDurableError if the journal could not take it."""
-    if not live.writable:
-        raise ReadOnlyError(f"{live.path!r} is not writable; copy it to another name first.")
+    _require_writable(live)
     try:
         with span("jupyter_mcp.transaction", kind=kind), live.document.ydoc.transaction():
             yield
@@ -123,6 +123,11 @@ def _edit(live: Live, kind: str) -> Iterator[None]:
         if group.subgroup(OSError) is None:
             raise
     _require_durable(live)
+
+
+def _require_writable(live: Live) -> None:
+    if not live.writable:
+        raise ReadOnlyError(f"{live.path!r} is not writable; copy it to another name first.")
 
 
 def _require_durable(live: Live) -> None:

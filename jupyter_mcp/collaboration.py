@@ -36,6 +36,14 @@ def loader_of(room: DocumentRoom) -> FileLoader:
     return room._file
 
 
+def file_lock(room: DocumentRoom) -> asyncio.Lock:
+    """Give the lock that upstream holds while it reads or writes the file.
+
+    Jupyter's contents manager truncates a file before it writes it: who reads meanwhile reads nothing.
+    """
+    return cast("asyncio.Lock", room._file._lock)
+
+
 def update_lock(room: DocumentRoom) -> asyncio.Lock:
     """Give the lock that upstream holds while it writes into the document itself.
 

@@ -37,13 +37,14 @@ class Notebooks:
     def _root(self) -> str | None:
         return getattr(self._contents, "root_dir", None)
 
-    async def _canonical(self, path: str) -> str:
+    def _canonical(self, path: str) -> str:
         path = canonical(path, allow_hidden=bool(getattr(self._contents, "allow_hidden", False)))
-        await asyncio.to_thread(contained, self._root, path)
+        # Not in a thread: that costs each call more than these few lstats, and file_exists blocks as they do.
+        contained(self._root, path)
         return path
 
     async def _existing(self, path: str) -> str:
-        path = await self._canonical(path)
+        path = self._canonical(path)
         if not await ensure_async(self._contents.file_exists(path)):
             raise NotebookMissingError(f"No notebook at {path!r}; list_notebooks shows what is there.")
         return path
@@ -90,7 +91,7 @@ class Notebooks:
 
     async def create(self, path: str) -> dict[str, str]:
         """Make an empty notebook and its missing folders; refuses to overwrite."""
-        path = await self._canonical(path)
+        path = self._canonical(path)
         async with self._creating(path):
             if await ensure_async(self._contents.exists(path)):
                 raise NotebookExistsError(f"{path!r} exists already; open it, or choose another name.")
@@ -188,7 +189,7 @@ class Notebooks:
 
     async def close(self, path: str) -> tuple[str, bool]:
         """Save and close the room; gives the path, and whether the room is closed."""
-        path = await self._canonical(path)
+        path = self._canonical(path)
         return path, await self.rooms.close(path)
 
     async def watch(self, path: str, seconds: float, gone: asyncio.Event) -> int | None:

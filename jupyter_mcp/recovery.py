@@ -64,15 +64,21 @@ async def _finish(found: Replay, contents: Any, store_of: StoreFactory, log: Log
     doc = found.document()
     notebook = YNotebook(doc)
     final, saved = notebook.get(), YNotebook(found.document(found.saved.updates)).get()
-    model = await _read(contents, path)
+    try:
+        model = await _read(contents, path)
+    except HTTPError:
+        if not found.intents:
+            raise
+        # The crash cut a save short, and with it the file.
+        model = {"content": None}
     if model is None:
         if not same(final, saved):
             await rescue(contents, path, final, log)
         return
-    theirs: Notebook = model["content"]
-    if same(final, theirs):
+    theirs: Notebook | None = model["content"]
+    if theirs is not None and same(final, theirs):
         return
-    if not _is_ours(found, model, saved):
+    if theirs is not None and not _is_ours(found, model, saved):
         try:
             merged = merge(saved, final, theirs)
         except UnmergeableError:

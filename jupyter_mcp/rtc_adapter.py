@@ -14,7 +14,7 @@ from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from tornado.web import HTTPError
 
-from .collaboration import document_of, loaded, loader_of, room_lock, settled
+from .collaboration import document_of, file_lock, loaded, loader_of, room_lock, settled
 from .errors import RoomUnavailableError, SaveFailedError
 from .journal import Header, Journal
 from .keyed import KeyedLocks
@@ -108,7 +108,8 @@ class Rooms:
 
     async def _attach(self, path: str, room: DocumentRoom, *, fresh: bool) -> tuple[Live, Saves]:
         contents, loader, document = self._settings["contents_manager"], loader_of(room), document_of(room)
-        model = await ensure_async(contents.get(path, type=KIND, content=not fresh))
+        async with file_lock(room):
+            model = await ensure_async(contents.get(path, type=KIND, content=not fresh))
         in_step: Notebook | None = None
         if not fresh and model["last_modified"] == loader.last_modified:
             in_step = model["content"]  # what people have not saved yet is theirs and ours

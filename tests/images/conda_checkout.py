@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 
@@ -51,6 +51,7 @@ def packages(real_python: dict[str, Content]) -> list[Package]:
             {
                 "site-packages/pure/__init__.py": Content(b"def main():\n    print('pure runs')\n"),
                 "site-packages/pure-1.0.dist-info/METADATA": Content(b"Name: pure\nVersion: 1.0\n"),
+                "share/shared": Content(b"from pure"),
                 "python-scripts/pure-script": Content(
                     f"#!{PLACEHOLDER}/bin/python\nprint('script runs')\n".encode(), 0o755, "text"
                 ),
@@ -75,6 +76,7 @@ def packages(real_python: dict[str, Content]) -> list[Package]:
                         b'export COMPILED_DATA="${CONDA_PREFIX}/share/compiled"\n'
                     ),
                     "etc/conda/env_vars.d/compiled.json": Content(b'{"COMPILED_MODE": "fast"}'),
+                    "share/shared": Content(b"from compiled"),
                     "bin/.compiled-post-link.sh": Content(b'#!/bin/sh\ntouch "$PREFIX/post-link-ran"\n', 0o755),
                     f"{SITE}/compiled/__init__.py": Content(b"VALUE = 42\n"),
                     f"{SITE}/compiled/__pycache__/__init__.cpython-313.pyc": Content(b"stale"),
@@ -121,7 +123,9 @@ class Checkout:
     root: Path
     store: Path
     url: str
-    """Of the server with the channel and the index."""
+    """Of the server with the channel, and the index unless `own_index`."""
+    own_index: bool = False
+    """Whether Python packages come from where the person who runs the tests has them."""
     umask: int = 0o022
     before: Sequence[str] = field(default_factory=tuple)
     """Words before each command, e.g. to be another user."""
@@ -131,13 +135,13 @@ class Checkout:
         settings = {
             **os.environ,
             "JUPYTER_MCP_STORE": str(self.store),
-            "UV_CACHE_DIR": str(self.root.parent / "uv"),
-            "UV_DEFAULT_INDEX": f"{self.url}/simple",
             "PIXI_HOME": str(self.root.parent / "pixi"),
             "XDG_CONFIG_HOME": str(self.root.parent / "xdg"),
             "RATTLER_CACHE_DIR": str(self.root.parent / "rattler"),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+        if not self.own_index:
+            settings |= {"UV_CACHE_DIR": str(self.root.parent / "uv"), "UV_DEFAULT_INDEX": f"{self.url}/simple"}
         settings.pop("JUPYTER_MCP_CONDA_RECORDS", None)
         return subprocess.run(
             [*self.before, sys.executable, "-m", *arguments],
@@ -156,26 +160,32 @@ class Checkout:
         return done.stdout + done.stderr
 
 
-def copy_checkout(root: Path, *, channel: str = "channel", url: str, store: Path) -> Checkout:
+def copy_checkout(root: Path, *, url: str, store: Path) -> Checkout:
     """Copy the project to `root`, asking for the test channel's packages and one wheel, with the mirror configured."""
-    for name in ("env", "images", "jupyter_mcp"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "pixi.toml"):
-        shutil.copyfile(ROOT / name, root / name)
+    copied = copy_whole_checkout(root, specs=SPECS, url=url, store=store)
     project = (root / "pyproject.toml").read_text()
     project = re.sub(r"^dependencies = \[.*?^\]", "dependencies = []", project, flags=re.DOTALL | re.MULTILINE)
     project = re.sub(r"^(jupyter|overlay) = \[.*?^\]", r"\1 = []", project, flags=re.DOTALL | re.MULTILINE)
     project = project.replace('services = ["supervisor"]', 'services = ["overlaid>=1"]')
     (root / "pyproject.toml").write_text(project)
+    return replace(copied, own_index=False)
+
+
+def copy_whole_checkout(root: Path, *, specs: str, url: str, store: Path) -> Checkout:
+    """Copy the project to `root`, with these specs of conda packages instead of its own, and the mirror configured."""
+    for name in ("env", "images", "jupyter_mcp"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "pixi.toml"):
+        shutil.copyfile(ROOT / name, root / name)
     manifest = (root / "pixi.toml").read_text()
     head = manifest[: manifest.index("[dependencies]")]
-    (root / "pixi.toml").write_text(head + SPECS)
+    (root / "pixi.toml").write_text(head + specs)
     for path in (root / "env" / "locks").glob("conda-overlay-*"):
         path.unlink()
     (root / ".pixi").mkdir()
-    mirror = f'[mirrors]\n"https://conda.anaconda.org/conda-forge" = ["{url}/{channel}"]\n'
+    mirror = f'[mirrors]\n"https://conda.anaconda.org/conda-forge" = ["{url}/channel"]\n'
     (root / ".pixi" / "config.toml").write_text(mirror)
-    return Checkout(root, store, url)
+    return Checkout(root, store, url, own_index=True)
 
 
 def write_offer(folder: Path, store: Store) -> None:

@@ -108,6 +108,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return warm
 
 
+@pytest.fixture(scope="session")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The jupyter image of this checkout, from the user's own store."""
+    folder = tmp_path_factory.mktemp("jupyter") / "layout"
+    run = images("build", "jupyter", "--env", "wheels", "--output", folder)
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "images", *map(str, arguments)]
 

@@ -61,11 +61,8 @@ def test_a_second_build_makes_no_layer_and_a_changed_file_one_per_platform(
 
 
 @pytest.fixture(scope="module")
-def roots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Platform, Path]]:
+def roots(layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Platform, Path]]:
     """The jupyter image of this checkout, unpacked for each platform."""
-    layout = tmp_path_factory.mktemp("jupyter") / "layout"
-    run = images("build", "jupyter", "--env", "wheels", "--output", layout)
-    assert run.returncode == 0, run.stderr
     found = {}
     for platform, image in read_layout(layout).items():
         found[platform] = tmp_path_factory.mktemp(platform.slug)

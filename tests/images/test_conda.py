@@ -147,6 +147,13 @@ def test_packages_are_installed_at_the_images_prefix(platform: Platform, roots: 
 
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
+def test_a_path_that_two_packages_bring_is_there_once(platform: Platform, roots: Roots) -> None:
+    prefix = roots[platform.oci][0] / "opt/env"
+    assert (prefix / "share/shared").read_text() in ("from pure", "from compiled")
+    assert not list(prefix.rglob("*clobber*"))
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=str)
 def test_bytecode_is_ours_and_not_the_packages(platform: Platform, roots: Roots) -> None:
     root, _ = roots[platform.oci]
     cached = root / "opt/env/lib/python3.13/site-packages/compiled/__pycache__/__init__.cpython-313.pyc"

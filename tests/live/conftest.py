@@ -20,6 +20,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
+SERVERSIDE = Path(__file__).resolve().parent
 SOURCE = Path(__file__).resolve().parents[2]
 
 
@@ -32,6 +33,7 @@ class Server:
     base_url: str = "/"
     options: tuple[str, ...] = ()
     token: str = field(default_factory=lambda: secrets.token_hex(16))
+    environment: dict[str, str] = field(default_factory=dict)
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -58,6 +60,8 @@ class Server:
                 self.port = probe.getsockname()[1]
         environment = {
             **os.environ,
+            # serverside.py: what tests put into the server's process.
+            "PYTHONPATH": str(SERVERSIDE),
             "HOME": str(self.home),
             "JUPYTER_DATA_DIR": str(self.home / "data"),
             "JUPYTER_CONFIG_DIR": str(self.home / "config"),
@@ -67,8 +71,9 @@ class Server:
         try:
             distribution("jupyter-mcp")
         except PackageNotFoundError:
-            environment["PYTHONPATH"] = str(SOURCE)
+            environment["PYTHONPATH"] += f":{SOURCE}"
             environment["JUPYTER_CONFIG_PATH"] = str(SOURCE / "jupyter_mcp" / "etc" / "jupyter")
+        environment.update(self.environment)
         command = [
             sys.executable,
             "-m",
@@ -80,6 +85,7 @@ class Server:
             "--ServerApp.port_retries=0",
             f"--ServerApp.base_url={self.base_url}",
             f"--ServerApp.root_dir={self.folder}",
+            "--ServerApp.jpserver_extensions={'serverside': True}",
             *self.options,
         ]
         with (self.home / "server.log").open("ab") as log:
@@ -113,8 +119,14 @@ class Server:
             self.process.terminate()
         return self.process.wait(60)
 
-    def client(self, **options: Any) -> Client[Any]:
-        return Client(StreamableHttpTransport(self.mcp, headers=self.headers), **options)
+    def client(self, headers: dict[str, str] | None = None, **options: Any) -> Client[Any]:
+        return Client(StreamableHttpTransport(self.mcp, headers=headers or self.headers), **options)
+
+    def counts(self) -> dict[str, int]:
+        """Count what a leak would grow, inside the server."""
+        reply = httpx.get(f"{self.url}serverside/counts", headers=self.headers)
+        counts: dict[str, int] = reply.raise_for_status().json()
+        return counts
 
 
 MakeServer = Callable[..., Server]

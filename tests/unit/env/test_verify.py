@@ -176,6 +176,13 @@ def test_a_wheel_of_the_other_platform_is_named(tree: Path) -> None:
     assert any("another platform" in fault.text for fault in told(tree, "numpy", "linux/amd64"))
 
 
+def test_a_tool_that_was_added_or_has_no_hash_is_named(tree: Path) -> None:
+    edit(tree / "pyproject.toml", lambda text: text.replace('noxw = ["nox', 'noxw = ["cowsay>=6", "nox'))
+    assert "asked for as `cowsay>=6`, and there is none" in told(tree, "cowsay", "")[0].text
+    edit(tree / "env/locks/noxw.txt", lambda text: re.sub(r"(uv==[\d.]+) (?:\\\n\s+--hash=\S+ ?)+", r"\1\n", text))
+    assert "has no sha256" in told(tree, "uv", "")[0].text
+
+
 def test_a_debian_package_that_is_asked_for_and_missing_is_named(tree: Path) -> None:
     edit(tree / "env/debian.toml", lambda text: text.replace('  "tini",\n', '  "tini",\n  "zsh",\n'))
     assert any("asked for" in fault.text for fault in told(tree, "zsh", "linux/arm64"))

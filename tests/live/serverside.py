@@ -1,0 +1,98 @@
+"""What tests put into the server's own process: counters, and the classes a site would configure."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from typing import Any
+
+import psutil
+from jupyter_server.auth import Authorizer, IdentityProvider, User
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+
+class Counts(APIHandler):
+    """Counts tasks, file descriptors, rooms and memory of the server."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        gc.collect()
+        ydoc = self.settings["jupyter_server_ydoc"]
+        process = psutil.Process()
+        await self.finish(
+            {
+                "tasks": len(asyncio.all_tasks()),
+                "fds": psutil.Process().num_fds(),
+                "rooms": len(ydoc.ywebsocket_server.rooms),
+                "loaders": len(ydoc.file_loaders._FileLoaderMapping__dict),
+                "rss": process.memory_info().rss,
+                "threads": process.num_threads(),
+            }
+        )
+
+
+class Fire(APIHandler):
+    """Does to the server what only its own process can."""
+
+    @web.authenticated
+    async def post(self, what: str) -> None:
+        if what == "readonly":
+            ReadOnlySometimes.readonly = True
+        elif what == "writable":
+            ReadOnlySometimes.readonly = False
+        await self.finish({})
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "serverside"}]
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    base = app.web_app.settings["base_url"]
+    app.web_app.add_handlers(
+        ".*",
+        [
+            (url_path_join(base, "serverside/counts"), Counts),
+            (url_path_join(base, "serverside/fire/(.*)"), Fire),
+        ],
+    )
+
+
+class HubLike(IdentityProvider):
+    """Names users by their tokens, as a Hub does: one user may have several tokens."""
+
+    users = {"ada-1": "ada", "ada-2": "ada", "bob-1": "bob"}  # noqa: RUF012 - a table
+
+    @property
+    def auth_enabled(self) -> bool:
+        return True
+
+    def get_user(self, handler: Any) -> User | None:
+        header = handler.request.headers.get("Authorization", "")
+        name = self.users.get(header.split(" ")[-1])
+        return User(username=name, display_name=name.title()) if name else None
+
+
+class ByPath(Authorizer):
+    """Allows the (action, resource) pairs of the environment variable ALLOWED, and everything but MCP's."""
+
+    def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:  # noqa: ARG002 - Jupyter's
+        if type(handler).__name__ != "MCPHandler":
+            return True
+        return f"{action}:{resource}" in os.environ["ALLOWED"].split(",")
+
+
+class ReadOnlySometimes(AsyncLargeFileManager):
+    """Says that notebooks named `locked…` are not writable."""
+
+    readonly = True
+
+    async def get(self, path: str, *args: Any, **options: Any) -> dict[str, Any]:
+        model: dict[str, Any] = await super().get(path, *args, **options)
+        if self.readonly and path.rsplit("/", 1)[-1].startswith("locked"):
+            model["writable"] = False
+        return model
