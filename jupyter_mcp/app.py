@@ -187,6 +187,8 @@ class JupyterMCP(ExtensionApp):
             return
         if self._sweeper is not None:
             self._sweeper.cancel()
+        people = self._rooms.save_others()  # first of all: upstream stops its rooms meanwhile
         await self._endpoint.stop()
         await self._rooms.stop()
+        await asyncio.gather(*people)
         await self._execution.close()
