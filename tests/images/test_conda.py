@@ -14,6 +14,7 @@ import pytest
 from env.environments import ENVIRONMENTS
 from env.lock import Lock, LockedFile
 from env.manifest import read_manifest
+from env.mirrors import answering_base
 from env.pixilock import read_pixi_lock
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.probe import choose
@@ -256,6 +257,16 @@ def test_a_tampered_package_is_refused_by_name(checkout: Checkout, offer: Path, 
 
 def conda_lock(channel: str) -> Lock:
     return Lock("conda", ARM64, "0" * 64, (LockedFile("a", "1 0", "noarch/a-1-0.conda", "0" * 64, 1, channel),))
+
+
+def test_a_mirror_that_is_down_gives_way_to_the_next(
+    offer: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXI_HOME", str(tmp_path))
+    config = f'[mirrors]\n"{CHANNEL}" = ["http://127.0.0.1:9/cf", "{server}/channel"]\n'
+    (tmp_path / "config.toml").write_text(config)
+    package = next((offer / "channel" / "noarch").glob("*.conda")).name
+    assert answering_base(CHANNEL, f"noarch/{package}", root=tmp_path) == f"{server}/channel/"
 
 
 def test_without_env_conda_is_taken_where_its_channel_answers(offer: Path, tmp_path: Path) -> None:
