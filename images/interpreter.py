@@ -6,15 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from env.environments import INTERPRETER
 from env.lock import LOCKS, lock_name, read_lock
 from env.store import Store
 from images import debs
 from images.bytecode import Interpreter, host
 from images.cache import key_of
 from images.entries import Kind
-
-INTERPRETER = ("libc6", "libexpat1", "libpython3.13-minimal", "libpython3.13-stdlib", "python3.13-minimal", "zlib1g")
-"""The Debian packages that a locked Python needs to compile."""
 
 
 def unpack_interpreter(store: Store) -> Interpreter:

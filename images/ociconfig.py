@@ -11,6 +11,9 @@ from images.checks import LABEL, to_label
 from images.layers import Layer
 from images.recipe import Recipe
 
+SECOND = 1_000_000_000
+# Docker counts in nanoseconds. Starting may take minutes under emulation; a failure counts only after that.
+HEALTH_TIMES = {"Interval": 30 * SECOND, "Timeout": 10 * SECOND, "StartPeriod": 180 * SECOND, "Retries": 3}
 ENVIRONMENT_LABEL = "io.github.jupyter-mcp.environment"
 CREATED_BY = "jupyter-mcp images: "
 """What a layer's history entry begins with, before the layer's name."""
@@ -61,6 +64,8 @@ def image_config(
             LABEL: to_label((check for part in recipe.parts for check in part.part.check), recipe.image.check),
         },
     }
+    if healthcheck := next((list(one.healthcheck) for one in reversed(configs) if one.healthcheck), []):
+        config["Healthcheck"] = {"Test": ["CMD", *healthcheck], **HEALTH_TIMES}
     return {
         "created": created,
         "architecture": platform.architecture,

@@ -40,6 +40,8 @@ class Directory(Table):
     path: AbsolutePath
     mode: Mode = "0755"
     owner: Literal["root", "user"] = "root"
+    group: Literal["root", "user"] | None = None
+    """Its group where that is not the owner's: an arbitrary uid, as OpenShift gives one, is in group root."""
 
 
 class Link(Table):
@@ -84,6 +86,8 @@ class Config(Table):
     volumes: dict[str, str] = Field(default_factory=dict)
     env: dict[str, str] = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict)
+    healthcheck: tuple[str, ...] = ()
+    """A command that ends with 0 when the image does its work: Docker's HEALTHCHECK, which OCI has no word for."""
     working_dir: AbsolutePath | None = None
 
 
@@ -149,6 +153,11 @@ class Recipe:
     parts: tuple[NamedPart, ...]
     path: Path
     """Its ``image.toml``."""
+
+    @property
+    def installs(self) -> frozenset[str]:
+        """The locks that its parts install from: ``debian``, ``environment``, ``overlay``."""
+        return frozenset(lock for part in self.parts for lock in part.part.install.locks)
 
     @property
     def user(self) -> User:

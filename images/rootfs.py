@@ -22,7 +22,8 @@ def directories(recipe: Recipe) -> dict[str, Entry]:
 
 def _directories(part: NamedPart, user: User) -> Iterator[Entry]:
     for made in part.part.directory:
-        uid, gid = (user.uid, user.gid) if made.owner == "user" else (0, 0)
+        uid = user.uid if made.owner == "user" else 0
+        gid = user.gid if (made.group or made.owner) == "user" else 0
         yield directory(made.path.lstrip("/"), int(made.mode, 8), uid, gid)
 
 
@@ -42,6 +43,8 @@ def program(name: str, service: Service) -> bytes:
     settings = {
         "command": " ".join(service.command),
         "autorestart": SUPERVISOR_RESTART[service.restart],
+        # supervisord waits a second longer after each failed start; always means that it never gives up.
+        "startretries": 1_000_000 if service.restart == "always" else 3,
         "priority": service.priority,
         "stopwaitsecs": service.stop_seconds,
         "stopasgroup": "true",

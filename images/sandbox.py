@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from env.errors import ToolMissingError
@@ -50,11 +51,24 @@ class Sandbox:
     """A static qemu that runs the platform's programs, or None where this host does."""
     files: Mapping[str, Path] = field(default_factory=dict)
     """Host files to be seen read-only inside, by their path there: secrets, as an orchestrator mounts them."""
+    mounts: Mapping[str, Path] = field(default_factory=dict)
+    """Host folders and sockets mounted read-write, by their path there; one may stand for a volume."""
+    user: tuple[int, int] | None = None
+    """A uid and gid other than the image's: OpenShift gives each project its own. Where this process is root, the
+    image is run by that user for real, so that owners and modes of files count."""
+    writable_home: bool = True
 
     @property
     def uid(self) -> int:
-        """The user that the image names."""
-        return int(str(self.config["User"]).partition(":")[0])
+        """The user that it runs as."""
+        return self._ids[0]
+
+    @property
+    def _ids(self) -> tuple[int, int]:
+        if self.user is not None:
+            return self.user
+        uid, _, gid = str(self.config["User"]).partition(":")
+        return int(uid), int(gid or uid)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -72,21 +86,29 @@ class Sandbox:
 
     def command(self, arguments: Sequence[str], env: Mapping[str, str]) -> list[str]:
         """Give the host's command that runs `arguments` inside."""
-        gid = str(self.config["User"]).partition(":")[2] or str(self.uid)
-        home = self.environment.get("HOME", "/")
-        command = ["bwrap", "--unshare-user", "--uid", str(self.uid), "--gid", gid]
+        uid, gid = map(str, self._ids)
+        command = ["bwrap", "--unshare-user", "--uid", uid, "--gid", gid]
         command += ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
         command += ["--new-session", "--bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev"]
         command += ["--perms", "1777", "--tmpfs", "/tmp", "--perms", "1777", "--tmpfs", "/var/tmp"]  # noqa: S108 - inside
-        for writable in (home, *self.volumes):
-            command += ["--bind", str(self.on_host(writable)), writable]
+        homes = [self.environment.get("HOME", "/")] if self.writable_home else []
+        own = {path: self.on_host(path) for path in (*homes, *self.volumes)}
+        for inside, outside in sorted({**own, **self.mounts}.items()):
+            command += ["--bind", str(outside), inside]
         for inside, outside in sorted(self.files.items()):
             command += ["--ro-bind", str(outside), inside]
         # Last, so that the mount points above could be made.
         command += ["--remount-ro", "/", "--chdir", self.config.get("WorkingDir") or "/", "--clearenv"]
         for name, value in {**self.environment, **env}.items():
             command += ["--setenv", name, value]
-        return self._emulated([*command, "--", *arguments])
+        return self._emulated([*self._as_user(), *command, "--", *arguments])
+
+    def _as_user(self) -> list[str]:
+        if self.user is None or os.geteuid() != 0:
+            return []
+        uid, gid = map(str, self.user)
+        changed = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--no-new-privs"]
+        return [*changed, "--inh-caps=-all", "--bounding-set=-all"]
 
     def _emulated(self, command: list[str]) -> list[str]:
         if self.emulator is None:
@@ -99,15 +121,17 @@ class Sandbox:
         namespaces = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"]
         return [*namespaces, "--mount-proc", "sh", "-c", f'{script}; exec "$@"', "sh", *command]
 
-    def run(self, arguments: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end.
+    def run(
+        self, arguments: Sequence[str], timeout_s: float, env: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with the image's variables and those of `env`.
 
         Raises:
             ToolMissingError, SandboxError, EmulationError: this host can't run it.
             subprocess.TimeoutExpired: it did not end within `timeout_s` seconds.
 
         """
-        command = self.command(arguments, {})
+        command = self.command(arguments, env)
         self._require(command)
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=timeout_s)
         self._refuse_broken_sandbox(done.returncode, done.stderr)

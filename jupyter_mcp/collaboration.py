@@ -72,6 +72,16 @@ def save_now(room: DocumentRoom) -> asyncio.Task[None] | None:
     return cast("asyncio.Task[None] | None", room._save_to_disc())
 
 
+def save_is_due(room: DocumentRoom) -> bool:
+    """Tell whether an edit is not yet in the file."""
+    return room._saving_document is not None and not room._saving_document.done()
+
+
+def model_of(room: DocumentRoom) -> Model:
+    """Give the room's content as a contents manager saves it."""
+    return {"format": room._file_format, "type": room._file_type, "content": room._document.get()}
+
+
 def stand_between(room: DocumentRoom, save: Callable[[Save], Save], changed: Callable[[], Awaitable[None]]) -> None:
     """Put `save` around the writing of the file, and `changed` in place of reading it over the document.
 

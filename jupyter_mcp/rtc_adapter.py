@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from logging import Logger
@@ -19,6 +20,7 @@ from .journal import Header, Journal
 from .keyed import KeyedLocks
 from .live import Live
 from .merge import Notebook
+from .parting import save_due
 from .rescue import rescue
 from .saves import FORMAT, KIND, Saves
 from .telemetry import span
@@ -208,6 +210,12 @@ class Rooms:
                 with contextlib.suppress(SaveFailedError):  # logged by upstream; the journal is kept
                     await saves.finish()
             self._forget(live, saves, delete_journal=saves.complete)
+
+    def save_others(self) -> list[asyncio.Task[None]]:
+        """Begin to save the rooms that no agent has joined."""
+        rooms = self.extension.ywebsocket_server.rooms
+        others = [room for room_id, room in rooms.items() if room_id not in self._live]
+        return save_due(others, self._settings["contents_manager"], self._log)
 
     def open_rooms(self) -> list[str]:
         """Give the ids of all open rooms, sorted."""

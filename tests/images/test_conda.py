@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from env.mirrors import answering_base
 from env.pixilock import read_pixi_lock
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.probe import choose
+from env.spec import ROOT
 from env.store import Store
 from env.verify import find_faults
 from images.build import Build
 from images.bytecode import host
+from images.content import content_of
 from images.recipe import load_recipe
 from images.sandbox import Sandbox
 from images.unpack import PlatformImage, read_layout, unpack
@@ -308,3 +311,40 @@ def test_the_recipe_prefers_conda_and_both_environments_have_locks() -> None:
     assert load_recipe("jupyter").image.environments == ("conda", "wheels")
     assert set(ENVIRONMENTS) == {"conda", "wheels"}
     assert read_manifest().channels == (CHANNEL,)
+
+
+OWN_IMAGE = """
+name = "mine"
+title = "From a pixi environment of my own"
+description = "No JupyterLab in it"
+platforms = ["linux/amd64", "linux/arm64"]
+environments = ["conda"]
+parts = ["base", "mine"]
+created = 2026-11-01T00:00:00Z
+"""
+
+
+def test_a_recipe_with_a_pixi_lock_of_its_own_is_built_from_it(checkout: Checkout, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "parts" / "mine").mkdir(parents=True)
+    (mine / "image.toml").write_text(OWN_IMAGE)
+    (mine / "parts" / "mine" / "part.toml").write_text('title = "Mine"\n[install]\nlocks = ["environment"]\n')
+    for name in ("pixi.toml", "pixi.lock"):
+        shutil.copyfile(checkout.root / name, mine / name)
+    # From the project as it is, whose own pixi.lock is another.
+    ours = replace(checkout, root=ROOT)
+    where = {"PIXI_HOME": str(checkout.root.parent / "pixi-of-mine")}
+    Path(where["PIXI_HOME"]).mkdir(exist_ok=True)
+    shutil.copyfile(checkout.root / ".pixi" / "config.toml", Path(where["PIXI_HOME"]) / "config.toml")
+    output = str(tmp_path / "out")
+    done = ours.run("images", "build", "--recipe", str(mine), "--env", "conda", "--output", output, **where)
+    assert done.returncode == 0, done.stderr
+    for image in read_layout(Path(output)).values():
+        held = content_of(image)
+        assert "opt/env/lib/libcompiled.so.1" in held
+        assert not any("overlaid" in path for path in held)
+    image_toml = mine / "image.toml"
+    image_toml.write_text(OWN_IMAGE.replace('"mine"]', '"mine", "jupyter-mcp"]'))
+    refused = ours.run("images", "build", "--recipe", str(mine), "--env", "conda", "--output", output, **where)
+    assert refused.returncode == 41
+    assert "leave out the part that installs it" in refused.stderr

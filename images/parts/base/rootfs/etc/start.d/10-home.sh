@@ -1,0 +1,24 @@
+# A home that can be written, whatever the uid and however read-only the root filesystem. Sourced by start-services.
+
+if ! [ -w /tmp ]; then
+    fail "uid $(id -u) can't write /tmp: mount a tmpfs there (it holds sockets and caches)"
+fi
+
+# Before HOME may change: volumes are mounted where the image says.
+export WORKSPACE="${WORKSPACE:-$HOME/workspace}"
+
+if ! [ -w "$HOME" ]; then
+    home=/tmp/home-$(id -u)
+    mkdir -p -m 0700 "$home"
+    if ! [ -O "$home" ]; then
+        fail "$home belongs to another user: give this container a /tmp of its own"
+    fi
+    ln -sfn "$WORKSPACE" "$home/workspace"
+    export HOME="$home"
+    cd "$HOME"
+fi
+
+# Programs that ask for their user's name find none for an arbitrary uid.
+if ! id -un >/dev/null 2>&1; then
+    export USER=jovyan LOGNAME=jovyan
+fi

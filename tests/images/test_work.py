@@ -1,0 +1,217 @@
+"""The jupyter image at work, hardened: an arbitrary uid, no capabilities, a read-only root, one volume."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from fastmcp import Client
+from jupyter_ydoc import YNotebook
+from websockets.exceptions import ConnectionClosed
+
+from images.sandbox import Sandbox, Service
+from tests.live.conftest import Server
+from tests.live.person import in_room
+
+from .container import OPENSHIFT, Container, native, on, unpacked
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap: apt-get install bubblewrap"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can run the image as a user that owns other files"),
+]
+
+
+SECRET = "/tmp/secret"  # noqa: S108 - inside, where only a tmpfs can be mounted into
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with unpacked(tmp_path_factory.mktemp("jupyter") / "layout", native()) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def workspace() -> Iterator[Path]:
+    """A new volume, as OpenShift mounts one: root's, and writable by the group that every user there is in."""
+    place = Path(tempfile.mkdtemp(prefix="volume-", dir="/var/tmp"))
+    place.chmod(0o755)
+    folder = place / "workspace"
+    folder.mkdir()
+    folder.chmod(0o775)
+    yield folder
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def container(image: Sandbox, workspace: Path) -> Container:
+    return on(image, workspace)
+
+
+def sources(file: Path) -> list[str]:
+    return ["".join(cell["source"]) for cell in json.loads(file.read_text())["cells"]]
+
+
+def ended(service: Service) -> int:
+    return service.process.wait(60)
+
+
+def test_an_arbitrary_user_gets_a_server_that_is_healthy_and_whose_services_can_be_read(container: Container) -> None:
+    with container.begun() as service:
+        code, said = container.health()
+        assert code == 1
+        assert said.startswith("unhealthy: /api does not answer")
+        container.await_api(service)
+        assert container.health() == (0, "healthy")
+        assert {process.uid for process in service.processes()} == {OPENSHIFT[0]}
+        # As an administrator looks into a container.
+        first = str(service.processes()[0].pid)
+        inside = ["nsenter", "-t", first, "-U", "-m", "-S", str(OPENSHIFT[0]), "-G", "0"]
+        status = subprocess.run(
+            [*inside, "/opt/env/bin/supervisorctl", "status"], cwd="/", capture_output=True, text=True, check=True
+        )
+        assert re.fullmatch(r"jupyter +RUNNING +pid \d+, uptime [\d:]+\n", status.stdout)
+
+
+def test_a_token_is_made_once_kept_privately_and_printed_once(container: Container) -> None:
+    with container.started():
+        token = container.token
+        assert container.log.count(token) == 1
+        kept = container.workspace / ".jupyter" / "token"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert httpx.get(f"{container.url}/api/contents").status_code == 403
+        headers = {"Authorization": f"token {token}"}
+        assert httpx.get(f"{container.url}/api/contents", headers=headers).status_code == 200
+        # Neither the file browser nor an agent sees the state.
+        assert httpx.get(f"{container.url}/api/contents/.jupyter/token", headers=headers).status_code == 404
+    with container.started():
+        assert container.token == token
+        assert token not in container.log
+
+
+def test_a_token_that_others_can_read_is_not_trusted(container: Container) -> None:
+    state = container.workspace / ".jupyter"
+    state.mkdir()
+    (state / "token").write_text("known-to-the-author-of-this-folder")
+    for path in (state, state / "token"):
+        os.chown(path, *OPENSHIFT)
+    with container.started():
+        assert container.token != "known-to-the-author-of-this-folder"
+        assert "can be read by others and is replaced" in container.log
+
+
+def test_the_token_of_a_file_or_a_variable_counts_and_reaches_no_environment(
+    container: Container,
+) -> None:
+    container.env = {"JUPYTER_TOKEN": "from-a-variable"}
+    with container.started() as service:
+        headers = {"Authorization": "token from-a-variable"}
+        assert httpx.get(f"{container.url}/api/contents", headers=headers).status_code == 200
+        jupyter = next(one for one in service.processes() if any("jupyter-lab" in word for word in one.words))
+        assert b"from-a-variable" not in Path(f"/proc/{jupyter.pid}/environ").read_bytes()
+    secret = container.workspace.with_name("secret")
+    secret.write_text("from-a-file\n")
+    container.sandbox = replace(container.sandbox, files={SECRET: secret})
+    container.env = {"JUPYTER_TOKEN_FILE": SECRET}
+    with container.started():
+        headers = {"Authorization": "token from-a-file"}
+        assert httpx.get(f"{container.url}/api/contents", headers=headers).status_code == 200
+    secret.write_text("\n")
+    with container.begun() as service:
+        assert ended(service) == 78
+    assert container.log == f"error: JUPYTER_TOKEN_FILE={SECRET} is empty: put the token into it\n"
+
+
+def test_no_authentication_is_explicit_loud_and_holds_for_agents_too(container: Container) -> None:
+    with container.started({"JUPYTER_AUTH": "none"}):
+        assert "WARNING: JUPYTER_AUTH=none: anyone who reaches port" in container.log
+        assert httpx.get(f"{container.url}/api/contents").status_code == 200
+        assert container.health() == (0, "healthy")
+
+        async def tools() -> int:
+            async with Client(f"{container.url}/mcp") as client:
+                return len(await client.list_tools())
+
+        assert asyncio.run(tools()) == 13
+    with container.begun({"JUPYTER_AUTH": "nobody"}) as service:
+        assert ended(service) == 78
+    assert container.log == "error: JUPYTER_AUTH=nobody is not known: use token (the default) or none\n"
+
+
+def test_a_workspace_of_another_owner_is_one_clear_line(container: Container) -> None:
+    os.chown(container.workspace, 4321, 4321)
+    container.workspace.chmod(0o755)
+    with container.begun() as service:
+        assert ended(service) == 78
+    assert container.log.count("\n") == 1
+    assert "uid 12345 can't write /home/jovyan/workspace, which belongs to" in container.log
+    assert "run with --user" in container.log
+
+
+def test_a_stop_loses_nothing_and_takes_less_than_a_runtime_waits(container: Container) -> None:
+    stubborn = "while True:\n    try:\n        import time; time.sleep(60)\n    except KeyboardInterrupt:\n        pass"
+
+    async def work(service: Service) -> float:
+        async with container.client() as client:
+            await client.call_tool("create_notebook", {"path": "a.ipynb"})
+            await client.call_tool("create_notebook", {"path": "b.ipynb"})
+            await client.call_tool("insert_cell", {"path": "b.ipynb", "index": 0, "source": stubborn})
+            running = asyncio.create_task(client.call_tool("execute_cell", {"path": "b.ipynb", "index": 0}))
+            await asyncio.sleep(3)
+            await client.call_tool("insert_cell", {"path": "a.ipynb", "index": 0, "source": "unsaved = 1"})
+            assert "unsaved = 1" not in sources(container.workspace / "a.ipynb")
+            started = time.monotonic()
+            took = await asyncio.to_thread(service.stop, 30)
+            assert took is not None, container.log
+            running.cancel()
+            return time.monotonic() - started
+
+    with container.started() as service:
+        took = asyncio.run(work(service))
+    assert "unsaved = 1" in sources(container.workspace / "a.ipynb")
+    assert "SIGKILL" not in container.log, container.log
+    assert took < 10
+
+
+def test_a_stop_loses_nothing_that_a_person_typed(container: Container) -> None:
+    async def type_and_stop(service: Service) -> None:
+        async with container.client() as client:
+            await client.call_tool("create_notebook", {"path": "a.ipynb"})
+            await client.call_tool("close_notebook_session", {"path": "a.ipynb"})
+        seat = Server(container.workspace, container.workspace, token=container.token, port=container.port)
+        async with in_room(seat, "a.ipynb", YNotebook()) as notebook:
+            notebook.append_cell({"cell_type": "code", "source": "typed = 1", "metadata": {}, "outputs": []})
+            await asyncio.sleep(0.3)
+            assert "typed = 1" not in sources(container.workspace / "a.ipynb")
+            assert await asyncio.to_thread(service.stop, 30) is not None, container.log
+
+    with container.started() as service, contextlib.suppress(ConnectionClosed):
+        asyncio.run(type_and_stop(service))
+    assert "typed = 1" in sources(container.workspace / "a.ipynb")
+
+
+def test_a_container_made_anew_has_the_edits_that_a_killed_one_acknowledged(container: Container) -> None:
+    async def edit() -> None:
+        async with container.client() as client:
+            await client.call_tool("create_notebook", {"path": "a.ipynb"})
+            await client.call_tool("insert_cell", {"path": "a.ipynb", "index": 0, "source": "acknowledged = 1"})
+
+    with container.started() as service:
+        asyncio.run(edit())
+        service.process.kill()
+        service.process.wait()
+    assert "acknowledged = 1" not in sources(container.workspace / "a.ipynb")
+    with container.started():
+        assert "acknowledged = 1" in sources(container.workspace / "a.ipynb")
