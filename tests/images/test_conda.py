@@ -22,6 +22,7 @@ from env.probe import choose
 from env.spec import ROOT
 from env.store import Store
 from env.verify import find_faults
+from images import plan
 from images.build import Build
 from images.bytecode import host
 from images.content import content_of
@@ -305,6 +306,18 @@ def test_a_channel_out_of_reach_is_told_in_one_line_with_the_ways_out(checkout: 
     for way_out in ("[mirrors]", "JUPYTER_MCP_STORE", "--env wheels"):
         assert way_out in line
     assert "conda-forge" in line
+
+
+def test_the_committed_lock_is_planned_for_both_platforms(tmp_path: Path) -> None:
+    found = plan.summary(Build(load_recipe("jupyter"), PLATFORMS, "conda"), Store(tmp_path))
+    for one, platform in zip(found["platforms"], PLATFORMS, strict=True):
+        assert one["platform"] == platform.oci
+        assert 10 < len(one["layers"]) < 100
+        planned = [package for layer in one["layers"] for package in layer["packages"]]
+        names = {package["name"] for package in planned}
+        assert {"jupyterlab", "numpy", "python", "fastmcp", "supervisor", "tini"} <= names
+        assert all(package["size"] and len(package["sha256"]) == 64 for package in planned)
+        assert not any(package["stored"] for package in planned)
 
 
 def test_the_recipe_prefers_conda_and_both_environments_have_locks() -> None:
