@@ -15,12 +15,14 @@ import pytest
 from env.environments import ENVIRONMENTS
 from env.lock import Lock, LockedFile
 from env.manifest import read_manifest
+from env.mirrors import answering_base
 from env.pixilock import read_pixi_lock
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.probe import choose
 from env.spec import ROOT
 from env.store import Store
 from env.verify import find_faults
+from images import plan
 from images.build import Build
 from images.bytecode import host
 from images.content import content_of
@@ -261,6 +263,16 @@ def conda_lock(channel: str) -> Lock:
     return Lock("conda", ARM64, "0" * 64, (LockedFile("a", "1 0", "noarch/a-1-0.conda", "0" * 64, 1, channel),))
 
 
+def test_a_mirror_that_is_down_gives_way_to_the_next(
+    offer: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXI_HOME", str(tmp_path))
+    config = f'[mirrors]\n"{CHANNEL}" = ["http://127.0.0.1:9/cf", "{server}/channel"]\n'
+    (tmp_path / "config.toml").write_text(config)
+    package = next((offer / "channel" / "noarch").glob("*.conda")).name
+    assert answering_base(CHANNEL, f"noarch/{package}", root=tmp_path) == f"{server}/channel/"
+
+
 def test_without_env_conda_is_taken_where_its_channel_answers(offer: Path, tmp_path: Path) -> None:
     package = next((offer / "channel" / "noarch").glob("*.conda")).name
     with served(offer) as (url, _):
@@ -294,6 +306,18 @@ def test_a_channel_out_of_reach_is_told_in_one_line_with_the_ways_out(checkout: 
     for way_out in ("[mirrors]", "JUPYTER_MCP_STORE", "--env wheels"):
         assert way_out in line
     assert "conda-forge" in line
+
+
+def test_the_committed_lock_is_planned_for_both_platforms(tmp_path: Path) -> None:
+    found = plan.summary(Build(load_recipe("jupyter"), PLATFORMS, "conda"), Store(tmp_path))
+    for one, platform in zip(found["platforms"], PLATFORMS, strict=True):
+        assert one["platform"] == platform.oci
+        assert 10 < len(one["layers"]) < 100
+        planned = [package for layer in one["layers"] for package in layer["packages"]]
+        names = {package["name"] for package in planned}
+        assert {"jupyterlab", "numpy", "python", "fastmcp", "supervisor", "tini"} <= names
+        assert all(package["size"] and len(package["sha256"]) == 64 for package in planned)
+        assert not any(package["stored"] for package in planned)
 
 
 def test_the_recipe_prefers_conda_and_both_environments_have_locks() -> None:
