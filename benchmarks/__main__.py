@@ -80,6 +80,9 @@ def main() -> int:
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         failed = True  # what was measured before is kept
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted; the measures taken so far follow", file=sys.stderr)
+        failed = True
     judged = targets.judge(results)
     folder: Path = options.output
     folder.mkdir(parents=True, exist_ok=True)
