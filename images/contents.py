@@ -79,8 +79,10 @@ def described(document: Document) -> dict[str, Any]:
     return document.descriptor(**{key: value for key, value in extra.items() if value})
 
 
-def read_contents(folder: Path, platforms: Sequence[Platform] | None = None) -> Contents:
+def read_contents(folder: Path, platforms: Sequence[Platform] | None = None, *, referrers: bool = True) -> Contents:
     """Read what a layout holds; with `platforms`, an index of those alone and what is about them.
+
+    Without `referrers`, what is about the image is left out.
 
     Raises:
         LayoutError: it is not a layout of one image, or lacks something.
@@ -101,14 +103,11 @@ def read_contents(folder: Path, platforms: Sequence[Platform] | None = None) -> 
         root = _narrowed(root, {images[platform].digest for platform in platforms})
     below = list(_below(folder, root))
     kept = [*below, root]
-    referrers = _about(kept, [document for _, document in documents])
+    about = _about(kept, [document for _, document in documents]) if referrers else []
     parts = {
-        part.digest: part
-        for document in (*kept, *(one.document for one in referrers))
-        for part in _parts(folder, document)
+        part.digest: part for document in (*kept, *(one.document for one in about)) for part in _parts(folder, document)
     }
-    about = {referrer.document for referrer in referrers}
-    kept_entries = [one for one, document in documents if document in about]
+    attached = {referrer.document for referrer in about}
     held = {f"sha256:{document.digest}" for document in kept}
     return Contents(
         layout=folder,
@@ -116,9 +115,9 @@ def read_contents(folder: Path, platforms: Sequence[Platform] | None = None) -> 
         parts=tuple(sorted(parts.values(), key=lambda part: part.digest)),
         manifests=tuple({document.digest: document for document in below}.values()),
         root=root,
-        referrers=tuple(referrers),
+        referrers=tuple(about),
         platforms=tuple(platform for platform, image in images.items() if image.digest in held),
-        entries=({**entry, **root.descriptor()}, *kept_entries),
+        entries=({**entry, **root.descriptor()}, *(one for one, document in documents if document in attached)),
     )
 
 

@@ -1,6 +1,6 @@
 """An image in one file, for `podman load`, `docker load` and skopeo: the same bytes whenever it is made.
 
-``oci-archive`` is a tar of the layout, every platform and referrer in it. ``docker-archive`` is what `docker load` has
+``oci-archive`` is a tar of the layout with every platform. ``docker-archive`` is what `docker load` has
 read since 2016 (moby image-spec v1.2, combined image JSON and filesystem changesets): one platform, plain layers.
 """
 

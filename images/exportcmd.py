@@ -47,6 +47,12 @@ def add_export(commands: Commands) -> None:
         "--output", type=_output, metavar="FILE", required=True, help="the file to write, or - for standard output"
     )
     parser.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64 (default: all there are)")
+    parser.add_argument(
+        "--referrers",
+        action="store_true",
+        help="with bills of materials, provenance and signatures in the oci-archive; its reader then needs the image's "
+        "name",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=_run)
 
@@ -58,7 +64,8 @@ def _output(name: str) -> str:
 
 
 def _run(options: argparse.Namespace, console: Console) -> None:
-    contents = read_contents(layout_of(options.image), parse_platforms(options.platform) if options.platform else None)
+    platforms = parse_platforms(options.platform) if options.platform else None
+    contents = read_contents(layout_of(options.image), platforms, referrers=options.referrers)
     columns = (TextColumn("export"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         # A docker-archive holds layers unpacked, so its size is not known before the end.

@@ -33,7 +33,12 @@ def unpack_interpreter(store: Store) -> Interpreter:
             for file in files:
                 _extract(store.verified(file.sha256, file.file), file.name, stage)
             root.parent.mkdir(parents=True, exist_ok=True)
-            (stage / "root").rename(root)
+            try:
+                (stage / "root").rename(root)
+            except OSError:
+                # Another build of this store has just done the same.
+                if not root.is_dir():
+                    raise
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     return Interpreter(root, platform, identity)

@@ -1,5 +1,6 @@
-"""The JSON schemas of recipes, for editors and other programs; `docs/reference/schemas/` holds them as files,
-written by ``python -m images schema NAME``.
+"""The JSON schemas of recipes, for editors and other programs.
+
+``python -m images schema NAME`` prints one, and `docs/reference/schemas/` holds them as files.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ class Containers:
     """Debian's container tools on one empty storage."""
 
     folder: Path
+    """A short path: podman takes none of more than 50 characters."""
 
     @property
     def storage(self) -> list[str]:
@@ -61,3 +62,11 @@ def index_of(layout: Path) -> str:
     """Give the digest that a layout's index.json names first."""
     found: str = json.loads((layout / "index.json").read_bytes())["manifests"][0]["digest"]
     return found
+
+
+def without_base(recipe: Path) -> None:
+    """Make the small image of its own files alone: what is about its layers shows as well, and is built at once."""
+    image = recipe / "image.toml"
+    image.write_text(image.read_text().replace('"base", "hello"', '"hello"'))
+    part = recipe / "parts" / "hello" / "part.toml"
+    part.write_text(f'{part.read_text()}[user]\nname = "jovyan"\nuid = 1000\ngid = 100\nhome = "/home/jovyan"\n')

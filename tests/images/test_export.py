@@ -8,17 +8,19 @@ import json
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from env.platforms import AMD64
+from env.platforms import AMD64, ARM64
 from env.store import Store
+from images.contents import read_contents
 from images.unpack import blob_path, read_layout
 
-from .conftest import IMAGE, REPOSITORY, command, images, small_recipe
-from .containers import Containers, index_of, needs, ran
+from .conftest import REPOSITORY, command, images, small_recipe
+from .containers import Containers, index_of, needs, ran, without_base
 from .referrers import attach
 from .test_mistakes import told
 
@@ -39,9 +41,9 @@ def made(store: Store, recipe: Path, compression: str) -> Path:
 
 
 @pytest.fixture
-def containers(tmp_path: Path) -> Iterator[Containers]:
+def containers() -> Iterator[Containers]:
     needs("podman", "skopeo", "runc")
-    used = Containers(tmp_path / "containers")
+    used = Containers(Path(tempfile.mkdtemp(prefix="podman-")))
     yield used
     used.remove()
 
@@ -63,7 +65,7 @@ def test_an_export_is_the_same_bytes_whenever_it_is_made(layout: Path, tmp_path:
 
 
 def test_an_oci_archive_holds_the_layout_to_the_byte(layout: Path, tmp_path: Path) -> None:
-    archive = exported(layout, "oci-archive", tmp_path / "image.tar")
+    archive = exported(layout, "oci-archive", tmp_path / "image.tar", "--referrers")
     with tarfile.open(archive) as tar:
         tar.extractall(tmp_path / "unpacked", filter="data")
     held = {path.relative_to(layout): path.read_bytes() for path in layout.rglob("*") if path.is_file()}
@@ -72,27 +74,39 @@ def test_an_oci_archive_holds_the_layout_to_the_byte(layout: Path, tmp_path: Pat
 
 
 def test_an_export_of_one_platform_holds_no_blob_of_the_other(layout: Path, tmp_path: Path) -> None:
-    archive = exported(layout, "oci-archive", tmp_path / "image.tar", "--platform", "linux/arm64")
+    archive = exported(layout, "oci-archive", tmp_path / "image.tar", "--platform", "linux/arm64", "--referrers")
     with tarfile.open(archive) as tar:
         tar.extractall(tmp_path / "unpacked", filter="data")
-    entries = json.loads((tmp_path / "unpacked" / "index.json").read_bytes())["manifests"]
-    index = json.loads((tmp_path / "unpacked" / "blobs" / entries[0]["digest"].replace(":", "/")).read_bytes())
-    assert [entry["platform"]["architecture"] for entry in index["manifests"]] == ["arm64"]
-    blobs = {path.name for path in (tmp_path / "unpacked" / "blobs" / "sha256").iterdir()}
-    manifest = json.loads((layout / "blobs" / index["manifests"][0]["digest"].replace(":", "/")).read_bytes())
-    needed = [entries[0], index["manifests"][0], manifest["config"], *manifest["layers"]]
-    assert blobs == {entry["digest"].removeprefix("sha256:") for entry in needed}
+    contents = read_contents(tmp_path / "unpacked")
+    assert [entry["platform"]["architecture"] for entry in json.loads(contents.root.content)["manifests"]] == ["arm64"]
+    assert [str(platform) for platform in contents.platforms] == ["linux/arm64"]
+    # What is about arm64's manifest stays, and what is about both goes with their index.
+    (arm64,) = contents.manifests
+    assert {referrer.subject for referrer in contents.referrers} == {f"sha256:{arm64.digest}"}
+    held = {path.name for path in (tmp_path / "unpacked" / "blobs" / "sha256").iterdir()}
+    documents = [arm64, contents.root, *(referrer.document for referrer in contents.referrers)]
+    parts = {part.digest.removeprefix("sha256:") for part in contents.parts}
+    assert held == parts | {document.digest for document in documents}
+    amd64 = {layer["digest"] for layer in read_layout(layout)[AMD64].layers}
+    arm64_layers = {layer["digest"] for layer in read_layout(layout)[ARM64].layers}
+    assert amd64 - arm64_layers
+    assert not (amd64 - arm64_layers) & {f"sha256:{name}" for name in held}
 
 
-def test_an_oci_archive_carries_what_is_about_the_image(layout: Path, tmp_path: Path) -> None:
+def test_an_oci_archive_carries_what_is_about_the_image_where_it_is_wanted(layout: Path, tmp_path: Path) -> None:
     signed = tmp_path / "tiny"
-    shutil.copytree(layout, signed)
+    ran("cp", "-al", layout, signed)
     content = b"a bill of materials"
     about = attach(signed, index_of(signed), content)
-    archive = exported(signed, "oci-archive", tmp_path / "image.tar")
-    with tarfile.open(archive) as tar:
-        names = {name.rpartition("/")[2] for name in tar.getnames()}
-    assert {about.removeprefix("sha256:"), hashlib.sha256(content).hexdigest()} <= names
+    wanted = {about.removeprefix("sha256:"), hashlib.sha256(content).hexdigest()}
+    for options, held in (("--referrers",), wanted), ((), set()):
+        archive = exported(signed, "oci-archive", tmp_path / "image.tar", *options)
+        with tarfile.open(archive) as tar:
+            names = {name.rpartition("/")[2] for name in tar.getnames()}
+            index = json.load(tar.extractfile("index.json") or io.BytesIO())
+        assert wanted & names == held
+        # Readers that are given no name take an archive of one image alone.
+        assert (len(index["manifests"]) == 1) == (not held)
 
 
 def test_a_docker_archive_holds_plain_layers_by_their_diff_ids(layout: Path, tmp_path: Path) -> None:
@@ -125,7 +139,7 @@ def test_a_layer_in_gzip_is_exported_as_well(
     store: Store, recipe: Path, containers: Containers, tmp_path: Path
 ) -> None:
     # Compressing the base takes long, and its own files show as much.
-    (recipe / "image.toml").write_text(IMAGE.replace('"base", "hello"', '"hello"'))
+    without_base(recipe)
     layout = made(store, recipe, "gzip")
     archive = exported(layout, "oci-archive", tmp_path / "oci.tar", "--platform", "amd64")
     containers.skopeo_into_storage(f"oci-archive:{archive}", "tiny:gzip")

@@ -18,8 +18,8 @@ from env.store import Store
 from images.contents import read_contents
 from images.layout import INDEX_TYPE, MANIFEST_TYPE
 
-from .conftest import IMAGE, REPOSITORY, command, images, small_recipe
-from .containers import index_of, needs, ran
+from .conftest import REPOSITORY, command, images, small_recipe
+from .containers import index_of, needs, ran, without_base
 from .referrers import attach
 from .registries import PASSWORD, USER, Proxy, TokenServer, htpasswd, proxied, registry, token_server
 from .test_mistakes import told
@@ -38,7 +38,7 @@ def built(store: Store, folder: Path, compression: str) -> Path:
     recipe = small_recipe(folder)
     if compression == "gzip":
         # Compressing the base takes long, and its own files show as much.
-        (recipe / "image.toml").write_text(IMAGE.replace('"base", "hello"', '"hello"'))
+        without_base(recipe)
     run = images("build", "--recipe", recipe, *settings)
     assert run.returncode == 0, run.stderr
     return folder / "layout"
