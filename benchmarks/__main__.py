@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--clients", type=_numbers, default=[1, 8, 32], help="agents at the same time")
     parse.add_argument("--edits", type=_numbers, default=[100, 500, 1000, 2000], help="updates of one cell")
     parse.add_argument("--rounds", type=int, default=40, help="how often each call is measured")
+    parse.add_argument("--output", type=Path, default=ARTIFACTS, help="folder of the results")
     parse.add_argument("--crashes", type=int, default=5, help="how often each server is killed, for each wait")
     parse.add_argument("--death-limit", type=float, default=150, help="seconds to wait for a dead kernel's notice")
     return parse
@@ -79,13 +80,17 @@ def main() -> int:
     except BenchmarkError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         failed = True  # what was measured before is kept
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted; the measures taken so far follow", file=sys.stderr)
+        failed = True
     judged = targets.judge(results)
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    folder: Path = options.output
+    folder.mkdir(parents=True, exist_ok=True)
     report.show(results, judged)
-    report.save_json(results, judged, ARTIFACTS / "results.json")
-    report.save_markdown(results, judged, ARTIFACTS / "results.md")
-    plot.save(results, ARTIFACTS / "curves.png")
-    print(f"{ARTIFACTS.relative_to(ROOT)}: results.json, results.md, curves.png")
+    report.save_json(results, judged, folder / "results.json")
+    report.save_markdown(results, judged, folder / "results.md")
+    plot.save(results, folder / "curves.png")
+    print(f"{folder}: results.json, results.md, curves.png")
     return int(failed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from jupyter_ydoc import YNotebook
@@ -62,8 +62,8 @@ async def _sit(stack: AsyncExitStack, subject: Subject, size: int, leg: int) -> 
 async def _round(seat: _Seat, results: Results, size: int, number: int) -> None:
     subject, middle = seat.subject, size // 2
     known = Cell(seat.path, 0, cell_id(0))
-    awake = subject.read(known)  # not counted: what wakes a process that waited for its turn
-    await seat.agent.call(awake.tool, awake.arguments)
+    # Not counted: it wakes a process that waited for its turn.
+    await _time(seat, Results(), "read", size, subject.read(known))
     for what, floor in seat.floors.items():
         with results.timing(MEASURE, what, subject.name, size):
             await floor.call("nothing", {})
@@ -80,8 +80,12 @@ async def _round(seat: _Seat, results: Results, size: int, number: int) -> None:
 
 
 async def _time(seat: _Seat, results: Results, what: str, size: int, call: Call) -> None:
-    with results.timing(MEASURE, what, seat.subject.name, size):
-        await seat.agent.call(call.tool, call.arguments)
+    """Time a call; one that fails counts as a failure and not as a time."""
+    try:
+        with results.timing(MEASURE, what, seat.subject.name, size):
+            await seat.agent.call(call.tool, call.arguments)
+    except CallError:
+        results.series(MEASURE, what, seat.subject.name, size).failures += 1
 
 
 async def _seen(seat: _Seat, count: int) -> None:
@@ -95,7 +99,8 @@ async def _seen(seat: _Seat, count: int) -> None:
 
 async def _whole(seat: _Seat, results: Results, size: int, times: int) -> None:
     call = seat.subject.whole(seat.path)
+    sizes = results.series(MEASURE, "whole notebook, reply", seat.subject.name, size, "KB")
     for _ in range(times):
-        with results.timing(MEASURE, "whole notebook", seat.subject.name, size):
+        with suppress(CallError), results.timing(MEASURE, "whole notebook", seat.subject.name, size):
             reply = await seat.agent.call(call.tool, call.arguments)
-    results.series(MEASURE, "whole notebook, reply", seat.subject.name, size, "KB").values.append(reply.size / 1024)
+            sizes.values = [reply.size / 1024]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from contextlib import AsyncExitStack, suppress
 
@@ -28,7 +29,7 @@ KILL_AFTER = 2.0  # seconds into the run
 async def measure(subjects: list[Subject], results: Results, rounds: int) -> None:
     """Time `1+1` on a kernel of our own and through each subject, in turns."""
     able = [subject for subject in subjects if subject.executes]
-    manager, kernel = await start_new_async_kernel()
+    manager, kernel = await start_new_async_kernel(stderr=subprocess.DEVNULL)
     try:
         async with AsyncExitStack() as stack:
             seats = [(subject, *await _sit(stack, subject)) for subject in able]

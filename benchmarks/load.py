@@ -16,7 +16,7 @@ from .viewer import watching
 MEASURE = "load"
 STARTS = (10, 1000)  # cells in the notebook at the beginning
 INSERTS = 96  # in all, however many agents share them
-REPEATS = 5
+REPEATS = 3
 FLOOR = "empty tool, calls"
 
 

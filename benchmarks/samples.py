@@ -22,17 +22,19 @@ class Series:
     values: list[float] = field(default_factory=list)
     note: str = ""
     tries: int = 0
+    failures: int = 0
 
     @property
     def p50(self) -> float:
         return median(self.values)
 
     def __str__(self) -> str:
+        notes = [self.note, f"{self.failures} failed" if self.failures else ""]
         if not self.values:
-            return self.note or "-"
+            return " ".join(filter(None, notes)) or "-"
         low, high = min(self.values), max(self.values)
-        spread = f" ({_short(low)}-{_short(high)})" if len(self.values) > 1 else ""
-        return f"{_short(self.p50)}{spread}{' ' if self.note else ''}{self.note}"
+        spread = f"({_short(low)}-{_short(high)})" if len(self.values) > 1 else ""
+        return " ".join(filter(None, [_short(self.p50), spread, *notes]))
 
     def as_json(self) -> dict[str, Any]:
         numbers = {"p50": self.p50, "min": min(self.values), "max": max(self.values)} if self.values else {}
@@ -45,7 +47,12 @@ def _short(value: float) -> str:
 
 
 def paired_ratio(series: Series, base: Series) -> float:
-    """Give the median of the ratios of values that were measured in the same round."""
+    """Give the median of the ratios of values that were measured in the same round.
+
+    Where a call failed the rounds no longer match; then it is the ratio of the medians.
+    """
+    if len(series.values) != len(base.values):
+        return series.p50 / base.p50
     return median(value / under for value, under in zip(series.values, base.values, strict=True))
 
 

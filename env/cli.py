@@ -1,4 +1,4 @@
-"""The command line: ``python -m env lock|fetch|verify``; the nox sessions call the same."""
+"""The command line: ``python -m env lock|fetch|verify|store``; the nox sessions call the same."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from env.environments import ENVIRONMENTS, locks_of
+from env.environments import ENVIRONMENTS
 from env.errors import EnvError
 from env.fetch import fetch
-from env.fresh import require_fresh
-from env.lock import Lock
+from env.fresh import fresh_locks
 from env.locking import TARGETS, make_locks
-from env.platforms import PLATFORMS, Platform, parse_platforms
 from env.records import VARIABLE as RECORDS_VARIABLE
 from env.store import Store
+from env.storecmd import add_store
 from env.uv import Preferences
 from env.verify import verify
 
@@ -51,16 +50,10 @@ def _command(options: argparse.Namespace, console: Console) -> None:
         make_locks(options.target or TARGETS, Preferences(upgrade, options.exclude_newer), console, records)
     elif options.command == "verify":
         verify(console, joint=not options.offline)
+    elif options.command == "store":
+        options.run(options, console)
     else:
-        fetch(_locks(options.env, options.platform), Store(options.store), console=console, check=options.check)
-
-
-def _locks(environment: str, platforms: str | None) -> list[Lock]:
-    chosen: Sequence[Platform] = PLATFORMS if platforms is None else parse_platforms(platforms)
-    locks = [lock for platform in chosen for lock in locks_of(environment, platform).values()]
-    for lock in locks:
-        require_fresh(lock)
-    return locks
+        fetch(fresh_locks(options.env, options.platform), Store(options.store), console=console, check=options.check)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     get.add_argument("--check", action="store_true", help="read every stored file again and replace corrupted ones")
     check = commands.add_parser("verify", help="check that every lock answers its spec and holds what it promises")
     check.add_argument("--offline", action="store_true", help="leave out the joint solve, which asks the package index")
+    add_store(commands)
     return parser
 
 

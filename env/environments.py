@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from env.condafiles import conda_files
 from env.lock import LOCKS, Lock, Source, lock_name, read_lock
-from env.platforms import Platform
+from env.platforms import Platform, host_platform
 from env.spec import ROOT
 
 EnvironmentName = Literal["conda", "wheels"]
@@ -19,6 +20,9 @@ ENVIRONMENTS: Mapping[str, Mapping[str, Source]] = MappingProxyType(
         "wheels": {"debian": "debian", "environment": "wheels", "overlay": "overlay"},
     }
 )
+
+INTERPRETER = ("libc6", "libexpat1", "libpython3.13-minimal", "libpython3.13-stdlib", "python3.13-minimal", "zlib1g")
+"""The Debian packages that a locked Python needs to compile bytecode on the host, whichever platform that is for."""
 
 
 def locks_of(environment: str, platform: Platform, root: Path = ROOT) -> dict[str, Lock]:
@@ -34,3 +38,21 @@ def locks_of(environment: str, platform: Platform, root: Path = ROOT) -> dict[st
         name: conda_files(platform, root) if source == "conda" else read_lock(LOCKS / lock_name(source, platform))
         for name, source in sources.items()
     }
+
+
+def needed(environment: str, platforms: Sequence[Platform], root: Path = ROOT) -> list[Lock]:
+    """Give every lock whose files a build and its checks read on this host, so that they need no network afterwards.
+
+    Raises:
+        LockMissingError, LockFormatError, StaleLockError: as `locks_of` does.
+
+    """
+    locks = [lock for platform in platforms for lock in locks_of(environment, platform, root).values()]
+    host = host_platform()
+    if host is not None:
+        debian = read_lock(LOCKS / lock_name("debian", host))
+        if debian not in locks:
+            locks.append(replace(debian, files=tuple(file for file in debian.files if file.name in INTERPRETER)))
+        if set(platforms) - {host}:
+            locks.append(read_lock(LOCKS / lock_name("emulator", host)))
+    return locks

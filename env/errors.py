@@ -216,3 +216,33 @@ class RecordsError(EnvError):
 
     def __init__(self, folder: object, reason: str) -> None:
         super().__init__(f"no conda records at {folder} ({reason}): name a folder with SUBDIR/repodata.json[.zst]")
+
+
+class StoreBusyError(EnvError):
+    """A store that a build or a fetch is using, so that nothing may be removed from it."""
+
+    exit_code = 33
+
+    def __init__(self, root: object) -> None:
+        super().__init__(f"a build or a fetch is using the store at {root}: run it again when that has ended")
+
+
+class StoreDamagedError(EnvError):
+    """Files in the store whose content is not what their names say; each has been printed."""
+
+    exit_code = 34
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"{count} damaged files in the store: `python -m env store check --repair` deletes them, and the next "
+            "fetch or build brings them anew"
+        )
+
+
+class StorePlaceError(EnvError):
+    """A folder that a store can't be copied to."""
+
+    exit_code = 35
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} {reason}: name an empty folder, or a store to add to")

@@ -31,6 +31,11 @@ def fetch(locks: Sequence[Lock], store: Store, *, console: Console, check: bool 
         KeyboardInterrupt: Ctrl-C, with the same promise.
 
     """
+    with store.in_use():
+        _fetch(locks, store, console, check)
+
+
+def _fetch(locks: Sequence[Lock], store: Store, console: Console, check: bool) -> None:
     lacking = {lock.file_name: [file for file in lock.files if not _present(store, file, check)] for lock in locks}
     wanted = [place for lock in locks for place in locate(lock, lacking[lock.file_name])]
     # Files without an architecture are in both platforms' locks.

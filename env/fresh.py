@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from env.condafiles import conda_packages
+from env.environments import needed
 from env.errors import StaleLockError
 from env.lock import Lock
 from env.manifest import read_manifest
+from env.platforms import PLATFORMS, parse_platforms
 from env.pypinames import distributions
 from env.spec import DEBIAN, ROOT, overlay_digest, spec_digest
 
@@ -21,6 +23,19 @@ def require_fresh(lock: Lock, root: Path = ROOT) -> None:
     """
     if lock.spec != expected_spec(lock, root):
         raise StaleLockError(lock.file_name, target_of(lock))
+
+
+def fresh_locks(environment: str, platforms: str | None) -> list[Lock]:
+    """Give the locks that builds for these platforms (None: all) need, and see that they answer their specs.
+
+    Raises:
+        EnvError: there is no such platform, or a lock is missing, is no lock, or is stale.
+
+    """
+    locks = needed(environment, PLATFORMS if platforms is None else parse_platforms(platforms))
+    for lock in locks:
+        require_fresh(lock)
+    return locks
 
 
 def expected_spec(lock: Lock, root: Path = ROOT) -> str:

@@ -22,7 +22,7 @@ def choose(candidates: Mapping[str, Sequence[Lock]], store: Store) -> tuple[str,
         usable, why = _probe(candidates[environment], store)
         if usable:
             return environment, "; ".join([why, *passed])
-        passed.append(f"{environment}: {why}")
+        passed.append(f"no {environment}, since {why}")
     return last, "; ".join(passed) or "the recipe has no other"
 
 

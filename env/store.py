@@ -2,10 +2,12 @@
 
 Layout: ``ROOT/sha256/ab/abcdef…`` for content and ``ROOT/partial/`` for downloads that are under way. A file appears
 under its digest in one step, so two builds may share a store and an interrupted one leaves nothing half-made.
+``ROOT/cache/`` holds small JSON records of what was made from what: a digest in one says that content is needed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -14,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from env.errors import StoreCorruptError, StoreMissError
+from env.errors import StoreBusyError, StoreCorruptError, StoreMissError
 
 CHUNK = 1 << 20
 
@@ -46,6 +48,32 @@ class Store:
         folder = self.root / "partial"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    @contextmanager
+    def in_use(self, *, alone: bool = False) -> Iterator[None]:
+        """Hold the store: others may use it meanwhile, and nobody removes from it; with `alone`, nobody else uses it.
+
+        The system lets go of the lock (flock(2)) however the process ends.
+
+        Raises:
+            StoreBusyError: `alone` was asked for and another process uses the store.
+
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except PermissionError:
+            # A store that we may only read: who may remove from it must not while we do, and can't be told.
+            yield
+            return
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+            except BlockingIOError:
+                raise StoreBusyError(self.root) from None
+            yield
+        finally:
+            os.close(lock)
 
     def verified(self, sha256: str, name: str) -> Path:
         """Give the path of content after reading it whole and checking its digest.

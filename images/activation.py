@@ -24,7 +24,9 @@ _EXPORT = re.compile(r"export\s+[A-Za-z_]\w*(?:\s+[A-Za-z_]\w*)*")
 _IF = re.compile(
     r"(?:el)?if\s+(?:\[\[?|test)\s+(?P<not>!\s+)?-(?P<test>[nzdfe])\s+(?P<value>.*?)(?:\s+\]\]?)?\s*;?\s*(?:then)?"
 )
-_VARIABLE = re.compile(r"\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?::?-(?P<default>[^${}]*))?\})")
+_VARIABLE = re.compile(
+    r"\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?:(?P<colon>:?)-(?P<default>[^${}]*))?\})"
+)
 _SHELL = set("`;|&<>()*?\\")
 
 
@@ -132,17 +134,18 @@ class _Script:
         return path.is_dir() if test == "d" else path.exists()
 
     def _value(self, text: str) -> str:
-        text = text.strip()
         if text[:1] == "'" and text[-1:] == "'" and text.count("'") == 2:  # noqa: PLR2004 - one pair
             return text[1:-1]
         quoted = len(text) > 1 and text[0] == text[-1] == '"'
         inner = text[1:-1] if quoted else text
         expanded = _VARIABLE.sub(self._expand, inner)
         rest = _VARIABLE.sub("", inner)
-        if set(rest) & (_SHELL | set("\"'$")) or (not quoted and " " in inner):
+        if set(rest) & (_SHELL | set("\"'$")) or (not quoted and set(rest) & set(" \t~")):
             raise _NotDataError
         return expanded
 
     def _expand(self, found: re.Match[str]) -> str:
-        value = self.variables.get(found["bare"] or found["name"], "")
-        return value or found["default"] or ""
+        value = self.variables.get(found["bare"] or found["name"])
+        # With a colon the default also stands in for an empty value (POSIX XCU 2.6.2).
+        lacking = value is None or (found["colon"] == ":" and not value)
+        return (found["default"] if lacking else value) or ""

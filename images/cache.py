@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -58,10 +60,14 @@ class Cache:
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """Give the record, or None where there is none that can be read."""
+        path = self._path(kind, key)
         try:
-            record = json.loads(self._path(kind, key).read_bytes())
+            record = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):
             return None
+        with suppress(OSError):
+            # When it was last of use: `store prune` goes by it. A store that we may only read keeps no account.
+            os.utime(path)
         return record if isinstance(record, dict) else None
 
     def put(self, kind: str, key: str, record: dict[str, Any]) -> None:

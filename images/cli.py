@@ -1,4 +1,4 @@
-"""The command line: ``python -m images build|check``; the nox sessions call the same."""
+"""The command line: ``python -m images build|check|export|push``; the nox sessions call the same."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from rich.table import Table
 
 from env.errors import EnvError
 from env.fetch import fetch
-from env.fresh import require_fresh
 from env.platforms import parse_platform, parse_platforms
 from env.probe import choose
 from env.store import Store
 from images import plan, selftests
-from images.assemble import Build, Result, assemble
+from images.assemble import Result, assemble
+from images.build import Build
+from images.exportcmd import add_export
 from images.inspecting import DIST, add_commands
 from images.layers import Layer
+from images.pushcmd import add_push
 from images.recipe import load_recipe, read_recipe, recipe_names
 
 INTERRUPTED = 130
@@ -50,14 +52,14 @@ def _run_build(options: argparse.Namespace, console: Console) -> None:
     build = _build(options, console)
     console.print(f"{build.recipe.image.name}: environment {build.environment}, {_names(build)}")
     store = Store(options.store)
-    for lock in build.needed():
-        require_fresh(lock)
+    build.require_fresh()
     if options.plan:
         _show_plan(build, store, as_json=options.json)
         return
-    fetch(build.needed(), store, console=console)
     output = options.output or DIST / build.recipe.image.name
-    result = _assemble(build, store, output, console)
+    with store.in_use():
+        fetch(build.needed(), store, console=console)
+        result = _assemble(build, store, output, console)
     for script in result.unread:
         advice = "write the variables that it sets into a part's [config] env"
         console.print(f"{script} does more than set variables and is not run: {advice}", markup=False)
@@ -194,5 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     build.set_defaults(run=_run_build)
 
     selftests.add_commands(commands, common, names)
+    add_export(commands)
+    add_push(commands)
     add_commands(commands)
     return parser

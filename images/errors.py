@@ -155,6 +155,81 @@ class NotOfferedError(ImageError):
         super().__init__(f"{layout} holds no image for {platform}: it has {', '.join(known) or 'none'}")
 
 
+class OnePlatformError(ImageError):
+    """A docker-archive of more than one platform."""
+
+    exit_code = 60
+
+    def __init__(self, held: Sequence[str]) -> None:
+        super().__init__(
+            f"a docker-archive holds one platform: choose one with --platform ({', '.join(held)}), or take "
+            "--format oci-archive, which holds several"
+        )
+
+
+class ReferenceFormatError(ImageError):
+    """A name in a registry that can't be read as one."""
+
+    exit_code = 61
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f"{text!r} {reason}: write REGISTRY/NAME:TAG, e.g. registry.example.org/team/jupyter:1")
+
+
+class RegistryUnreachableError(ImageError):
+    """A registry that does not answer, or drops the connection again and again."""
+
+    exit_code = 62
+
+    def __init__(self, registry: str, reason: str) -> None:
+        super().__init__(
+            f"{registry} can't be reached ({reason}): check its name and the network, then push again: what has "
+            "arrived is not sent twice"
+        )
+
+
+class AccessDeniedError(ImageError):
+    """A registry that does not let these credentials push there, or wants some."""
+
+    exit_code = 63
+
+    def __init__(self, registry: str, repository: str, had: str) -> None:
+        super().__init__(
+            f"{registry} does not let {had} push to {repository}: run `podman login {registry}` or "
+            f"`docker login {registry}` with an account that may"
+        )
+
+
+class RegistryRefusedError(ImageError):
+    """A registry that keeps answering with an error."""
+
+    exit_code = 64
+
+    def __init__(self, registry: str, what: str, answer: str) -> None:
+        super().__init__(f"{registry} answers {answer} to {what}: push again later, or ask who runs it")
+
+
+class CredentialsError(ImageError):
+    """Credentials that are configured and can't be read."""
+
+    exit_code = 65
+
+    def __init__(self, source: object, reason: str) -> None:
+        super().__init__(f"credentials from {source}: {reason}; put that right or log in again")
+
+
+class PlainHttpError(ImageError):
+    """A registry, or its token server, that offers no TLS."""
+
+    exit_code = 66
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(
+            f"{server} offers no TLS that can be trusted ({reason}): give it a certificate, name its authority with "
+            "SSL_CERT_FILE, or push with --insecure where nobody else listens"
+        )
+
+
 class NotGoldenError(ImageError):
     """Layers without the diff_ids that are committed for them."""
 

@@ -14,6 +14,7 @@ from images.content import content_of, differences, sizes
 from images.errors import DifferentError, LayoutError, NotGoldenError, NotOfferedError
 from images.golden import diff_ids, golden_path, read_golden, unexpected, write_golden
 from images.recipe import HERE, load_recipe, recipe_names
+from images.schema import MODELS, schema_of
 from images.unpack import PlatformImage, read_layout
 from images.verify import verify
 
@@ -67,6 +68,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     golden.add_argument("--write", action="store_true", help="take what is there as what is expected from now on")
     golden.set_defaults(run=_golden)
+
+    schema = commands.add_parser("schema", help="print the JSON schema of image.toml or part.toml")
+    schema.add_argument("name", choices=sorted(MODELS))
+    schema.set_defaults(run=lambda options, _: print(schema_of(options.name), end=""))  # noqa: T201 - the result
 
 
 def _chosen(layout: Path, platforms: str | None) -> dict[Platform, PlatformImage]:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.filesize import decimal
 
 from env.store import Store
-from images.assemble import Build
+from images.build import Build
 from images.layers import LayerPlan, plan_layers
 
 _WIDTH = 116

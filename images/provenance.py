@@ -13,7 +13,6 @@ from typing import Any
 
 from env.lock import LOCKS, Lock
 from env.pixilock import PIXI_LOCK
-from env.spec import ROOT
 from images.layout import Document
 from images.recipe import Recipe
 from images.sbom import Component
@@ -49,11 +48,16 @@ def provenance(
     return Document.of(INTOTO_TYPE, statement)
 
 
-def materials_of(recipe: Recipe, locks: Iterable[Lock], packages: Iterable[Component]) -> list[dict[str, Any]]:
-    """Give what an image is made from: its recipe, the locks, and every file that they name, by sha256."""
+def materials_of(
+    recipe: Recipe, root: Path, locks: Iterable[Lock], packages: Iterable[Component]
+) -> list[dict[str, Any]]:
+    """Give what an image is made from: its recipe, the locks, and every file that they name, by sha256.
+
+    `root` is where pixi.lock is.
+    """
     found = {f"recipe/{name}": digest for name, digest in _recipe_digests(recipe).items()}
     for lock in locks:
-        path = ROOT / PIXI_LOCK if lock.source == "conda" else LOCKS / lock.file_name
+        path = root / PIXI_LOCK if lock.source == "conda" else LOCKS / lock.file_name
         found[f"locks/{path.name}"] = _sha256(path)
     found |= {f"{one.kind}/{one.file.file.rpartition('/')[2]}": one.file.sha256 for one in packages}
     return [{"name": name, "digest": {"sha256": found[name]}} for name in sorted(found)]

@@ -155,6 +155,11 @@ class Recipe:
     """Its ``image.toml``."""
 
     @property
+    def installs(self) -> frozenset[str]:
+        """The locks that its parts install from: ``debian``, ``environment``, ``overlay``."""
+        return frozenset(lock for part in self.parts for lock in part.part.install.locks)
+
+    @property
     def user(self) -> User:
         """The user of the last part that names one."""
         return next(part.part.user for part in reversed(self.parts) if part.part.user is not None)

@@ -117,7 +117,9 @@ def _run_check(options: argparse.Namespace, console: Console) -> None:
         layout = layout_of(options.image)
         platforms = parse_platforms(options.platform) if options.platform else None
         logs = DIST / "checks" / layout.name
-        verdicts = check_layout(layout, platforms, Store(options.store), logs, console, report)
+        store = Store(options.store)
+        with store.in_use():
+            verdicts = check_layout(layout, platforms, store, logs, console, report)
         evidence = str(logs)
     form = "json" if options.json else options.format
     if form != "text":

@@ -150,7 +150,7 @@ def layer_members(image: PlatformImage, number: int) -> Iterator[tuple[tarfile.T
     if not path.is_file():
         raise LayoutError(layout, f"lacks the layer {descriptor['digest']}")
     with path.open("rb") as file:
-        reader = _Hashed(_decompressed(file, descriptor["mediaType"], layout))
+        reader = Hashed(decompressed(file, descriptor["mediaType"], layout))
         try:
             with tarfile.open(fileobj=reader, mode="r|") as tar:
                 for member in tar:
@@ -163,22 +163,27 @@ def layer_members(image: PlatformImage, number: int) -> Iterator[tuple[tarfile.T
         raise LayoutError(layout, f"is damaged: layer {descriptor['digest']} is not {image.diff_ids[number]}")
 
 
-class _Reader(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+class Reader(Protocol):
+    """What can be read in pieces."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most `size` bytes; none at the end."""
 
 
-class _Hashed(io.RawIOBase):
+class Hashed(io.RawIOBase):
     """A reader that knows the sha256 of what was read."""
 
-    def __init__(self, source: _Reader) -> None:
+    def __init__(self, source: Reader) -> None:
         self._source = source
         self._hash = hashlib.sha256()
 
     @property
     def digest(self) -> str:
+        """sha256 hex of what was read so far."""
         return self._hash.hexdigest()
 
     def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes."""
         data = self._source.read(size)
         self._hash.update(data)
         return data
@@ -204,7 +209,13 @@ class _Inflated:
                 return out
 
 
-def _decompressed(file: IO[bytes], media_type: str, layout: Path) -> _Reader:
+def decompressed(file: IO[bytes], media_type: str, layout: Path) -> Reader:
+    """Give a layer's archive as it was before compression.
+
+    Raises:
+        LayoutError: it is compressed in a way that this program does not know.
+
+    """
     if media_type == MEDIA_TYPES["zstd"]:
         return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
     if media_type == MEDIA_TYPES["gzip"]:

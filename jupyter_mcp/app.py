@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -83,6 +84,7 @@ class JupyterMCP(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Put the endpoint below the server's base URL."""
+        self._tidy_token()
         settings = self._server.web_app.settings
         self._rooms = Rooms(
             settings,
@@ -111,6 +113,13 @@ class JupyterMCP(ExtensionApp):
         )
         # The ExtensionApp adds the base URL itself.
         self.handlers.append((r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}))
+
+    def _tidy_token(self) -> None:
+        """Drop the newline at the end of JUPYTER_TOKEN_FILE: jupyter-server 2.21 takes it for a part of the token."""
+        provider = self._server.identity_provider
+        token = getattr(provider, "token", None)
+        if "JUPYTER_TOKEN_FILE" in os.environ and isinstance(token, str) and token != token.strip():
+            provider.token = token.strip()
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         self._configure_store()

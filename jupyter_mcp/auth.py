@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from fastmcp.server.dependencies import get_http_request
-from jupyter_server.auth.identity import PasswordIdentityProvider
+from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -81,6 +81,7 @@ async def authenticate(handler: Any, *, allow_unauthenticated: bool) -> Caller:
     if "Cookie" in handler.request.headers:
         del handler.request.headers["Cookie"]
     if "token" in handler.request.query_arguments:
+        handler.request.uri = handler.request.path  # Tornado logs it
         raise web.HTTPError(401, "Send the token in the Authorization header, not in the URL.")
     if not provider.auth_enabled:
         if not allow_unauthenticated:
@@ -105,13 +106,10 @@ def _shared_key(provider: Any, credential: str) -> str | None:
     """Give the key of a caller whom only the server's own token or password identifies."""
     if not provider.auth_enabled:
         return "anyone"
+    kind = type(provider)
+    knows_users = (kind.get_user, kind.get_user_token) != (IdentityProvider.get_user, IdentityProvider.get_user_token)
     # Without its scheme: "token X" and "Bearer X" are one credential.
-    scheme, _, presented = credential.partition(" ")
-    presented = presented.strip()
-    shared = str(getattr(provider, "token", "") or "")
-    if scheme.lower() == "basic" or (shared and hmac.compare_digest(shared.encode(), presented.encode())):
-        return fingerprint(presented)
-    return None
+    return None if knows_users else fingerprint(credential.partition(" ")[2].strip())
 
 
 async def _is_password(provider: Any, credential: str) -> bool:

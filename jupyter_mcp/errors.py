@@ -69,5 +69,9 @@ class ExecutionTimeoutError(ToolError):
     """The cell ran longer than allowed and was interrupted."""
 
 
+class TooLargeError(ToolError):
+    """The reply is larger than a client takes."""
+
+
 class TooManyError(ToolError):
     """A limit of the server is reached."""

@@ -21,6 +21,8 @@ from .telemetry import span
 ALIVE_EVERY = 0.5  # seconds between looks at a kernel's process while a cell runs
 PROGRESS_EVERY = 2.0  # seconds between progress reports
 
+IDLE_WITHIN = 5.0  # seconds without a message after the reply: the kernel then dropped its idle
+
 T = TypeVar("T")
 Progress = Callable[[float, str], Awaitable[None]]
 
@@ -137,6 +139,7 @@ class Execution:
                 await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 if patience.gone.is_set():
                     raise ClientGoneError("The client left; the cell was interrupted.")
+                run.settle_without_idle(IDLE_WITHIN)
                 if not run.done.is_set() and not await kernel.is_alive():
                     raise KernelUnavailableError(
                         "The kernel died while the cell ran; its variables are gone. "

@@ -31,28 +31,41 @@ class Kernel:
         self.runs: dict[str, Run] = {}
         self.idle = asyncio.Event()
         self.idle.set()
-        self._readers = [asyncio.create_task(self._read("iopub")), asyncio.create_task(self._read("shell"))]
+        self._readers = [asyncio.create_task(self._read_iopub()), asyncio.create_task(self._read_shell())]
 
-    async def _read(self, channel: str) -> None:
-        """Hand every message of a channel to the run that caused it."""
-        receive = self.client.get_iopub_msg if channel == "iopub" else self.client.get_shell_msg
+    async def _read_shell(self) -> None:
+        """Hand every reply to the run that asked."""
+        while True:
+            message = await self.client.get_shell_msg(timeout=None)
+            if run := self.runs.get(message["parent_header"].get("msg_id", "")):
+                run.on_reply(message["content"])
+
+    async def _read_iopub(self) -> None:
+        """Hand every message to the run that caused it.
+
+        A kernel drops what is not read in time, so under a flood nothing may be slow: once a run's
+        limit is reached, its stream messages are not even decoded.
+        """
+        channel, session = self.client.iopub_channel.socket, self.client.session
         began = time.monotonic()
         while True:
-            message = await receive(timeout=None)
-            parent = message["parent_header"].get("msg_id", "")
-            run = self.runs.get(parent)
-            if channel == "shell":
-                if run is not None:
-                    run.on_reply(message["content"])
-            elif message["msg_type"] == "status":
-                self._on_status(run, message["content"]["execution_state"])
-            elif run is not None:
-                run.on_output(message["msg_type"], message["content"])
-            elif message["msg_type"] == "update_display_data":
-                self.displays.update(message["content"])
+            parts = await channel.recv_multipart()
+            if b"stream" not in parts[0] or not any(run.sink.full for run in self.runs.values()):
+                _, parts = session.feed_identities(parts)
+                self._on_iopub(session.deserialize(parts))
             if time.monotonic() - began > _YIELD_EVERY:
                 await asyncio.sleep(0)  # messages that are there are received without a pause
                 began = time.monotonic()
+
+    def _on_iopub(self, message: dict[str, Any]) -> None:
+        kind, content = message["msg_type"], message["content"]
+        run = self.runs.get(message["parent_header"].get("msg_id", ""))
+        if kind == "status":
+            self._on_status(run, content["execution_state"])
+        elif run is not None:
+            run.on_output(kind, content)
+        elif kind == "update_display_data":
+            self.displays.update(content)
 
     def _on_status(self, run: Run | None, state: str) -> None:
         if state == "busy":
@@ -86,6 +99,7 @@ class Kernels:
     def __init__(self, settings: dict[str, Any], log: Logger, *, ready_timeout: float) -> None:
         self._sessions = settings["session_manager"]
         self._managers = settings["kernel_manager"]
+        self._specs = settings["kernel_spec_manager"]
         self._log = log
         self._ready_timeout = ready_timeout
         self._kernels: dict[str, Kernel] = {}
@@ -110,6 +124,12 @@ class Kernels:
             return str(session["kernel"]["id"])
 
     async def _start(self, path: str, kernel_name: str | None) -> dict[str, Any]:
+        # Asked before: a start that fails leaves a pending kernel, and jupyter-server 2.21 then can't stop.
+        known = await ensure_async(self._specs.get_all_specs())
+        if kernel_name and kernel_name not in known:
+            raise KernelUnavailableError(
+                f"This server has no kernel {kernel_name!r}, as the notebook wants; it has {', '.join(sorted(known))}."
+            )
         try:
             session: dict[str, Any] = await self._sessions.create_session(
                 path=path, name=path.rsplit("/", 1)[-1], type="notebook", kernel_name=kernel_name or None

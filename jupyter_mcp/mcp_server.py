@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 from fastmcp import Context, FastMCP
 from fastmcp.server.dependencies import get_http_request
 from fastmcp.tools import ToolResult
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp.types import ToolAnnotations
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import Field
 
 from . import __version__
@@ -97,6 +99,16 @@ class Tools:
         return [*self._notebooks.rooms.people(), *agents]
 
 
+# MCP clients of the official SDKs refuse a longer server-sent event; JSON replies have no such limit.
+EVENT_LIMIT = 1_000_000 - 4096  # bytes
+
+
+def _limit(*, streams: bool = False) -> int | None:
+    """Give the most bytes that the reply to this request may have; `streams` if progress may be sent before it."""
+    version = get_http_request().headers.get(MCP_PROTOCOL_VERSION_HEADER)
+    return EVENT_LIMIT if streams or version is None or version in HANDSHAKE_PROTOCOL_VERSIONS else None
+
+
 def _gone() -> asyncio.Event:
     event = get_http_request().scope.get(DISCONNECT_KEY)
     return event if isinstance(event, asyncio.Event) else asyncio.Event()
@@ -126,7 +138,7 @@ def _notebook_tools(tools: Tools) -> None:
     async def list_notebooks(context: Context) -> ToolResult:
         """List every notebook below the server's root, except in hidden folders."""
         await tools.admit(context, ("read", "contents"))
-        return reply(await notebooks.list_all())
+        return reply(await notebooks.list_all(), _limit())
 
     @server.tool(annotations=_hints("Read a notebook", **_READS), output_schema=schema(NotebookReply))
     async def get_notebook(path: Path, context: Context) -> ToolResult:
@@ -135,7 +147,7 @@ def _notebook_tools(tools: Tools) -> None:
         Large with outputs in it; read single cells with get_cell where you can.
         """
         await tools.admit(context, ("read", "contents"))
-        return reply(await notebooks.get(path))
+        return reply(await notebooks.get(path), _limit())
 
     @server.tool(
         annotations=_hints("Create a notebook", reads=False, destroys=False, repeatable=False),
@@ -154,7 +166,7 @@ def _cell_tools(tools: Tools) -> None:
     async def get_cell(path: Path, context: Context, index: Index = None, cell_id: CellId = None) -> ToolResult:
         """Read one cell: source, cell_type, metadata, outputs, id, index and revision."""
         await tools.admit(context, ("read", "contents"))
-        return reply(await notebooks.cell(path, index, cell_id))
+        return reply(await notebooks.cell(path, index, cell_id), _limit())
 
     @server.tool(annotations=_hints("Change a cell", reads=False, destroys=True, repeatable=True))
     async def update_cell(
@@ -237,7 +249,8 @@ def _execution_tools(tools: Tools) -> None:
                     "content": {key: item for key, item in output.items() if key not in ("output_type", "transient")},
                 }
                 for output in outputs
-            ]
+            ],
+            _limit(streams=True),
         )
 
 

@@ -190,6 +190,8 @@ class Notebooks:
     async def close(self, path: str) -> tuple[str, bool]:
         """Save and close the room; gives the path, and whether the room is closed."""
         path = self._canonical(path)
+        if not self.rooms.is_open(path):
+            await self._existing(path)
         return path, await self.rooms.close(path)
 
     async def watch(self, path: str, seconds: float, gone: asyncio.Event) -> int | None:

@@ -16,8 +16,11 @@ from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, TextContent
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from .errors import TooLargeError
+
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _BINARY = ("image/", "audio/", "video/", "application/pdf")
+_LONGEST, _SHORTEST = 1 << 18, 1 << 9  # characters of one output, when a reply must be shortened
 _LONG = 2000  # characters of another binary representation that are shown
 
 
@@ -101,16 +104,63 @@ def schema(kind: Any) -> dict[str, Any]:
     return {**wrapped, "$defs": definitions} if definitions else wrapped
 
 
-def reply(content: dict[str, Any] | list[Any]) -> ToolResult:
-    """Give both forms of a reply."""
+def reply(content: dict[str, Any] | list[Any], limit: int | None = None) -> ToolResult:
+    """Give both forms of a reply; with `limit`, at most about so many bytes of JSON.
+
+    Past the limit long outputs lose their middles, with a notice in place; raises TooLargeError if
+    that is not enough. The text is left out where both forms together would be too long.
+    """
+    if limit is not None:
+        content = shortened(content, limit)
     pictures: list[ContentBlock] = []
-    text = json.dumps(_for_model(content, pictures), ensure_ascii=False, separators=(",", ":"))
+    text = _json(_for_model(content, pictures))
     structured = {"result": content} if isinstance(content, list) else content
+    if limit is not None and len(text) + _size(structured) + sum(_size(one.model_dump()) for one in pictures) > limit:
+        text, pictures = f"[{len(text)} characters: see the structured content, or read single cells with get_cell]", []
     # FastMCP marks a wrapped result so that its client unwraps it.
     meta = {"fastmcp": {"wrap_result": True}} if isinstance(content, list) else None
-    return ToolResult(
-        content=[TextContent(type="text", text=text), *pictures], structured_content=structured, meta=meta
-    )
+    blocks = [TextContent(type="text", text=text), *pictures]
+    return ToolResult(content=blocks, structured_content=structured, meta=meta)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _size(value: Any) -> int:
+    return len(_json(value).encode("utf-8", "replace"))
+
+
+def shortened(content: Any, limit: int) -> Any:
+    """Give `content` with its outputs cut so that it is at most `limit` bytes of JSON. Raises TooLargeError."""
+    longest, cut = _LONGEST, content
+    while (size := _size(cut)) > limit:
+        if longest < _SHORTEST:
+            raise TooLargeError(
+                f"The reply would be {size} bytes, more than the {limit} that one can carry; "
+                "read the notebook's cells one by one with get_cell."
+            )
+        cut = _cut(content, longest, inside=isinstance(content, list))
+        longest //= 2
+    return cut
+
+
+def _cut(value: Any, longest: int, *, inside: bool) -> Any:
+    if isinstance(value, list):
+        return [_cut(item, longest, inside=inside) for item in value]
+    if isinstance(value, dict):
+        return {key: _cut_item(key, item, longest, inside=inside) for key, item in value.items()}
+    if inside and isinstance(value, str) and len(value) > longest:
+        left_out = len(value) - longest
+        half = longest // 2
+        return f"{value[:half]}\n[{left_out} characters left out of this reply; the notebook has them]\n{value[-half:]}"
+    return value
+
+
+def _cut_item(key: str, item: Any, longest: int, *, inside: bool) -> Any:
+    if inside and isinstance(item, str) and len(item) > longest and key.startswith(_BINARY):
+        return f"[{len(item)} characters left out of this reply; the notebook has them]"
+    return _cut(item, longest, inside=inside or key == "outputs")
 
 
 def _for_model(value: Any, pictures: list[ContentBlock]) -> Any:

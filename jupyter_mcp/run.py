@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from .outputs import OutputSink
+
+LOST = "\n[some output is missing: it came faster than this server could read it]\n"
 
 
 class Run:
@@ -18,11 +21,15 @@ class Run:
         self.count: int | None = None
         self.aborted = False
         self.messages = 0
+        self.heard = time.monotonic()
         self._replied = False
+        self._reply: dict[str, Any] = {}
+        self._error_shown = False
         self._idle = False
 
     def on_status(self, state: str) -> None:
         """Note that the kernel began or ended."""
+        self.heard = time.monotonic()
         if state == "busy":
             self.began.set()
         elif state == "idle":
@@ -31,7 +38,9 @@ class Run:
 
     def on_output(self, kind: str, content: dict[str, Any]) -> None:
         """Pass an output on."""
+        self.heard = time.monotonic()
         self.messages += 1
+        self._error_shown = self._error_shown or kind == "error"
         self.sink.take(kind, content)
 
     def on_reply(self, content: dict[str, Any]) -> None:
@@ -39,7 +48,17 @@ class Run:
         self._replied = True
         self.count = content.get("execution_count")
         self.aborted = content.get("status") == "aborted"
+        self._reply = content
+        self.heard = time.monotonic()
         self._settle()
+
+    def settle_without_idle(self, seconds: float) -> None:
+        """End a run whose idle the kernel dropped: the reply is there, and nothing was heard for `seconds`."""
+        if not self.done.is_set() and self._replied and time.monotonic() - self.heard > seconds:
+            self.sink.take("stream", {"name": "stderr", "text": LOST})
+            if self._reply.get("status") == "error" and not self._error_shown:
+                self.sink.take("error", self._reply)
+            self.done.set()
 
     def _settle(self) -> None:
         if self._replied and (self._idle or self.aborted):

@@ -65,12 +65,15 @@ class Saves:
         journal, content = self._live.journal, model["content"]
         print_of_content, updates, edits = fingerprint(content), journal.updates, self._live.edits
         journal.saving(print_of_content)
+        loader = loader_of(self._live.room)
+        before = loader.last_modified
         saved = await self._upstream(model)
-        if saved is None:
+        # A save that is cancelled when it has begun goes on to its end, and gives None.
+        if saved is None and loader.last_modified == before:
             self.failure = "the file is not writable"
             return None
         self._base, self.failure, self.saved_edits = content, None, edits
-        journal.saved(Saved(str(saved["last_modified"]), print_of_content, updates))
+        journal.saved(Saved(str(loader.last_modified), print_of_content, updates))
         return saved
 
     async def _read(self) -> Notebook:

@@ -49,6 +49,7 @@ class Package:
     """``python`` or ``generic``."""
     entry_points: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    placeholder: str = PLACEHOLDER
 
     @property
     def file_name(self) -> str:
@@ -72,7 +73,7 @@ class Package:
 
 def build(package: Package) -> bytes:
     """Give the bytes of a ``.conda`` file, the same ones each time (conda CEP on the format: a zip of two tars)."""
-    paths = [_path_entry(path, content) for path, content in sorted(package.files.items())]
+    paths = [_path_entry(path, content, package.placeholder) for path, content in sorted(package.files.items())]
     info: dict[str, Any] = {
         "info/index.json": package.index,
         "info/paths.json": {"paths": paths, "paths_version": 1},
@@ -97,7 +98,7 @@ def build(package: Package) -> bytes:
     return out.getvalue()
 
 
-def _path_entry(path: str, content: Content) -> dict[str, Any]:
+def _path_entry(path: str, content: Content, placeholder: str) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "_path": path,
         "path_type": "softlink" if content.link else "hardlink",
@@ -105,7 +106,7 @@ def _path_entry(path: str, content: Content) -> dict[str, Any]:
         "size_in_bytes": len(content.data),
     }
     if content.placeholder:
-        entry |= {"file_mode": content.placeholder, "prefix_placeholder": PLACEHOLDER}
+        entry |= {"file_mode": content.placeholder, "prefix_placeholder": placeholder}
     return entry
 
 

@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
 from env.fetch import fetch
-from env.lock import LOCKS, Lock, lock_name, read_lock
+from env.lock import LOCKS, lock_name, read_lock
 from env.spec import ROOT
 from env.store import Store
-from images.assemble import INTERPRETER, unpack_interpreter
-from images.bytecode import Interpreter, host
+from images.bytecode import host
+from images.debs import unpack
+from images.entries import Kind
+from images.interpreter import INTERPRETER, unpack_interpreter
 
 from .conda_channel import PLACEHOLDER, Content, Package, write_channel, write_wheel
 
@@ -35,6 +38,8 @@ python = "3.13.*"
 pure = "*"
 compiled = ">=1"
 """
+LIBRARIES = ("libexpat1", "libffi8", "liblzma5", "zlib1g")
+"""The Debian packages that the locked Python's modules load and the base below conda may lack."""
 PYTHON_KEYS = {"python_site_packages_path": SITE}
 
 
@@ -91,17 +96,12 @@ def packages(real_python: dict[str, Content]) -> list[Package]:
     return offered
 
 
-def interpreter(store: Store) -> Interpreter:
-    """Give the locked Python of the host, fetched into the store where it lacks it."""
+def repackaged(store: Store) -> dict[str, Content]:
+    """Give the host's locked Python as a conda package's files: at a prefix of its own, its libraries beside it."""
     lock = read_lock(LOCKS / lock_name("debian", host()))
-    needed = Lock(lock.source, lock.platform, lock.spec, tuple(file for file in lock.files if file.name in INTERPRETER))
-    fetch([needed], store, console=Console(file=StringIO()))
-    return unpack_interpreter(store)
-
-
-def repackaged(found: Interpreter) -> dict[str, Content]:
-    """Give the locked Python as a conda package's files: at a prefix of its own, with its libraries beside it."""
-    usr = found.root / "usr"
+    wanted = tuple(file for file in lock.files if file.name in {*INTERPRETER, *LIBRARIES})
+    fetch([replace(lock, files=wanted)], store, console=Console(file=StringIO()))
+    usr = unpack_interpreter(store).root / "usr"
     files = {
         "bin/python3.13": Content(WRAPPER.encode(), 0o755, "text"),
         "libexec/python3.13": Content((usr / "bin/python3.13").read_bytes(), 0o755),
@@ -111,9 +111,21 @@ def repackaged(found: Interpreter) -> dict[str, Content]:
     for path in sorted((usr / LIBRARY).rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             files[f"{LIBRARY}/{path.relative_to(usr / LIBRARY).as_posix()}"] = Content(path.read_bytes())
-    for name in ("libexpat.so.1", "libz.so.1"):
-        files[f"lib/{name}"] = Content((usr / "lib" / found.platform.triplet / name).resolve().read_bytes(), 0o755)
+    for file in wanted:
+        if file.name in LIBRARIES:
+            files |= _libraries(store.verified(file.sha256, file.file), file.name)
     return files
+
+
+def _libraries(deb: Path, package: str) -> dict[str, Content]:
+    with TemporaryDirectory() as folder:
+        entries = {entry.path.rpartition("/")[2]: entry for entry in unpack(deb, package, Path(folder) / package)}
+        return {
+            # What a link calls it is what programs ask for.
+            f"lib/{name}": Content(entries[entry.target].content.read_bytes(), 0o755)
+            for name, entry in entries.items()
+            if entry.kind is Kind.SYMLINK and ".so." in name and isinstance(entries[entry.target].content, Path)
+        }
 
 
 @dataclass(frozen=True)
@@ -190,7 +202,7 @@ def copy_whole_checkout(root: Path, *, specs: str, url: str, store: Path) -> Che
 
 def write_offer(folder: Path, store: Store) -> None:
     """Write the channel and the index to serve."""
-    write_channel(folder / "channel", packages(repackaged(interpreter(store))))
+    write_channel(folder / "channel", packages(repackaged(store)))
     write_wheel(folder, "overlaid", "1.0")
     write_wheel(folder, "overlaid", "1.1", ("compiled>=1",))
     write_wheel(folder, "compiled", "2.0")

@@ -15,7 +15,7 @@ from env.fetch import fetch
 from env.lock import Lock
 from env.platforms import PLATFORMS
 from env.store import Store
-from images.assemble import Build
+from images.build import Build
 from images.recipe import read_recipe
 
 REPOSITORY = Path(__file__).parents[2]

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,17 @@ import pytest
 from env.environments import ENVIRONMENTS
 from env.lock import Lock, LockedFile
 from env.manifest import read_manifest
+from env.mirrors import answering_base
 from env.pixilock import read_pixi_lock
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.probe import choose
+from env.spec import ROOT
 from env.store import Store
 from env.verify import find_faults
-from images.assemble import Build
+from images import plan
+from images.build import Build
 from images.bytecode import host
+from images.content import content_of
 from images.recipe import load_recipe
 from images.sandbox import Sandbox
 from images.unpack import PlatformImage, read_layout, unpack
@@ -258,6 +263,16 @@ def conda_lock(channel: str) -> Lock:
     return Lock("conda", ARM64, "0" * 64, (LockedFile("a", "1 0", "noarch/a-1-0.conda", "0" * 64, 1, channel),))
 
 
+def test_a_mirror_that_is_down_gives_way_to_the_next(
+    offer: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXI_HOME", str(tmp_path))
+    config = f'[mirrors]\n"{CHANNEL}" = ["http://127.0.0.1:9/cf", "{server}/channel"]\n'
+    (tmp_path / "config.toml").write_text(config)
+    package = next((offer / "channel" / "noarch").glob("*.conda")).name
+    assert answering_base(CHANNEL, f"noarch/{package}", root=tmp_path) == f"{server}/channel/"
+
+
 def test_without_env_conda_is_taken_where_its_channel_answers(offer: Path, tmp_path: Path) -> None:
     package = next((offer / "channel" / "noarch").glob("*.conda")).name
     with served(offer) as (url, _):
@@ -271,7 +286,7 @@ def test_without_env_conda_is_taken_where_its_channel_answers(offer: Path, tmp_p
 def test_without_env_wheels_are_taken_where_no_channel_answers(tmp_path: Path) -> None:
     lock = conda_lock("http://127.0.0.1:9/conda-forge/")
     chosen, why = choose({"conda": [lock], "wheels": []}, Store(tmp_path))
-    assert (chosen, why) == ("wheels", "conda: 127.0.0.1:9 does not answer within 2 s")
+    assert (chosen, why) == ("wheels", "no conda, since 127.0.0.1:9 does not answer within 2 s")
 
 
 def test_without_env_a_store_that_holds_condas_packages_is_enough(tmp_path: Path) -> None:
@@ -293,7 +308,56 @@ def test_a_channel_out_of_reach_is_told_in_one_line_with_the_ways_out(checkout: 
     assert "conda-forge" in line
 
 
+def test_the_committed_lock_is_planned_for_both_platforms(tmp_path: Path) -> None:
+    found = plan.summary(Build(load_recipe("jupyter"), PLATFORMS, "conda"), Store(tmp_path))
+    for one, platform in zip(found["platforms"], PLATFORMS, strict=True):
+        assert one["platform"] == platform.oci
+        assert 10 < len(one["layers"]) < 100
+        planned = [package for layer in one["layers"] for package in layer["packages"]]
+        names = {package["name"] for package in planned}
+        assert {"jupyterlab", "numpy", "python", "fastmcp", "supervisor", "tini"} <= names
+        assert all(package["size"] and len(package["sha256"]) == 64 for package in planned)
+        assert not any(package["stored"] for package in planned)
+
+
 def test_the_recipe_prefers_conda_and_both_environments_have_locks() -> None:
     assert load_recipe("jupyter").image.environments == ("conda", "wheels")
     assert set(ENVIRONMENTS) == {"conda", "wheels"}
     assert read_manifest().channels == (CHANNEL,)
+
+
+OWN_IMAGE = """
+name = "mine"
+title = "From a pixi environment of my own"
+description = "No JupyterLab in it"
+platforms = ["linux/amd64", "linux/arm64"]
+environments = ["conda"]
+parts = ["base", "mine"]
+created = 2026-11-01T00:00:00Z
+"""
+
+
+def test_a_recipe_with_a_pixi_lock_of_its_own_is_built_from_it(checkout: Checkout, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "parts" / "mine").mkdir(parents=True)
+    (mine / "image.toml").write_text(OWN_IMAGE)
+    (mine / "parts" / "mine" / "part.toml").write_text('title = "Mine"\n[install]\nlocks = ["environment"]\n')
+    for name in ("pixi.toml", "pixi.lock"):
+        shutil.copyfile(checkout.root / name, mine / name)
+    # From the project as it is, whose own pixi.lock is another.
+    ours = replace(checkout, root=ROOT)
+    where = {"PIXI_HOME": str(checkout.root.parent / "pixi-of-mine")}
+    Path(where["PIXI_HOME"]).mkdir(exist_ok=True)
+    shutil.copyfile(checkout.root / ".pixi" / "config.toml", Path(where["PIXI_HOME"]) / "config.toml")
+    output = str(tmp_path / "out")
+    done = ours.run("images", "build", "--recipe", str(mine), "--env", "conda", "--output", output, **where)
+    assert done.returncode == 0, done.stderr
+    for image in read_layout(Path(output)).values():
+        held = content_of(image)
+        assert "opt/env/lib/libcompiled.so.1" in held
+        assert not any("overlaid" in path for path in held)
+    image_toml = mine / "image.toml"
+    image_toml.write_text(OWN_IMAGE.replace('"mine"]', '"mine", "jupyter-mcp"]'))
+    refused = ours.run("images", "build", "--recipe", str(mine), "--env", "conda", "--output", output, **where)
+    assert refused.returncode == 41
+    assert "leave out the part that installs it" in refused.stderr

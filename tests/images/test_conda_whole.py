@@ -14,12 +14,12 @@ import pytest
 from env.lock import LOCKS, lock_name, read_lock
 from env.platforms import AMD64
 from env.store import Store
-from images.assemble import Build
+from images.build import Build
 from images.bytecode import host
 from images.recipe import load_recipe
 
 from .conda_channel import Package, served, write_channel
-from .conda_checkout import PYTHON_KEYS, VERSION, Content, copy_whole_checkout, interpreter, repackaged
+from .conda_checkout import PYTHON_KEYS, VERSION, Content, copy_whole_checkout, repackaged
 from .conda_from_wheels import conda_package, git
 from .conftest import filled
 
@@ -37,9 +37,7 @@ def test_a_whole_jupyterlab_of_conda_packages_keeps_every_promise(tmp_path: Path
     base = read_lock(LOCKS / lock_name("debian-conda", AMD64))
     store = filled(tmp_path / "store", [*needed, base])
     links = {name: Content(b"", link="python3.13") for name in ("bin/python", "bin/python3")}
-    python = Package(
-        "python", VERSION, repackaged(interpreter(store)) | links, "linux-64", "h0_cp313", extra=PYTHON_KEYS
-    )
+    python = Package("python", VERSION, repackaged(store) | links, "linux-64", "h0_cp313", extra=PYTHON_KEYS)
     packages = [conda_package(file, store, "linux-64") for file in wheels.files if file.name not in over]
     write_channel(tmp_path / "offer" / "channel", [python, git(), *packages])
     names = [package.name for package in (python, git(), *packages)]

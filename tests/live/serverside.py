@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,6 +13,9 @@ from jupyter_server.auth import Authorizer, IdentityProvider, User
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from jupyter_server.utils import url_path_join
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from tornado import web
 
 
@@ -44,6 +48,8 @@ class Fire(APIHandler):
             ReadOnlySometimes.readonly = True
         elif what == "writable":
             ReadOnlySometimes.readonly = False
+        elif what == "allow":
+            os.environ["ALLOWED"] = self.get_json_body()["allowed"]
         await self.finish({})
 
 
@@ -51,7 +57,24 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "serverside"}]
 
 
+class Lines(SpanExporter):
+    """Writes every span as a line of JSON."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def export(self, spans: Any) -> SpanExportResult:
+        with self.file.open("a") as lines:
+            for span in spans:
+                lines.write(span.to_json(indent=None) + "\n")
+        return SpanExportResult.SUCCESS
+
+
 def _load_jupyter_server_extension(app: Any) -> None:
+    if "SPANS" in os.environ:
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(Lines(Path(os.environ["SPANS"]))))
+        trace.set_tracer_provider(provider)
     base = app.web_app.settings["base_url"]
     app.web_app.add_handlers(
         ".*",

@@ -177,13 +177,13 @@ def test_a_flood_is_cut_with_a_notice_and_its_error_is_still_shown(server: Serve
         async with notebook(server, source, "1") as (client, path):
             before = server.counts()["rss"]
             outputs = await run_cell(client, path, 0)
-            assert len(text_of(outputs)) < 9 << 20
             assert [one["type"] for one in outputs] == ["stream", "stream", "error"]
+            assert "left out of this reply; the notebook has them" in outputs[0]["content"]["text"]
             assert "output cut off" in outputs[1]["content"]["text"]
             assert outputs[2]["content"]["evalue"] == "the end"
-            assert await outputs_in_document(client, path, 0) == [
-                {"output_type": one["type"], **one["content"]} for one in outputs
-            ]
+            shown = await outputs_in_document(client, path, 0)
+            assert [one["output_type"] for one in shown] == ["stream", "stream", "error"]
+            assert (7 << 20) < len(shown[0]["text"]) <= (8 << 20)
             assert server.counts()["rss"] - before < 250 << 20
             await call(client, "delete_cell", path=path, index=0)
 
@@ -399,7 +399,7 @@ def test_a_kernel_runs_in_its_notebooks_folder_and_a_missing_one_is_named(server
             spec = {"name": "cobol", "display_name": "Cobol", "language": "cobol"}
             content = {"cells": [cell], "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
             (server.folder / other).write_text(json.dumps(content))
-            with pytest.raises(ToolError, match="'cobol' did not start"):
+            with pytest.raises(ToolError, match=r"no kernel 'cobol'.*it has python3"):
                 await run_cell(client, other, 0)
 
     asyncio.run(run())

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
+from env.checkconda import check_conda
 from env.errors import VerifyError
 from env.fault import Fault
 from env.joint import Clash, clashes_in
+from env.manifest import read_manifest
+from env.pixilock import read_pixi_lock
 from env.spec import ROOT
 from env.verify import find_faults, verify
 
@@ -195,6 +201,30 @@ def test_faults_are_printed_and_have_an_exit_code(tree: Path) -> None:
         verify(Console(file=out, width=300), tree, joint=False)
     assert error.value.exit_code == 28
     assert "pixi.lock: emacs on linux-64" in out.getvalue()
+
+
+LISTED = [
+    (subdir, package.name, package.url)
+    for subdir, packages in read_pixi_lock(ROOT / "pixi.lock").packages["default"].items()
+    for package in packages
+]
+
+
+@given(st.sampled_from(LISTED))
+@settings(max_examples=12, deadline=None)
+def test_whichever_package_one_platform_loses_is_named(lost: tuple[str, str, str]) -> None:
+    subdir, name, url = lost
+    text = (ROOT / "pixi.lock").read_text(encoding="utf-8")
+    start = text.index(f"      {subdir}:\n", text.index("  default:\n"))
+    line = f"      - conda: {url}\n"
+    at = text.index(line, start)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pixi.lock"
+        path.write_text(text[:at] + text[at + len(line) :], encoding="utf-8")
+        faults = list(check_conda(read_pixi_lock(path), read_manifest(), ROOT / "conda-lock.yml"))
+    told = [str(fault) for fault in faults if fault.platform == subdir]
+    assert any(name in fault for fault in told), [str(fault) for fault in faults]
+    assert {fault.platform for fault in faults} <= {subdir, ""}
 
 
 def test_uvs_explanation_of_march_2026_names_the_two_requirements() -> None:

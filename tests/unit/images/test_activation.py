@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from images.activation import read_activation
 
@@ -105,3 +108,55 @@ def test_a_script_that_does_more_is_named_and_sets_nothing(tmp_path: Path, text:
     found = read_activation(prefix(tmp_path, bad=f"export BEFORE=1\n{text}", good="export GOOD=1\n"))
     assert found.unread == ("/opt/env/etc/conda/activate.d/bad.sh",)
     assert found.variables == {"CONDA_PREFIX": "/opt/env", "GOOD": "1"}
+
+
+NAMES = st.sampled_from(["A", "B", "LONG_NAME"])
+PIECES = st.sampled_from(
+    [
+        "x",
+        "/y",
+        " ",
+        "$A",
+        "${B}",
+        "${A:-d}",
+        "${B-d}",
+        "${CONDA_PREFIX}/s",
+        "'",
+        '"',
+        "$",
+        ";",
+        "#",
+        "\\",
+        "~",
+        "=",
+        "!",
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=4).map("".join)
+VALUES = st.one_of(TEXTS, TEXTS.map(lambda text: f'"{text}"'), TEXTS.map(lambda text: f"'{text}'"))
+ASSIGNMENTS = st.tuples(st.sampled_from(["", "export "]), NAMES, VALUES).map(lambda one: f"{one[0]}{one[1]}={one[2]}")
+TESTS = st.tuples(st.sampled_from(["-n", "-z", "! -n"]), NAMES).map(lambda one: f'[ {one[0]} "${{{one[1]}:-}}" ]')
+BLOCKS = st.tuples(TESTS, ASSIGNMENTS, TESTS, ASSIGNMENTS, ASSIGNMENTS).map(
+    lambda one: f"if {one[0]}; then\n  {one[1]}\nelif {one[2]}; then\n  {one[3]}\nelse\n  {one[4]}\nfi"
+)
+SCRIPTS = st.lists(st.one_of(ASSIGNMENTS, BLOCKS), min_size=1, max_size=5).map(lambda lines: "\n".join(lines) + "\n")
+
+
+@pytest.mark.skipif(shutil.which("dash") is None, reason="dash reads the scripts here as a second opinion")
+@given(SCRIPTS)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_is_read_is_what_a_shell_sets(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = read_activation(prefix(Path(folder), script=text))
+    if found.unread:
+        return
+    show = "".join(f'printf "%s\\0" "${{{name}:-}}"\n' for name in ("A", "B", "LONG_NAME"))
+    run = subprocess.run(
+        ["dash", "-c", text + show],
+        env={"CONDA_PREFIX": "/opt/env", "HOME": "/h"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split("\0")[:3] == [found.variables.get(name, "") for name in ("A", "B", "LONG_NAME")]

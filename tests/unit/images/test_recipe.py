@@ -10,6 +10,7 @@ import pytest
 from images.errors import RecipeError, UnknownImageError
 from images.recipe import HERE, Service, load_recipe, read_recipe, recipe_names
 from images.rootfs import matches, program
+from images.schema import MODELS, schema_of
 
 
 @pytest.fixture
@@ -97,3 +98,8 @@ def test_globs_stay_within_folders_unless_told(path: str, pattern: str, *, fits:
 def test_a_service_is_a_supervisord_program_that_is_restarted() -> None:
     text = program("x", Service(command=("a", "b"))).decode()
     assert text.startswith("[program:x]\ncommand=a b\nautorestart=true\n")
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_published_schema_is_that_of_the_program(name: str) -> None:
+    assert (HERE.parent / "docs" / "reference" / "schemas" / f"{name}.schema.json").read_text() == schema_of(name)

@@ -1,0 +1,94 @@
+"""What is to be built: a recipe, platforms and an environment, and the locks that this needs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from env.environments import INTERPRETER, locks_of
+from env.fresh import require_fresh
+from env.lock import LOCKS, Lock, lock_name, read_lock
+from env.pixilock import PIXI_LOCK
+from env.platforms import Platform, parse_platform
+from env.spec import ROOT
+from images.bytecode import host
+from images.errors import PlatformNotOfferedError, RecipeError, UnknownEnvironmentError
+from images.recipe import Recipe
+from images.tarball import Compression
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is to be built."""
+
+    recipe: Recipe
+    platforms: tuple[Platform, ...]
+    environment: str
+    compression: Compression = "zstd"
+
+    def __post_init__(self) -> None:
+        """Refuse what the recipe does not offer."""
+        image = self.recipe.image
+        if self.environment not in image.environments:
+            raise UnknownEnvironmentError(self.environment, image.environments)
+        offered = [parse_platform(name) for name in image.platforms]
+        for platform in self.platforms:
+            if platform not in offered:
+                raise PlatformNotOfferedError(platform, image.name, image.platforms)
+        if self.environment == "conda" and self.root != ROOT and "overlay" in self.recipe.installs:
+            raise RecipeError(
+                self.recipe.path,
+                f"has a {PIXI_LOCK} of its own, over which the overlay is not resolved: leave out the part that "
+                "installs it (jupyter-mcp), or the lock",
+            )
+
+    @property
+    def root(self) -> Path:
+        """Where pixi.toml and pixi.lock are: beside the recipe's image.toml, else in this project."""
+        own = self.recipe.path.parent
+        return own if (own / PIXI_LOCK).is_file() else ROOT
+
+    @property
+    def epoch(self) -> int:
+        """Seconds since 1970 that the image and its files carry (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
+        return int(os.environ.get("SOURCE_DATE_EPOCH") or self.recipe.image.created.timestamp())
+
+    @property
+    def created(self) -> str:
+        """The same in RFC 3339."""
+        return datetime.fromtimestamp(self.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def locks(self, platform: Platform) -> dict[str, Lock]:
+        """Read the locks of one platform that the recipe's parts install from, by the name they use.
+
+        Raises:
+            LockMissingError, LockFormatError: a lock is not there or not one.
+            StaleLockError: pixi.lock does not answer pixi.toml.
+
+        """
+        locks = locks_of(self.environment, platform, self.root)
+        return {name: lock for name, lock in locks.items() if name in self.recipe.installs}
+
+    def require_fresh(self) -> None:
+        """Refuse locks that answer other specs than those in the tree.
+
+        Raises:
+            StaleLockError: a spec has changed since.
+
+        """
+        for lock in self.needed():
+            require_fresh(lock, self.root if lock.source == "conda" else ROOT)
+
+    def needed(self) -> list[Lock]:
+        """Give every lock whose files the build reads, the host's interpreter included."""
+        locks = [lock for platform in self.platforms for lock in self.locks(platform).values()]
+        compiler = self._interpreter_lock()
+        return locks if compiler in locks else [*locks, compiler]
+
+    def _interpreter_lock(self) -> Lock:
+        lock = read_lock(LOCKS / lock_name("debian", host()))
+        if host() in self.platforms and self.environment == "wheels":
+            return lock
+        return Lock(lock.source, lock.platform, lock.spec, tuple(f for f in lock.files if f.name in INTERPRETER))

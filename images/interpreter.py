@@ -1,0 +1,63 @@
+"""The locked Python, unpacked in the store for the host, to compile bytecode with."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from env.environments import INTERPRETER
+from env.lock import LOCKS, lock_name, read_lock
+from env.store import Store
+from images import debs
+from images.bytecode import Interpreter, host
+from images.cache import key_of
+from images.entries import Kind
+
+
+def unpack_interpreter(store: Store) -> Interpreter:
+    """Give the locked Python, unpacked in the store for the host's platform.
+
+    Raises:
+        InterpreterError: the host can't run it.
+
+    """
+    platform = host()
+    files = [file for file in read_lock(LOCKS / lock_name("debian", platform)).files if file.name in INTERPRETER]
+    # The bytes that another platform's interpreter of the same version makes are the same, so the version is enough.
+    identity = key_of([file.version for file in files if file.name == "python3.13-minimal"])
+    root = store.root / "interpreters" / key_of(platform.oci, [file.sha256 for file in files])
+    if not root.is_dir():
+        stage = Path(tempfile.mkdtemp(dir=store.partial, prefix="python-"))
+        try:
+            for file in files:
+                _extract(store.verified(file.sha256, file.file), file.name, stage)
+            root.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                (stage / "root").rename(root)
+            except OSError:
+                # Another build of this store has just done the same.
+                if not root.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    return Interpreter(root, platform, identity)
+
+
+def _extract(deb: Path, package: str, stage: Path) -> None:
+    root = stage / "root"
+    for alias in ("bin", "lib", "lib64"):
+        (root / "usr" / alias).mkdir(parents=True, exist_ok=True)
+        if not (root / alias).is_symlink():
+            (root / alias).symlink_to(f"usr/{alias}")
+    for entry in debs.unpack(deb, package, stage / package):
+        target = root / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if entry.kind is Kind.FILE and isinstance(entry.content, Path):
+            shutil.copyfile(entry.content, target)
+            target.chmod(entry.mode | 0o600)
+        elif entry.kind is Kind.SYMLINK and not target.is_symlink():
+            # Absolute targets stay inside this root.
+            depth = "../" * entry.path.count("/")
+            absolute = entry.target.startswith("/")
+            target.symlink_to(f"{depth}{entry.target.lstrip('/')}" if absolute else entry.target)

@@ -1,0 +1,94 @@
+"""Make the layers that the store lacks, in worker processes that leave nothing behind when they are killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+
+from env.platforms import Platform
+from env.store import Store
+from images.activation import Activation, keep_activation, known_activation
+from images.bytecode import Interpreter
+from images.conda import install, prefix_of
+from images.layers import Layer, LayerPlan, Settings, known_layer, make_layer
+from images.scratch import scratch_folder
+
+
+def make_layers(
+    plans: Sequence[LayerPlan],
+    settings: Settings,
+    interpreter: Interpreter,
+    store: Store,
+    done: Callable[[Layer], None],
+) -> tuple[list[Layer], dict[Platform, Activation]]:
+    """Give a layer for each plan, in order, and what activating the conda environment of each platform would set.
+
+    `done` is told of every layer as it is finished.
+
+    Raises:
+        ImageError, StoreMissError, StoreCorruptError: a layer can't be made; none is left half-made.
+
+    """
+    made: dict[int, Layer] = {}
+    for number, plan in enumerate(plans):
+        if (known := known_layer(plan, settings, interpreter, store)) is not None:
+            made[number] = known
+            done(known)
+    missing = [number for number in range(len(plans)) if number not in made]
+    prefixes = {plan.platform: plan.beside for plan in plans if plan.kind == "conda"}
+    activations = {platform: known_activation(files, store) for platform, files in prefixes.items()}
+    lacking = {plans[number].platform for number in missing if plans[number].kind == "conda"}
+    lacking |= {platform for platform, activation in activations.items() if activation is None}
+    if missing or lacking:
+        # Large layers first, so that no core is left alone with one at the end.
+        order = sorted(missing, key=lambda number: -sum(file.size for file in plans[number].files))
+        with scratch_folder(store) as scratch, _workers(max(len(missing), 1)) as pool:
+            for platform in sorted(lacking, key=str):
+                install(prefixes[platform], platform, store, scratch)
+                activations[platform] = keep_activation(prefixes[platform], prefix_of(scratch, platform), store)
+            futures = {
+                pool.submit(make_layer, plans[number], settings, interpreter, store, scratch): number
+                for number in order
+            }
+            for future in as_completed(futures):
+                made[futures[future]] = future.result()
+                done(future.result())
+    return [made[number] for number in range(len(plans))], {
+        platform: activation for platform, activation in activations.items() if activation is not None
+    }
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    # Spawned, not forked: the progress display and the fetch have threads.
+    pool = ProcessPoolExecutor(
+        min(count, os.cpu_count() or 1), multiprocessing.get_context("spawn"), initializer=_follow_parent
+    )
+    try:
+        yield pool
+    except BaseException:
+        # Nobody waits for what the others are doing; their half-made files go with the scratch folder.
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    # The parent tells the person; a worker that printed a traceback as well would bury it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A parent that is killed can't tell its workers, and each would go on for the others' sake.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)

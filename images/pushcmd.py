@@ -1,0 +1,84 @@
+"""``python -m images push``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from env.platforms import parse_platforms
+from env.store import Store
+from images.contents import read_contents
+from images.dockerauth import find_credentials
+from images.inspecting import layout_of
+from images.push import listed, push
+from images.recipe import recipe_names
+from images.reference import parse_reference
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no other name
+
+
+def add_push(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "push",
+        help="put an image into a registry, sending only what it lacks",
+        description="Put an image, its index of platforms and what is attached to them into a registry. Who you are "
+        "is read from where docker login and podman login keep it.",
+        epilog="Example: python -m images push jupyter registry.example.org/team/jupyter:1",
+    )
+    names = ", ".join(recipe_names())
+    parser.add_argument(
+        "image", nargs="?", default="jupyter", help=f"folder of an OCI layout, or recipe: {names} (default: jupyter)"
+    )
+    parser.add_argument("reference", metavar="REGISTRY/NAME:TAG", help="where to")
+    parser.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64,linux/arm64 (default: all there are)")
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="take plain HTTP where there is no TLS (this machine's own needs no flag)",
+    )
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace, console: Console) -> None:
+    reference = parse_reference(options.reference)
+    contents = read_contents(layout_of(options.image), parse_platforms(options.platform) if options.platform else None)
+    credentials = find_credentials(reference.registry, reference.repository)
+    console.print(f"pushing {len(contents.parts)} blobs, {decimal(contents.size)}, to {reference}", markup=False)
+    columns = (TextColumn("push"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("push", total=contents.size)
+        done = push(
+            contents,
+            reference,
+            Store(options.store),
+            credentials,
+            lambda count: progress.advance(task, count),
+            insecure=options.insecure,
+        )
+    blobs = {outcome: done.blobs[outcome] for outcome in ("uploaded", "mounted", "there")}
+    if options.json:
+        result = {
+            "reference": str(reference),
+            "digest": f"sha256:{contents.root.digest}",
+            "manifests": listed(contents),
+            "blobs": blobs,
+            "bytes": done.bytes_sent,
+            "referrers": done.referrers,
+        }
+        print(json.dumps(result, indent=2))  # noqa: T201 - the result, for a program to read
+        return
+    counts = f"{blobs['uploaded']} blobs sent ({decimal(done.bytes_sent)}), {blobs['mounted']} mounted"
+    console.print(f"{counts}, {blobs['there']} there already; {done.referrers} referrers", markup=False)
+    console.print(f"{reference}@sha256:{contents.root.digest}", markup=False)

@@ -1,0 +1,195 @@
+"""Rooms: one per notebook, held while agents use them, closed when idle, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import pytest
+from fastmcp.exceptions import ToolError
+from jupyter_ydoc import YNotebook
+
+from .conftest import MakeServer, Server
+from .person import in_room
+from .test_bridge import settle
+from .test_outside import eventually, on_disk
+from .test_tools import call, fresh
+
+ROUNDS = int(os.environ.get("JUPYTER_MCP_ROOM_ROUNDS", "60"))
+
+
+def test_spellings_of_a_path_are_one_room(server: Server) -> None:
+    path = fresh()
+
+    async def run() -> None:
+        async with server.client() as client:
+            await call(client, "create_notebook", path=path)
+            before = await call(client, "get_active_sessions")
+            for spelling in (path, f"./{path}", f"/{path}", f".//{path}"):
+                await call(client, "open_notebook_session", path=spelling)
+                await call(client, "insert_cell", path=spelling, index=-1, source=spelling)
+            assert len(await call(client, "get_active_sessions")) == len(before) + 1
+            assert len((await call(client, "get_notebook", path=path))["cells"]) == 5
+
+    asyncio.run(run())
+
+
+@pytest.mark.timeout(max(600, 2 * ROUNDS))
+def test_opening_and_closing_leaves_rooms_tasks_and_descriptors_flat(server: Server) -> None:
+    """JUPYTER_MCP_ROOM_ROUNDS=1000 is the full measure."""
+    paths = [fresh() for _ in range(4)]
+
+    async def run() -> None:
+        async with server.client() as client:
+
+            async def rounds(count: int) -> None:
+                for number in range(count):
+                    path = paths[number % len(paths)]
+                    await call(client, "open_notebook_session", path=path)
+                    if number % 3 == 0:
+                        await call(client, "update_cell", path=path, index=0, source=str(number))
+                    closed = await call(client, "close_notebook_session", path=path)
+                    assert closed == f"Collaboration room closed for {path}"
+
+            for path in paths:
+                await call(client, "create_notebook", path=path)
+            await rounds(8)
+            before = server.counts()
+            await rounds(ROUNDS)
+            await settle(server, before, ("rooms", "loaders"), slack=0)
+            await settle(server, before, ("tasks", "fds", "threads"), slack=3)
+            assert server.counts()["rss"] - before["rss"] < 60 << 20
+        assert list((server.home / "data" / "jupyter_mcp").rglob(f"{'?' * 36}.*.new")) == []
+
+    asyncio.run(run())
+
+
+def test_a_room_that_only_agents_used_is_saved_and_closed_when_idle(make_server: MakeServer) -> None:
+    server = make_server(options=("--JupyterMCP.room_idle_timeout=1", "--YDocExtension.document_cleanup_delay=1"))
+    path = fresh()
+
+    async def rooms(client: Any) -> int:
+        return len(await call(client, "get_active_sessions"))
+
+    async def run() -> None:
+        async with server.client() as client:
+            await call(client, "create_notebook", path=path)
+            await call(client, "insert_cell", path=path, index=-1, source="kept = 1")
+            await eventually(lambda: rooms(client), 0)
+            assert on_disk(server.folder / path) == ["", "kept = 1"]
+            await call(client, "get_cell", path=path, index=0)
+            async with in_room(server, path, YNotebook()):
+                await asyncio.sleep(8)  # longer than a sweep
+                assert await rooms(client) == 1  # a person is in it
+                said = await call(client, "close_notebook_session", path=path)
+                assert said.endswith("(saved; still in use)")
+            await eventually(lambda: rooms(client), 0)
+
+    asyncio.run(run())
+
+
+def test_a_room_stays_while_an_agents_cell_runs_in_it_though_the_person_left(make_server: MakeServer) -> None:
+    server = make_server(options=("--YDocExtension.document_cleanup_delay=1",))
+    path = fresh()
+    source = "import time\nfor n in range(60): print(n, flush=True); time.sleep(.1)"
+
+    async def run() -> None:
+        async with server.client() as client:
+            await call(client, "create_notebook", path=path)
+            await call(client, "update_cell", path=path, index=0, source=source)
+            async with in_room(server, path, YNotebook()):
+                running = asyncio.create_task(call(client, "execute_cell", path=path, index=0))
+                await asyncio.sleep(1)
+            assert (await call(client, "close_notebook_session", path=path)).endswith("still in use)")
+            outputs = await running
+            shown = (await call(client, "get_cell", path=path, index=0))["outputs"]
+            assert shown[0]["text"] == outputs[0]["content"]["text"]
+            await call(client, "close_notebook_session", path=path)
+        saved = json.loads((server.folder / path).read_text())["cells"][0]["outputs"]
+        assert "".join(saved[0]["text"]).split()[-1] == "59"
+
+    asyncio.run(run())
+
+
+def test_two_creations_at_once_make_one_notebook(server: Server) -> None:
+    path = f"new/folder/{fresh()}"
+    made = {"path": path, "name": path.rsplit("/", 1)[-1]}
+
+    async def run() -> None:
+        async with server.client() as client:
+            creations = (call(client, "create_notebook", path=path) for _ in range(8))
+            refused = [one for one in await asyncio.gather(*creations, return_exceptions=True) if one != made]
+            assert len(refused) == 7
+            assert all(isinstance(one, ToolError) and "exists already" in str(one) for one in refused)
+
+    asyncio.run(run())
+
+
+def test_two_agents_edits_at_once_are_all_there(server: Server) -> None:
+    path = fresh()
+
+    async def run() -> None:
+        async with server.client() as one, server.client(mode="legacy") as two:
+            await call(one, "create_notebook", path=path)
+            tab = YNotebook()
+            async with in_room(server, path, tab):
+
+                async def edit(client: Any, name: str) -> None:
+                    for number in range(15):
+                        await call(client, "insert_cell", path=path, index=0, source=f"{name} {number}")
+                        if number % 5 == 4:
+                            await call(client, "close_notebook_session", path=path)
+
+                await asyncio.gather(edit(one, "one"), edit(two, "two"))
+                cells = (await call(one, "get_notebook", path=path))["cells"]
+                wanted = {f"{name} {number}" for name in ("one", "two") for number in range(15)}
+                assert {cell["source"] for cell in cells} == {*wanted, ""}
+                assert len({cell["id"] for cell in cells}) == len(cells) == 31
+
+                async def seen() -> list[str]:
+                    return [str(cell["source"]) for cell in tab.ycells]
+
+                await eventually(seen, [cell["source"] for cell in cells])
+            users = await call(one, "get_active_users")
+            assert len({user["id"] for user in users if user["id"].startswith("agent-")}) >= 2
+
+    asyncio.run(run())
+
+
+def test_a_second_server_on_the_same_folders_leaves_the_firsts_edits_alone(make_server: MakeServer) -> None:
+    first = make_server()
+    path = fresh()
+
+    async def run() -> None:
+        async with first.client() as client:
+            await call(client, "create_notebook", path=path)
+            await call(client, "insert_cell", path=path, index=-1, source="x = 1")
+            journals = sorted((first.home / "data" / "jupyter_mcp").rglob("*.journal"))
+            assert len(journals) == 1
+            second = Server(first.folder, first.home, token=first.token)
+            await asyncio.to_thread(second.start)
+            assert sorted((first.home / "data" / "jupyter_mcp").rglob("*.journal")) == journals
+            await call(client, "insert_cell", path=path, index=-1, source="y = 1")
+            await asyncio.to_thread(second.stop)
+            await call(client, "close_notebook_session", path=path)
+
+    asyncio.run(run())
+    assert on_disk(first.folder / path) == ["", "x = 1", "y = 1"]
+
+
+def test_a_configured_store_is_used_for_rooms_that_agents_open(make_server: MakeServer, tmp_path: Any) -> None:
+    database = tmp_path / "elsewhere.db"
+    server = make_server(options=(f"--SQLiteYStore.db_path={database}",))
+    path = fresh()
+
+    async def edit() -> None:
+        async with server.client() as client:
+            await call(client, "create_notebook", path=path)
+            await call(client, "insert_cell", path=path, index=-1, source="x = 1")
+            await call(client, "close_notebook_session", path=path)
+
+    asyncio.run(edit())
+    assert database.stat().st_size > 0
+    assert not (server.folder / ".jupyter_ystore.db").exists()

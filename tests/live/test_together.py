@@ -1,0 +1,244 @@
+"""People, agents and other programs work on one notebook in any order; all converge and nothing is lost.
+
+A state machine drives a real server. JUPYTER_MCP_STEPS sets how many examples are tried (3 by default).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar
+
+import nbformat
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from jupyter_ydoc import YNotebook
+
+from .conftest import MakeServer, Server
+from .person import in_room
+from .test_outside import eventually
+from .test_tools import call, fresh
+
+EXAMPLES = int(os.environ.get("JUPYTER_MCP_EXAMPLES", "3"))
+STEPS = int(os.environ.get("JUPYTER_MCP_STEPS", "12"))
+PLACES = st.integers(min_value=0, max_value=30)
+TABS = 2
+
+
+class Together(RuleBasedStateMachine):
+    """Two tabs that come and go, two agents (one of each era), and an editor of the file."""
+
+    server: ClassVar[Server]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.path = fresh()
+        self.number = 0
+        self.acknowledged: set[str] = set()
+        self.tabs = [YNotebook() for _ in range(TABS)]
+        self.connected: dict[int, AsyncExitStack] = {}
+        self.agents: list[Any] = []
+        self.stack = AsyncExitStack()
+
+    def run(self, what: Awaitable[Any]) -> Any:
+        async def bounded() -> Any:
+            return await asyncio.wait_for(what, 120)
+
+        return self.loop.run(bounded())
+
+    def token(self, who: str) -> str:
+        self.number += 1
+        return f"'{who} {self.number}'"
+
+    @initialize()
+    def open(self) -> None:
+        async def start() -> None:
+            for era in ("auto", "legacy"):
+                self.agents.append(await self.stack.enter_async_context(self.server.client(mode=era)))
+            await call(self.agents[0], "create_notebook", path=self.path)
+
+        self.run(start())
+
+    async def cells(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await call(self.agents[0], "get_notebook", path=self.path))["cells"]
+        return found
+
+    @rule(agent=st.integers(0, 1), place=PLACES)
+    def agent_inserts(self, agent: int, place: int) -> None:
+        source = self.token("agent")
+
+        async def insert() -> None:
+            count = len(await self.cells())
+            await call(self.agents[agent], "insert_cell", path=self.path, index=place % (count + 1), source=source)
+
+        self.run(insert())
+        self.acknowledged.add(source)
+
+    @rule(agent=st.integers(0, 1), place=PLACES)
+    def agent_updates(self, agent: int, place: int) -> None:
+        source = self.token("agent")
+
+        async def update() -> str:
+            cells = await self.cells()
+            cell = await call(self.agents[agent], "get_cell", path=self.path, index=place % len(cells))
+            options = {"cell_id": cell["id"], "expected": cell["revision"], "source": source}
+            await call(self.agents[agent], "update_cell", path=self.path, **options)
+            old: str = cell["source"]
+            return old
+
+        self.acknowledged.discard(self.run(update()))
+        self.acknowledged.add(source)
+
+    @rule(place=PLACES)
+    def agent_deletes(self, place: int) -> None:
+        async def delete() -> str:
+            cells = await self.cells()
+            if len(cells) < 4:
+                return ""
+            cell = cells[place % len(cells)]
+            await call(self.agents[1], "delete_cell", path=self.path, cell_id=cell["id"])
+            old: str = cell["source"]
+            return old
+
+        self.acknowledged.discard(self.run(delete()))
+
+    @rule(place=PLACES)
+    def agent_runs(self, place: int) -> None:
+        async def execute() -> None:
+            cells = [cell for cell in await self.cells() if cell["cell_type"] == "code" and cell["source"]]
+            if not cells:
+                return
+            cell = cells[place % len(cells)]
+            outputs = await call(self.agents[0], "execute_cell", path=self.path, cell_id=cell["id"])
+            assert outputs[0]["content"]["data"]["text/plain"] == cell["source"]
+            again = await call(self.agents[1], "get_cell", path=self.path, cell_id=cell["id"])
+            assert again["outputs"][0]["data"]["text/plain"] == cell["source"]
+
+        self.run(execute())
+
+    @rule(tab=st.integers(0, TABS - 1))
+    def tab_comes_or_goes(self, tab: int) -> None:
+        async def toggle() -> None:
+            if tab in self.connected:
+                await self.connected.pop(tab).aclose()
+                return
+            stack = AsyncExitStack()
+            await stack.enter_async_context(in_room(self.server, self.path, self.tabs[tab]))
+            self.connected[tab] = stack
+
+        self.run(toggle())
+
+    @precondition(lambda self: self.connected)
+    @rule(place=PLACES)
+    def person_writes(self, place: int) -> None:
+        tab = self.tabs[min(self.connected)]
+        source = self.token("person")
+
+        async def write() -> None:
+            cell = nbformat.v4.new_code_cell(source, metadata={"trusted": True})
+            tab.ycells.insert(place % (len(tab.ycells) + 1), tab.create_ycell(dict(cell)))
+
+            async def arrived() -> bool:
+                return source in {cell["source"] for cell in await self.cells()}
+
+            await eventually(arrived, wanted=True)
+
+        self.run(write())
+        self.acknowledged.add(source)
+
+    @rule()
+    def another_program_writes_the_file(self) -> None:
+        file = self.server.folder / self.path
+        source = self.token("file")
+
+        async def write() -> None:
+            await asyncio.sleep(0.05)
+            notebook = json.loads(file.read_text())
+            cell = {**nbformat.v4.new_code_cell(), "source": [source]}
+            notebook["cells"].append(cell)
+            fresh_file = file.with_name(f"{file.name}.tmp")
+            fresh_file.write_text(json.dumps(notebook))
+            fresh_file.replace(file)
+
+            async def arrived() -> bool:
+                return source in {cell["source"] for cell in await self.cells()}
+
+            await eventually(arrived, wanted=True)
+
+        self.run(write())
+        self.acknowledged.add(source)
+
+    @rule()
+    def agent_closes(self) -> None:
+        self.run(call(self.agents[0], "close_notebook_session", path=self.path))
+
+    @rule(seconds=st.sampled_from([0.3, 1.3, 3.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.run(asyncio.sleep(seconds))
+
+    @invariant()
+    def nothing_acknowledged_is_lost_and_ids_are_unique(self) -> None:
+        if not self.agents:
+            return
+        cells = self.run(self.cells())
+        assert self.acknowledged <= {cell["source"] for cell in cells}
+        ids = [cell["id"] for cell in cells]
+        assert len(set(ids)) == len(ids)
+        sources = [cell["source"] for cell in cells]
+        assert len(set(sources)) == len(sources)
+
+    @invariant()
+    def everybody_sees_the_same(self) -> None:
+        for number in self.connected:
+            tab = self.tabs[number]
+
+            async def differs(tab: YNotebook = tab) -> bool:
+                return [str(cell["source"]) for cell in tab.ycells] != [cell["source"] for cell in await self.cells()]
+
+            self.run(eventually(differs, wanted=False))
+
+    def teardown(self) -> None:
+        async def end() -> None:
+            for stack in self.connected.values():
+                await stack.aclose()
+            if self.agents:
+                sources = [cell["source"] for cell in await self.cells()]
+                await call(self.agents[0], "close_notebook_session", path=self.path)
+                file = self.server.folder / self.path
+                deadline = time.monotonic() + 30
+                while ["".join(cell["source"]) for cell in json.loads(file.read_text())["cells"]] != sources:
+                    assert time.monotonic() < deadline
+                    await asyncio.sleep(0.2)
+            await self.stack.aclose()
+
+        self.run(end())
+        self.loop.close()
+
+
+@pytest.mark.timeout(max(600, 60 * EXAMPLES))
+def test_all_who_work_together_converge_and_lose_nothing(make_server: MakeServer) -> None:
+    options = ("--JupyterMCP.room_idle_timeout=1", "--YDocExtension.document_cleanup_delay=1")
+    Together.server = make_server(options=options)
+    checked = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(Together, settings=checked)
