@@ -19,7 +19,7 @@ from images.errors import NotOfferedError
 from images.sandbox import Sandbox, Service
 from images.scratch import scratch_folder
 from images.unpack import PlatformImage, read_layout, unpack
-from images.verbs import Target, UnmetError, try_check
+from images.verbs import OutOfReachError, Target, UnmetError, try_check
 
 TOKEN_FILE = "/run/secrets/jupyter-token"  # noqa: S105 - where it is mounted, not what it is
 STOP_GRACE_S = 60
@@ -30,11 +30,14 @@ RETRY_EVERY_S = 0.25
 class Verdict:
     """The outcome of one check."""
 
-    platform: Platform
+    where: str
+    """The platform, ``linux/amd64``, or the address of a running server."""
     id: str
     unmet: str | None
     """What was found instead of the promise, or None."""
     seconds: float
+    skipped: str | None = None
+    """Why it could not be tried, or None."""
 
 
 Report = Callable[[Verdict], None]
@@ -86,26 +89,31 @@ def _check(image: PlatformImage, store: Store, log: Path, console: Console, tell
         port = _free_port()
         target = Target(sandbox, _variables(sandbox, port), token)
         for check in (check for section in SECTIONS for check in sections.get(section, ()) if check.scope == "build"):
-            tell(_judge(check, target))
+            tell(judge(check, target, image.platform.oci))
         atwork = [check for section in SECTIONS for check in sections.get(section, ()) if check.scope == "deploy"]
         if atwork:
-            _check_at_work(target, atwork, port, log, tell)
+            _check_at_work(sandbox, target, atwork, port, log, tell)
 
 
-def _check_at_work(target: Target, checks: Sequence[Check], port: int, log: Path, tell: Report) -> None:
+def _check_at_work(
+    sandbox: Sandbox, target: Target, checks: Sequence[Check], port: int, log: Path, tell: Report
+) -> None:
     env = {"JUPYTER_IP": "127.0.0.1", "JUPYTER_PORT": str(port), "JUPYTER_TOKEN_FILE": TOKEN_FILE}
-    with log.open("wb") as output, target.sandbox.service(env, output) as service:
-        running = Target(target.sandbox, target.variables, target.token, service)
+    with log.open("wb") as output, sandbox.service(env, output) as service:
+        running = Target(sandbox, target.variables, target.token, service, env)
         for check in checks:
-            tell(_judge(check, running))
-        tell(_stopped(service, target.sandbox.platform))
+            tell(judge(check, running, sandbox.platform.oci))
+        tell(_stopped(service, sandbox.platform))
 
 
-def _judge(check: Check, target: Target) -> Verdict:
+def judge(check: Check, target: Target, where: str) -> Verdict:
+    """Try a check until it holds, for as long as it may take."""
     started = time.monotonic()
     while True:
         try:
             try_check(check, target)
+        except OutOfReachError:
+            return Verdict(where, check.id, None, time.monotonic() - started, "it looks inside the container")
         except UnmetError as error:
             ended = target.service is not None and not target.service.running
             if not ended and time.monotonic() - started < check.within:
@@ -114,13 +122,13 @@ def _judge(check: Check, target: Target) -> Verdict:
             unmet: str | None = str(error)
         else:
             unmet = None
-        return Verdict(target.sandbox.platform, check.id, unmet, time.monotonic() - started)
+        return Verdict(where, check.id, unmet, time.monotonic() - started)
 
 
 def _stopped(service: Service, platform: Platform) -> Verdict:
     took = service.stop(STOP_GRACE_S)
     unmet = f"it had to be killed {STOP_GRACE_S} s after SIGTERM" if took is None else None
-    return Verdict(platform, "stops-on-sigterm", unmet, STOP_GRACE_S if took is None else took)
+    return Verdict(platform.oci, "stops-on-sigterm", unmet, STOP_GRACE_S if took is None else took)
 
 
 def _variables(sandbox: Sandbox, port: int) -> Variables:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
 
 from images.errors import RecipeError
 
@@ -81,17 +81,48 @@ class ProcessCheck(_Check):
     process: str
 
 
+class ServiceCheck(_Check):
+    """supervisord says that a service is running."""
+
+    service: str
+
+
+class AddrCheck(_Check):
+    """A TCP port, ``HOST:PORT``, takes connections."""
+
+    addr: Annotated[str, Field(pattern=r"^.+:[^:]+$")]
+    reachable: bool = True
+
+
+class PackageCheck(_Check):
+    """A package is installed: a Python or conda one of the environment, or one of Debian's."""
+
+    package: str
+    version: str | None = None
+    """Which versions will do, ``>=4.4,<5`` (Python's version specifiers), for those of the environment."""
+
+
 class McpCheck(_Check):
     """An MCP server answers."""
 
     mcp: str
-    do: Literal["ping", "list-tools", "call"]
+    do: Literal["ping", "list-tools", "list-resources", "call", "read"]
     tool: str | None = None
     arguments: dict[str, Any] = Field(default_factory=dict)
+    uri: str | None = None
+    """What ``read`` reads."""
     count: int | None = None
-    """How many tools there are."""
+    """How many tools or resources there are."""
     result: Contains | None = None
-    """A text in the call's result, written as JSON."""
+    """A text in the result, written as JSON; of lists, in the names or addresses."""
+
+    @model_validator(mode="after")
+    def _has_its_object(self) -> McpCheck:
+        if self.do == "call" and not self.tool:
+            raise ValueError("call needs a tool")
+        if self.do == "read" and not self.uri:
+            raise ValueError("read needs a uri")
+        return self
 
 
 VERBS: Mapping[str, type[_Check]] = {
@@ -100,6 +131,9 @@ VERBS: Mapping[str, type[_Check]] = {
     "http": HttpCheck,
     "user": UserCheck,
     "process": ProcessCheck,
+    "service": ServiceCheck,
+    "addr": AddrCheck,
+    "package": PackageCheck,
     "mcp": McpCheck,
 }
 
@@ -115,6 +149,9 @@ Check = Annotated[
     | Annotated[HttpCheck, Tag("http")]
     | Annotated[UserCheck, Tag("user")]
     | Annotated[ProcessCheck, Tag("process")]
+    | Annotated[ServiceCheck, Tag("service")]
+    | Annotated[AddrCheck, Tag("addr")]
+    | Annotated[PackageCheck, Tag("package")]
     | Annotated[McpCheck, Tag("mcp")],
     Discriminator(
         _verb,

@@ -19,12 +19,11 @@ from env.fetch import fetch
 from env.platforms import parse_platform, parse_platforms
 from env.probe import choose
 from env.store import Store
-from images import plan
+from images import plan, selftests
 from images.assemble import Result, assemble
 from images.build import Build
-from images.errors import ChecksFailedError
 from images.exportcmd import add_export
-from images.inspecting import DIST, add_commands, layout_of
+from images.inspecting import DIST, add_commands
 from images.layers import Layer
 from images.pushcmd import add_push
 from images.recipe import load_recipe, read_recipe, recipe_names
@@ -77,31 +76,6 @@ def _show_plan(build: Build, store: Store, *, as_json: bool) -> None:
     out = Console(highlight=False, soft_wrap=True)
     for line in plan.described(build, store):
         out.print(line, markup=False)
-
-
-def _run_check(options: argparse.Namespace, console: Console) -> None:
-    # Here, because building needs no MCP client.
-    from images.check import Verdict, check_layout  # noqa: PLC0415
-
-    layout = layout_of(options.image)
-    platforms = parse_platforms(options.platform) if options.platform else None
-
-    def report(verdict: Verdict) -> None:
-        outcome = "ok" if verdict.unmet is None else "FAILED"
-        line = f"{verdict.platform}  {outcome:6}  {verdict.seconds:6.1f} s  {verdict.id}"
-        console.print(line if verdict.unmet is None else f"{line}: {verdict.unmet}", markup=False)
-
-    logs = DIST / "checks" / layout.name
-    store = Store(options.store)
-    with store.in_use():
-        verdicts = check_layout(layout, platforms, store, logs, console, report)
-    failed = sum(verdict.unmet is not None for verdict in verdicts)
-    if options.json:
-        fields = [{**vars(verdict), "platform": verdict.platform.oci} for verdict in verdicts]
-        print(json.dumps(fields, indent=2))  # noqa: T201 - the result, for a program to read
-    if failed:
-        raise ChecksFailedError(failed, len(verdicts), logs)
-    console.print(f"{len(verdicts)} checks passed")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -221,18 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.set_defaults(run=_run_build)
 
-    check = commands.add_parser(
-        "check",
-        parents=[common],
-        help="run an image on each platform and see that it does what it promises",
-        description="Run an image, the other platform's under qemu, and try every check that it carries in its "
-        "org.overthinkos.tests label. Needs bubblewrap and user namespaces; no root.",
-        epilog="Example: python -m images check dist/images/jupyter --platform linux/amd64",
-    )
-    check.add_argument(
-        "image", nargs="?", default="jupyter", help=f"folder of an OCI layout, or recipe: {names} (default: jupyter)"
-    )
-    check.set_defaults(run=_run_check)
+    selftests.add_commands(commands, common, names)
     add_export(commands)
     add_push(commands)
     add_commands(commands)

@@ -249,3 +249,30 @@ class DifferentError(ImageError):
 
     def __init__(self, count: int) -> None:
         super().__init__(f"the layouts differ in {count} places")
+
+
+class UnreadableInputError(ImageError):
+    """A file given on the command line that can't be read as what it should be."""
+
+    exit_code = 55
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} {reason}")
+
+
+class NoChecksError(ImageError):
+    """An image that carries no checks for a running server."""
+
+    exit_code = 56
+
+    def __init__(self, origin: object) -> None:
+        super().__init__(f"{origin} carries no checks of scope deploy in its org.overthinkos.tests label")
+
+
+class McpRefusedError(ImageError):
+    """An MCP server that does not answer, or answers with an error."""
+
+    exit_code = 57
+
+    def __init__(self, url: object, reason: str) -> None:
+        super().__init__(f"{url}: {reason}")

@@ -10,19 +10,23 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
+from xmlrpc.client import Fault, ServerProxy, Transport
 
 from env.errors import ToolMissingError
 from env.platforms import Platform
 from images.errors import EmulationError, SandboxError
 
+SUPERVISOR_SOCKET = "/tmp/supervisor.sock"  # noqa: S108 - inside
 BINFMT = "/proc/sys/fs/binfmt_misc"
 _ELF_HEAD = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00"
 _ELF_MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
@@ -175,6 +179,24 @@ class Sandbox:
             service.stop(0)
 
 
+class _Local(Transport):
+    """XML-RPC over a Unix socket."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+
+    def make_connection(self, host: Any) -> HTTPConnection:
+        connection = HTTPConnection(str(host))
+        connection.sock = socket.socket(socket.AF_UNIX)
+        try:
+            connection.sock.connect(self._address)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
 @dataclass
 class Service:
     """A running image."""
@@ -196,6 +218,20 @@ class Service:
         # A child of bubblewrap's is called bwrap until it becomes the entrypoint.
         found = (_process(pid) for pid in _descendants(sandbox) if _name(pid) != "bwrap")
         return [one for one in found if one is not None]
+
+    def state_of(self, name: str) -> str:
+        """Give what supervisord says of a service: ``RUNNING``, ``BACKOFF`` …, or why it says nothing."""
+        inside = self.processes()
+        # The socket is the image's own, seen through the first process's root.
+        address = f"/proc/{inside[0].pid}/root{SUPERVISOR_SOCKET}" if inside else ""
+        try:
+            with ServerProxy("http://supervisor", transport=_Local(address)) as supervisor:
+                found: Any = supervisor.supervisor.getProcessInfo(name)
+        except OSError as error:
+            return f"unknown: supervisord can't be asked: {error}"
+        except Fault as error:
+            return f"unknown: {error.faultString}"
+        return str(found["statename"])
 
     def stop(self, grace_s: float) -> float | None:
         """Send SIGTERM to its first process, and SIGKILL after `grace_s` seconds.

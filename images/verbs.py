@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import socket
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 import httpx
-from fastmcp import Client
-from fastmcp.client.transports import StreamableHttpTransport
 from fastmcp.exceptions import ToolError
+from packaging.specifiers import SpecifierSet
 
-from images.checks import Check, CommandCheck, FileCheck, HttpCheck, McpCheck, ProcessCheck, UserCheck, Variables
+from images.checks import (
+    AddrCheck,
+    Check,
+    CommandCheck,
+    FileCheck,
+    HttpCheck,
+    McpCheck,
+    PackageCheck,
+    ProcessCheck,
+    ServiceCheck,
+    UserCheck,
+    Variables,
+)
+from images.installed import installed
+from images.mcp import REPLY_TIMEOUT_S, ask
 from images.sandbox import Sandbox, Service
 
 COMMAND_TIMEOUT_S = 120
-REPLY_TIMEOUT_S = 180
+CONNECT_TIMEOUT_S = 10
+NEEDS_NO_CONTAINER = (HttpCheck, AddrCheck, McpCheck)
 
 
 class UnmetError(Exception):
     """What was found instead of what a check promises."""
 
 
+class OutOfReachError(Exception):
+    """A check that can't be tried here: it looks inside a container that runs elsewhere."""
+
+
 @dataclass(frozen=True)
 class Target:
     """An image under test."""
 
-    sandbox: Sandbox
+    sandbox: Sandbox | None
+    """None where only the address of a running server is known."""
     variables: Variables
-    token: str
+    token: str | None
     """What authenticates MCP clients."""
     service: Service | None = None
     """The running image, for checks of scope ``deploy``."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The variables that the running image was started with, for commands beside it."""
+
+    def require_sandbox(self) -> Sandbox:
+        """Give the unpacked image; raises `OutOfReachError`."""
+        if self.sandbox is None:
+            raise OutOfReachError
+        return self.sandbox
 
 
 def try_check(check: Check, target: Target) -> None:
@@ -43,8 +70,11 @@ def try_check(check: Check, target: Target) -> None:
 
     Raises:
         UnmetError: it does not hold.
+        OutOfReachError: it can't be tried, since it looks inside a container that runs elsewhere.
 
     """
+    if target.sandbox is None and not isinstance(check, NEEDS_NO_CONTAINER):
+        raise OutOfReachError
     try:
         filled = type(check).model_validate(target.variables.fill(check.model_dump(by_alias=True)))
     except KeyError as error:
@@ -55,7 +85,7 @@ def try_check(check: Check, target: Target) -> None:
 
 
 def _try_file(check: FileCheck, target: Target) -> None:
-    path = target.sandbox.on_host(check.file)
+    path = target.require_sandbox().on_host(check.file)
     kind = "link" if path.is_symlink() else "directory" if path.is_dir() else "file" if path.is_file() else "nothing"
     if kind != check.type:
         raise UnmetError(f"{check.file} is {kind}, not {check.type}")
@@ -65,7 +95,7 @@ def _try_file(check: FileCheck, target: Target) -> None:
 
 def _try_command(check: CommandCheck, target: Target) -> None:
     try:
-        done = target.sandbox.run(check.command, COMMAND_TIMEOUT_S)
+        done = target.require_sandbox().run(check.command, COMMAND_TIMEOUT_S, target.env)
     except subprocess.TimeoutExpired:
         raise UnmetError(f"it did not end within {COMMAND_TIMEOUT_S} s") from None
     if done.returncode != check.exit_code:
@@ -90,7 +120,7 @@ def _try_http(check: HttpCheck, _target: Target) -> None:
 
 def _try_user(check: UserCheck, target: Target) -> None:
     if target.service is None:
-        done = target.sandbox.run(["id"], COMMAND_TIMEOUT_S)
+        done = target.require_sandbox().run(["id"], COMMAND_TIMEOUT_S)
         if not done.stdout.startswith(f"uid={check.uid}({check.user}) "):
             raise UnmetError(f"it runs as {done.stdout.strip() or done.stderr.strip()}")
         return
@@ -106,36 +136,49 @@ def _try_process(check: ProcessCheck, target: Target) -> None:
         raise UnmetError(f"no process is called {check.process}")
 
 
+def _try_service(check: ServiceCheck, target: Target) -> None:
+    state = target.service.state_of(check.service) if target.service is not None else "nowhere: the image is at rest"
+    if state != "RUNNING":
+        raise UnmetError(f"the service {check.service} is {state}")
+
+
+def _try_addr(check: AddrCheck, _target: Target) -> None:
+    host, _, port = check.addr.rpartition(":")
+    if not port.isascii() or not port.isdecimal():
+        raise UnmetError(f"{check.addr} has no number for a port")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        if check.reachable:
+            raise UnmetError(f"{check.addr} takes no connection: {error}") from None
+    else:
+        if not check.reachable:
+            raise UnmetError(f"{check.addr} takes connections")
+
+
+def _try_package(check: PackageCheck, target: Target) -> None:
+    found = installed(target.require_sandbox().root, check.package)
+    if found is None:
+        raise UnmetError(f"no package is called {check.package}")
+    if check.version is not None and not SpecifierSet(check.version).contains(found, prereleases=True):
+        raise UnmetError(f"{check.package} is {found}, not {check.version}")
+
+
 def _try_mcp(check: McpCheck, target: Target) -> None:
+    name = check.uri if check.do == "read" else check.tool
     try:
-        asyncio.run(_ask(check, target.token))
-    except UnmetError:
-        raise
-    except Exception as error:  # noqa: BLE001 - boundary: whatever the client or the transport says is what was found
-        raise UnmetError(f"{check.mcp}: {type(error).__name__}: {str(error)[:300]}") from None
-
-
-async def _ask(check: McpCheck, token: str) -> None:
-    transport = StreamableHttpTransport(check.mcp, headers={"Authorization": f"Bearer {token}"})
-    async with Client(transport, timeout=REPLY_TIMEOUT_S) as client:
-        if check.do == "ping":
-            await client.ping()
-        elif check.do == "list-tools":
-            tools = await client.list_tools()
-            if check.count is not None and len(tools) != check.count:
-                raise UnmetError(f"it lists {len(tools)} tools, not {check.count}")
-        else:
-            await _call(client, check)
-
-
-async def _call(client: Client[Any], check: McpCheck) -> None:
-    try:
-        reply = await client.call_tool(str(check.tool), check.arguments)
+        answer = ask(check.mcp, target.token, check.do, name, check.arguments)
     except ToolError as error:
         raise UnmetError(f"{check.tool} fails: {error}") from None
-    text = json.dumps(reply.structured_content, sort_keys=True)
+    except Exception as error:  # noqa: BLE001 - boundary: whatever the client or the transport says is what was found
+        raise UnmetError(f"{check.mcp}: {type(error).__name__}: {str(error)[:300]}") from None
+    if check.count is not None and len(answer) != check.count:
+        raise UnmetError(f"it lists {len(answer)}, not {check.count}")
+    if check.do.startswith("list"):
+        answer = [one.get("name") or one.get("uri") for one in answer]
+    text = json.dumps(answer, sort_keys=True)
     if check.result is not None and check.result.contains not in text:
-        raise UnmetError(f"{check.tool} gives {text[:200]}, without {check.result.contains!r}")
+        raise UnmetError(f"{name or check.do} gives {text[:200]}, without {check.result.contains!r}")
 
 
 _TRIALS: dict[type[Any], Callable[[Any, Target], None]] = {
@@ -144,5 +187,8 @@ _TRIALS: dict[type[Any], Callable[[Any, Target], None]] = {
     HttpCheck: _try_http,
     UserCheck: _try_user,
     ProcessCheck: _try_process,
+    ServiceCheck: _try_service,
+    AddrCheck: _try_addr,
+    PackageCheck: _try_package,
     McpCheck: _try_mcp,
 }

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
@@ -26,6 +28,7 @@ from images.sandbox import Sandbox, Service
 from tests.live.conftest import Server
 from tests.live.person import in_room
 
+from .conftest import images
 from .container import OPENSHIFT, Container, native, on, unpacked
 
 pytestmark = [
@@ -215,3 +218,159 @@ def test_a_container_made_anew_has_the_edits_that_a_killed_one_acknowledged(cont
     assert "acknowledged = 1" not in sources(container.workspace / "a.ipynb")
     with container.started():
         assert "acknowledged = 1" in sources(container.workspace / "a.ipynb")
+
+
+TEMPLATES = ("agent-playbook.ipynb", "data-tour.ipynb", "getting-started.ipynb")
+
+
+def test_the_starter_notebooks_run_clean_and_are_the_persons_from_then_on(container: Container) -> None:
+    async def run(path: str) -> None:
+        cells = json.loads((container.workspace / path).read_text())["cells"]
+        async with container.client() as client:
+            for index, cell in enumerate(cells):
+                if cell["cell_type"] == "code":
+                    await client.call_tool("execute_cell", {"path": path, "index": index})
+            await client.call_tool("close_notebook_session", {"path": path})
+
+    with container.started():
+        assert sorted(file.name for file in container.workspace.glob("*.ipynb")) == list(TEMPLATES)
+        for path in TEMPLATES:
+            asyncio.run(run(path))
+            ran = json.loads((container.workspace / path).read_text())["cells"]
+            outputs = [output for cell in ran if cell["cell_type"] == "code" for output in cell["outputs"]]
+            assert outputs
+            assert [output for output in outputs if output["output_type"] == "error"] == []
+    assert "f'An agent greets {name}.'" in sources(container.workspace / "getting-started.ipynb")
+    assert "image/png" in (container.workspace / "data-tour.ipynb").read_text()
+    (container.workspace / "data-tour.ipynb").unlink()
+    (container.workspace / "getting-started.ipynb").write_text("{}")
+    with container.started():
+        assert not (container.workspace / "data-tour.ipynb").exists()
+        assert (container.workspace / "getting-started.ipynb").read_text() == "{}"
+
+
+def test_a_workspace_that_holds_something_is_left_as_it_is(container: Container) -> None:
+    (container.workspace / "mine.txt").write_text("mine")
+    with container.started():
+        assert [file.name for file in container.workspace.glob("[!.]*")] == ["mine.txt"]
+
+
+def test_a_running_server_is_checked_with_no_source_and_asked_from_the_command_line(
+    container: Container, tmp_path: Path
+) -> None:
+    inspected = tmp_path / "inspect.json"
+    inspected.write_text(json.dumps([{"Config": container.sandbox.config}]))
+    with container.started():
+        token = container.workspace / ".jupyter" / "token"
+        live = images("check", inspected, "--live", container.url, "--token-file", token, "--format", "junit")
+        assert live.returncode == 0, live.stderr
+        suite = ET.fromstring(live.stdout)[0]  # noqa: S314 - our own
+        assert (suite.get("name"), suite.get("failures")) == (container.url, "0")
+        tried = {case.get("name") for case in suite if case.find("skipped") is None}
+        assert {"jupyter-api", "jupyter-listens", "mcp-ping", "mcp-lists-the-notebook", "mcp-runs-the-cell"} <= tried
+        skipped = {case.get("name") for case in suite if case.find("skipped") is not None}
+        assert {"jupyter-runs", "health-command", "supervisord-runs"} <= skipped
+
+        url = f"{container.url}/mcp"
+        assert json.loads(images("mcp", "ping", url, "--token-file", token).stdout) == "pong"
+        tools = json.loads(images("mcp", "list-tools", url, "--token-file", token).stdout)
+        assert len(tools) == 13
+        listed = images("mcp", "call", url, "list_notebooks", "--token-file", token)
+        assert "getting-started.ipynb" in listed.stdout
+        assert images("mcp", "list-resources", url, "--token-file", token).returncode == 0
+        closed = images("mcp", "ping", url)
+        assert closed.returncode == 57
+        assert closed.stderr.count("\n") == 1
+    gone = images("check", inspected, "--live", container.url, "--format", "tap")
+    assert gone.returncode == 51
+    assert "not ok" in gone.stdout
+
+
+START = 'fail() { echo "$*"; exit 78; }; for s in /etc/start.d/1*.sh; do . "$s"; done; exec bash -lc "$0"'
+
+
+def test_an_arbitrary_user_has_a_name_and_direnv_in_a_terminal(container: Container) -> None:
+    done = container.sandbox.run(["sh", "-ec", START, "id -un && type _direnv_hook && ssh -G nowhere"], 60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("user\n")
+
+
+@pytest.fixture
+def agents(workspace: Path) -> Iterator[Path]:
+    """The host's ssh-agent, which holds a key that is nowhere else."""
+    folder = workspace.with_name("agents")
+    sockets = folder / "sockets"
+    for made in (folder, sockets):
+        made.mkdir()
+        os.chown(made, *OPENSHIFT)
+    as_user = ["setpriv", "--reuid", str(OPENSHIFT[0]), "--regid", "0", "--clear-groups"]
+    settings = {"PATH": os.environ["PATH"], "HOME": str(folder), "SSH_AUTH_SOCK": str(sockets / "ssh.sock")}
+    agent = subprocess.Popen([*as_user, "ssh-agent", "-D", "-a", str(sockets / "ssh.sock")], stdout=subprocess.DEVNULL)
+
+    def run(*words: str) -> None:
+        subprocess.run([*as_user, *words], env=settings, check=True, capture_output=True)
+
+    try:
+        # As root: ssh-keygen wants its user in /etc/passwd.
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
+        os.chown(folder / "key", *OPENSHIFT)
+        while not (sockets / "ssh.sock").exists():
+            time.sleep(0.05)
+        run("ssh-add", str(folder / "key"))
+        (folder / "key").unlink()
+        yield folder
+    finally:
+        agent.terminate()
+        agent.wait()
+
+
+@contextlib.contextmanager
+def sshd(folder: Path, public: Path) -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    place = folder / "sshd"
+    place.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / "host"], check=True)
+    (place / "authorized").write_text(public.read_text())
+    options = {
+        "ListenAddress": f"127.0.0.1:{port}",
+        "HostKey": place / "host",
+        "AuthorizedKeysFile": place / "authorized",
+        "PermitRootLogin": "prohibit-password",
+        "StrictModes": "no",
+        "UsePAM": "no",
+        "PidFile": "none",
+    }
+    (place / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+    Path("/run/sshd").mkdir(exist_ok=True)
+    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", place / "config"], stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.mark.skipif(not Path("/usr/sbin/sshd").exists(), reason="needs sshd: apt-get install openssh-server")
+def test_git_goes_over_the_hosts_ssh_agent_and_no_key_is_inside(container: Container, agents: Path) -> None:
+    origin = agents.parent / "origin.git"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", origin], check=True)
+    mounts = {**container.sandbox.mounts, "/run/agents": agents / "sockets"}
+    sandbox = replace(container.sandbox, mounts=mounts)
+    with sshd(agents.parent, agents / "key.pub") as port:
+        script = f"""set -e
+            export GIT_SSH_COMMAND="ssh -o StrictHostKeyChecking=accept-new"
+            cd "$WORKSPACE"
+            git clone -q ssh://root@127.0.0.1:{port}{origin} work && cd work
+            git config user.name Person && git config user.email person@example.org
+            git checkout -q -b main && git commit -q --allow-empty -m pushed
+            git push -q origin main
+            git log -1 --format=%s
+            find / -xdev -type f -name 'id_*' -path '*/.ssh/*' 2>/dev/null || true"""
+        done = sandbox.run(["sh", "-ec", START, script], 120)
+    assert done.returncode == 0, done.stderr
+    # Nothing after it: no key was found inside.
+    assert done.stdout == "pushed\n"
+    log = ["git", "-c", "safe.directory=*", "-C", str(origin), "log", "--format=%s", "main"]
+    assert subprocess.run(log, capture_output=True, text=True, check=True).stdout == "pushed\n"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from images.checks import Variables, from_label, to_label
 from images.errors import RecipeError
+from images.installed import installed
 from images.recipe import load_recipe
 
 
@@ -24,6 +27,26 @@ def test_the_label_gives_back_every_check_in_its_section() -> None:
 def test_another_label_is_refused_with_the_image_it_is_from(label: str) -> None:
     with pytest.raises(RecipeError, match=r"^image: label org.overthinkos.tests"):
         from_label(label, "image")
+
+
+@pytest.mark.parametrize("verb", ['"do":"call"', '"do":"read"'])
+def test_an_mcp_check_without_its_object_is_refused(verb: str) -> None:
+    with pytest.raises(RecipeError, match="needs a"):
+        from_label(f'{{"deploy":[{{"id":"x","scope":"deploy","mcp":"http://h/mcp",{verb}}}]}}', "image")
+
+
+def test_packages_are_found_whoever_installed_them(tmp_path: Path) -> None:
+    python = tmp_path / "opt" / "env" / "lib" / "python3.13" / "site-packages" / "Some_Thing-1.2.dist-info"
+    python.mkdir(parents=True)
+    (python / "METADATA").write_text("Metadata-Version: 2.1\nName: Some_Thing\nVersion: 1.2\n")
+    conda = tmp_path / "opt" / "env" / "conda-meta"
+    conda.mkdir()
+    (conda / "git-2.55.0-0.json").write_text('{"name": "git", "version": "2.55.0"}')
+    debian = tmp_path / "var" / "lib" / "dpkg" / "status.d"
+    debian.mkdir(parents=True)
+    (debian / "tini").write_text("Package: tini\nVersion: 0.19.0-3\nDescription: a\n b\n")
+    names = ("some-thing", "git", "tini", "none")
+    assert [installed(tmp_path, name) for name in names] == ["1.2", "2.55.0", "0.19.0-3", None]
 
 
 def test_variables_are_filled_in_everywhere() -> None:

@@ -18,7 +18,12 @@ if ! [ -w "$HOME" ]; then
     cd "$HOME"
 fi
 
-# Programs that ask for their user's name find none for an arbitrary uid.
+# Programs that ask for their user's name find none for an arbitrary uid, and ssh then refuses to run. The root
+# filesystem is read-only, so a library answers in place of /etc/passwd.
 if ! id -un >/dev/null 2>&1; then
-    export USER=jovyan LOGNAME=jovyan
+    names=/tmp/passwd-$(id -u)
+    rm -f "$names"
+    (set -C && { cat /etc/passwd && echo "user:x:$(id -u):$(id -g):Jupyter user:$HOME:/bin/bash"; } >"$names")
+    export NSS_WRAPPER_PASSWD="$names" NSS_WRAPPER_GROUP=/etc/group LD_PRELOAD=libnss_wrapper.so
+    export USER=user LOGNAME=user
 fi

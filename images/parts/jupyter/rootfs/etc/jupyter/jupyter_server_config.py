@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a configuration file, not a module of a package
 """Keep what must outlive the container in the workspace's volume: /etc/start.d/20-workspace.sh says where."""
 
 import os

@@ -1,0 +1,99 @@
+"""The files of deploy/ say what the image needs, and agree with it.
+
+The schemas of Kubernetes, Compose and Quadlet are not on the registries that the tests reach, so this checks structure:
+what refers to what, and the promises of hardening.
+"""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from images.recipe import load_recipe
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+RECIPE = load_recipe("jupyter")
+HEALTH = next(list(part.part.config.healthcheck) for part in RECIPE.parts if part.part.config.healthcheck)
+PORT = next(port for part in RECIPE.parts for port in part.part.config.ports)
+WORKSPACE = "/home/jovyan/workspace"
+
+
+@pytest.fixture(scope="module")
+def manifests() -> dict[str, dict[str, Any]]:
+    documents = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "jupyter.yaml").read_text()))
+    for one in documents:
+        assert set(one) == {"apiVersion", "kind", "metadata", "spec"}
+    return {one["kind"]: one for one in documents}
+
+
+def pod(manifests: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    template: dict[str, Any] = manifests["StatefulSet"]["spec"]["template"]
+    return template
+
+
+def test_kubernetes_objects_refer_to_each_other(manifests: dict[str, dict[str, Any]]) -> None:
+    labels = pod(manifests)["metadata"]["labels"]
+    assert manifests["StatefulSet"]["spec"]["selector"]["matchLabels"] == labels
+    assert manifests["StatefulSet"]["spec"]["serviceName"] == manifests["Service"]["metadata"]["name"]
+    assert manifests["Service"]["spec"]["selector"] == labels
+    assert manifests["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+    spec = pod(manifests)["spec"]
+    (container,) = spec["containers"]
+    assert {one["name"] for one in container["volumeMounts"]} == {one["name"] for one in spec["volumes"]}
+    claims = [one["persistentVolumeClaim"]["claimName"] for one in spec["volumes"] if "persistentVolumeClaim" in one]
+    assert claims == [manifests["PersistentVolumeClaim"]["metadata"]["name"]]
+    (port,) = container["ports"]
+    assert port["containerPort"] == PORT
+    assert manifests["Service"]["spec"]["ports"][0]["targetPort"] == port["name"]
+
+
+def test_the_pod_is_hardened_and_probed_by_the_images_own_command(manifests: dict[str, dict[str, Any]]) -> None:
+    spec = pod(manifests)["spec"]
+    (container,) = spec["containers"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {one["mountPath"] for one in container["volumeMounts"]} == {WORKSPACE, "/tmp"}  # noqa: S108 - inside
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["exec"]["command"] == HEALTH
+    assert spec["terminationGracePeriodSeconds"] > 10
+
+
+def test_compose_is_hardened_and_listens_on_this_machine_only() -> None:
+    document = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
+    service = document["services"]["jupyter"]
+    assert service["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["healthcheck"]["test"] == ["CMD", *HEALTH]
+    name, _, path = service["volumes"][0].partition(":")
+    assert name in document["volumes"]
+    assert path == WORKSPACE
+
+
+def test_quadlet_is_hardened_and_brings_its_volume() -> None:
+    unit = configparser.ConfigParser(strict=True, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(DEPLOY / "quadlet" / "jupyter.container")
+    container = unit["Container"]
+    assert container["PublishPort"] == f"127.0.0.1:{PORT}:{PORT}"
+    assert (container["ReadOnly"], container["DropCapability"], container["NoNewPrivileges"]) == ("true", "all", "true")
+    assert container["HealthCmd"] == " ".join(HEALTH)
+    volume, _, path = container["Volume"].partition(":")
+    assert (DEPLOY / "quadlet" / volume).is_file()
+    assert path == WORKSPACE
+
+
+def test_the_hub_runs_the_images_own_command_on_its_workspace() -> None:
+    singleuser = yaml.safe_load((DEPLOY / "zero-to-jupyterhub" / "values.yaml").read_text())["singleuser"]
+    assert singleuser["cmd"] is None
+    assert singleuser["storage"]["homeMountPath"] == WORKSPACE
+    assert singleuser["uid"] == RECIPE.user.uid
