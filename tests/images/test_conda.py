@@ -25,10 +25,11 @@ from env.verify import find_faults
 from images import plan
 from images.build import Build
 from images.bytecode import host
-from images.content import content_of
+from images.listing import content_of
+from images.reading import PlatformImage, read_layout
 from images.recipe import load_recipe
 from images.sandbox import Sandbox
-from images.unpack import PlatformImage, read_layout, unpack
+from images.unpack import unpack
 
 from .conda_channel import CHANNEL, served
 from .conda_checkout import Checkout, copy_checkout, write_offer
