@@ -1,7 +1,7 @@
 """What one server needs: memory and latency by open rooms, connected agents and kernels.
 
-`python -m benchmarks.sizing` prints one table. Memory is resident (RSS): of the server's process, and of a kernel. Latency
-is that of one agent reading and editing a cell while everything else is open, so that what it pays for is the others.
+`python -m benchmarks.sizing` prints one table. Memory is resident (RSS): of the server, and of a kernel. Latency is
+that of one agent reading and editing a cell while everything else is open, so that what it pays for is the others.
 """
 
 from __future__ import annotations

@@ -10,17 +10,20 @@ from typing import Literal
 
 from env.condafiles import conda_files
 from env.lock import LOCKS, Lock, Source, lock_name, read_lock
-from env.platforms import Platform, host_platform
+from env.platforms import AMD64, Platform, host_platform
 from env.spec import ROOT
 
-EnvironmentName = Literal["conda", "wheels"]
+EnvironmentName = Literal["conda", "wheels", "cuda"]
 ENVIRONMENTS: Mapping[str, Mapping[str, Source]] = MappingProxyType(
     {
         "conda": {"debian": "debian-conda", "environment": "conda", "overlay": "conda-overlay"},
         "wheels": {"debian": "debian", "environment": "wheels", "overlay": "overlay"},
+        "cuda": {"debian": "debian", "environment": "cuda", "overlay": "cuda-overlay"},
     }
 )
 
+CUDA_PLATFORMS = (AMD64,)
+"""Where PyTorch, vLLM and Unsloth all have wheels with CUDA."""
 INTERPRETER = ("libc6", "libexpat1", "libpython3.13-minimal", "libpython3.13-stdlib", "python3.13-minimal", "zlib1g")
 """The Debian packages that a locked Python needs to compile bytecode on the host, whichever platform that is for."""
 

@@ -58,4 +58,6 @@ def target_of(lock: Lock) -> str:
     """Give what ``lock`` calls the set that a lock belongs to."""
     if lock.source in DEBIAN:
         return "base"
+    if lock.source in ("cuda", "cuda-overlay"):
+        return "cuda"
     return "conda" if lock.source in ("conda", "conda-overlay") else "wheels"

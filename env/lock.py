@@ -20,7 +20,9 @@ from env.platforms import Platform, parse_platform
 
 LOCKS = Path(__file__).parent / "locks"
 VERSION = 1
-Source = Literal["debian", "debian-conda", "emulator", "wheels", "overlay", "conda", "conda-overlay"]
+Source = Literal[
+    "debian", "debian-conda", "emulator", "wheels", "overlay", "conda", "conda-overlay", "cuda", "cuda-overlay"
+]
 
 
 @dataclass(frozen=True)

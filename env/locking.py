@@ -13,6 +13,7 @@ from env.conda import Request, solve
 from env.condalock import CONDA_LOCK, conda_lock_text
 from env.condaoverlay import Resolver
 from env.debian import lock_debian
+from env.environments import CUDA_PLATFORMS
 from env.errors import LockMissingError
 from env.lock import LOCKS, Lock, Source, lock_name, read_lock, write_atomically, write_lock
 from env.manifest import DEFAULT, read_manifest
@@ -22,9 +23,9 @@ from env.requirements import CONDA_LOCK_TOOL, LAB, NOXW, TOOLS, compile_file, ne
 from env.spec import DEBIAN, ROOT
 from env.store import Store
 from env.uv import Preferences
-from env.wheels import lock_wheels
+from env.wheels import lock_cuda, lock_wheels
 
-TARGETS = ("base", "wheels", "tools", "conda")
+TARGETS = ("base", "wheels", "tools", "conda", "cuda")
 
 
 @dataclass
@@ -56,6 +57,7 @@ def make_locks(targets: Sequence[str], preferences: Preferences, console: Consol
         "wheels": lambda made, work: _wheels(made, work, preferences, console),
         "tools": lambda made, work: _tools(made, work, preferences, console),
         "conda": lambda made, work: _conda(made, work, preferences, console, records),
+        "cuda": lambda made, work: _cuda(made, work, console),
     }
     made = _Made()
     with tempfile.TemporaryDirectory(prefix="lock-") as folder:
@@ -129,6 +131,15 @@ def _conda(made: _Made, work: Path, preferences: Preferences, console: Console, 
         packages = lock.packages[DEFAULT][platform.conda]
         made.add_lock(resolver.lock(platform, packages, _old("conda-overlay", platform)))
     made.files += [(solved, place), (text, ROOT / CONDA_LOCK)]
+
+
+def _cuda(made: _Made, work: Path, console: Console) -> None:
+    folder = work / "cuda"
+    folder.mkdir()
+    for platform in CUDA_PLATFORMS:
+        console.print(f"resolving wheels with CUDA for {platform}")
+        for lock in lock_cuda(platform, folder):
+            made.add_lock(lock)
 
 
 def _builds(packages: Iterable[CondaPackage]) -> dict[str, str]:

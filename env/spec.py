@@ -20,9 +20,11 @@ GROUPS: dict[Source, tuple[str, ...]] = {
     "wheels": ("jupyter", "services"),
     "overlay": ("overlay",),
     "conda-overlay": ("jupyter", "services", "overlay"),
+    "cuda": ("jupyter", "services", "ml"),
+    "cuda-overlay": ("jupyter", "services", "ml", "overlay"),
 }
 """Dependency groups of pyproject.toml, by the lock they go into; of the last one what conda has is taken out."""
-OVERLAYS: tuple[Source, ...] = ("overlay", "conda-overlay")
+OVERLAYS: tuple[Source, ...] = ("overlay", "conda-overlay", "cuda-overlay")
 """The sources that are added over an environment; they also have what our own distribution requires."""
 
 

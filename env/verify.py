@@ -19,7 +19,7 @@ from env.checklocks import (
     check_universal,
 )
 from env.condalock import CONDA_LOCK
-from env.environments import ENVIRONMENTS
+from env.environments import CUDA_PLATFORMS, ENVIRONMENTS
 from env.errors import EnvError, VerifyError
 from env.fault import Fault
 from env.joint import joint_solve
@@ -85,6 +85,8 @@ def find_faults(root: Path = ROOT) -> Iterator[Fault]:
                 yield Fault(path.name, "every package", str(platform), str(error))
                 continue
             yield from check_lock(locks[source, platform], path, root)
+    for platform in CUDA_PLATFORMS:
+        yield from _check_cuda(platform, root)
     for file in FILES:
         yield from check_requirements_file(file, root)
     yield from check_same_files(locks.values())
@@ -113,6 +115,21 @@ def _check_wheels(locks: dict[tuple[Source, Platform], Lock], platform: Platform
         yield from check_requirements(overlay, below, source_requirements("overlay", root))
 
 
+def _check_cuda(platform: Platform, root: Path) -> Iterator[Fault]:
+    paths = [root / "env" / "locks" / lock_name(source, platform) for source in ("cuda", "cuda-overlay")]
+    try:
+        wheels, overlay = map(read_lock, paths)
+    except EnvError as error:
+        yield Fault(paths[0].name, "every package", str(platform), str(error))
+        return
+    yield from check_lock(wheels, paths[0], root)
+    yield from check_lock(overlay, paths[1], root)
+    below = {file.name: file.version for file in wheels.files}
+    yield from check_requirements(wheels, {}, source_requirements("cuda", root))
+    yield from check_overlay(overlay, below)
+    yield from check_requirements(overlay, below, source_requirements("cuda-overlay", root))
+
+
 def _check_over_conda(
     locks: dict[tuple[Source, Platform], Lock], pixi: PixiLock, platform: Platform, root: Path
 ) -> Iterator[Fault]:
@@ -128,7 +145,7 @@ def _summary(root: Path, platform: Platform) -> str:
         source: len(read_lock(root / "env" / "locks" / lock_name(source, platform)).files)
         for sources in ENVIRONMENTS.values()
         for source in sources.values()
-        if source != "conda"
+        if source != "conda" and (root / "env" / "locks" / lock_name(source, platform)).is_file()
     }
     texts = [f"conda {conda}", *(f"{source} {count}" for source, count in sorted(counts.items()))]
     return f"{platform}: all locks hold ({', '.join(texts)} packages)"

@@ -109,6 +109,23 @@ def lock_wheels(platform: Platform, constraints: Path, work: Path, root: Path = 
     )
 
 
+def lock_cuda(platform: Platform, work: Path, root: Path = ROOT) -> tuple[Lock, Lock]:
+    """Make the cuda lock and its overlay lock; `work` is an empty folder.
+
+    All is resolved at once, so that the overlay fits, and then again without the overlay's own requirements.
+    """
+    none = work / "none.txt"
+    none.touch()
+    everything = resolve(source_requirements("cuda-overlay", root), platform, none, work)
+    pins = work / "cuda-pins.txt"
+    pins.write_text("".join(f"{file.name}=={file.version}\n" for file in everything), encoding="utf-8")
+    below = resolve(source_requirements("cuda", root), platform, pins, work)
+    return (
+        Lock("cuda", platform, spec_digest("cuda", root), below),
+        Lock("cuda-overlay", platform, spec_digest("cuda-overlay", root), additions(everything, below, platform)),
+    )
+
+
 def additions(over: Sequence[LockedFile], below: Sequence[LockedFile], platform: Platform) -> tuple[LockedFile, ...]:
     """Give the files of `over` whose packages `below` has not.
 

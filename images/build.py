@@ -36,7 +36,8 @@ class Build:
         offered = [parse_platform(name) for name in image.platforms]
         for platform in self.platforms:
             if platform not in offered:
-                raise PlatformNotOfferedError(platform, image.name, image.platforms)
+                why = image.not_for.get(platform.oci, "")
+                raise PlatformNotOfferedError(platform, image.name, image.platforms, why)
         if self.environment == "conda" and self.root != ROOT and "overlay" in self.recipe.installs:
             raise RecipeError(
                 self.recipe.path,
@@ -89,6 +90,6 @@ class Build:
 
     def _interpreter_lock(self) -> Lock:
         lock = read_lock(LOCKS / lock_name("debian", host()))
-        if host() in self.platforms and self.environment == "wheels":
+        if host() in self.platforms and self.environment in ("wheels", "cuda"):
             return lock
         return Lock(lock.source, lock.platform, lock.spec, tuple(f for f in lock.files if f.name in INTERPRETER))

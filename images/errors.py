@@ -46,8 +46,9 @@ class PlatformNotOfferedError(ImageError):
 
     exit_code = 43
 
-    def __init__(self, platform: object, image: str, offered: Sequence[str]) -> None:
-        super().__init__(f"image {image!r} is not made for {platform}: use --platform {','.join(offered)}")
+    def __init__(self, platform: object, image: str, offered: Sequence[str], why: str = "") -> None:
+        reason = f": {why}" if why else ""
+        super().__init__(f"image {image!r} is not made for {platform}{reason}: use --platform {','.join(offered)}")
 
 
 class PackageContentError(ImageError):

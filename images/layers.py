@@ -176,6 +176,6 @@ def _grouped(name: str, lock: Lock, own_size: int) -> Iterator[LayerPlan]:
     kind: LayerKind = "conda" if lock.source == "conda" else "wheels"
     beside = lock.files if kind == "conda" else ()
     small = tuple(file for file in lock.files if file.size < own_size)
-    yield LayerPlan(name, kind, lock.platform, small, environment=lock.source == "wheels", beside=beside)
+    yield LayerPlan(name, kind, lock.platform, small, environment=lock.source in ("wheels", "cuda"), beside=beside)
     for file in sorted((file for file in lock.files if file.size >= own_size), key=lambda file: file.name):
         yield LayerPlan(file.name, kind, lock.platform, (file,), beside=beside)

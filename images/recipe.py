@@ -120,13 +120,15 @@ class Image(Table):
     title: str
     description: str
     platforms: Annotated[tuple[str, ...], Field(min_length=1)]
-    environments: Annotated[tuple[Literal["conda", "wheels"], ...], Field(min_length=1)]
+    environments: Annotated[tuple[Literal["conda", "wheels", "cuda"], ...], Field(min_length=1)]
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
     created: datetime
     """The time that files and the image carry, unless SOURCE_DATE_EPOCH says otherwise."""
     own_layer_size: Annotated[int, Field(gt=0)] = 8 << 20
     """Bytes from which a package gets a layer of its own, so that a small change elsewhere leaves it alone."""
     check: tuple[Check, ...] = ()
+    not_for: dict[str, str] = Field(default_factory=dict)
+    """Why the image is not made for a platform, by its name."""
 
     @field_validator("created")
     @classmethod

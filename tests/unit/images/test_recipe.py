@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from images.errors import RecipeError, UnknownImageError
+from env.platforms import AMD64, ARM64
+from images.build import Build
+from images.errors import PlatformNotOfferedError, RecipeError, UnknownImageError
 from images.recipe import HERE, Service, load_recipe, read_recipe, recipe_names
 from images.rootfs import matches, program
 from images.schema import MODELS, schema_of
@@ -103,3 +105,10 @@ def test_a_service_is_a_supervisord_program_that_is_restarted() -> None:
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_published_schema_is_that_of_the_program(name: str) -> None:
     assert (HERE.parent / "docs" / "reference" / "schemas" / f"{name}.schema.json").read_text() == schema_of(name)
+
+
+def test_the_cuda_image_is_for_amd64_and_says_why_not_for_arm64() -> None:
+    recipe = load_recipe("jupyter-ml")
+    assert Build(recipe, (AMD64,), "cuda").needed()
+    with pytest.raises(PlatformNotOfferedError, match=r"vLLM and PyTorch with CUDA are locked for amd64 only: use"):
+        Build(recipe, (ARM64,), "cuda")
