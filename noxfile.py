@@ -93,6 +93,13 @@ def test_image(session: nox.Session) -> None:
     session.run("python", "-m", "images", "check", *session.posargs)
 
 
+@nox.session(name="images", default=False)
+def images(session: nox.Session) -> None:
+    """Any other command on images: -- verify|size|diff|golden|export|push|discover|mcp... (-- --help lists them)."""
+    install_locked(session, "lab.txt", "tools.txt")
+    session.run("python", "-m", "images", *session.posargs)
+
+
 @nox.session(name="tests")
 def tests(session: nox.Session) -> None:
     """Run the tests against the installed wheel: -- [pytest arguments]."""
@@ -124,7 +131,7 @@ def lint(session: nox.Session) -> None:
     install_project(session, "lab.txt", "tools.txt")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
-    session.run("mypy", "env", "images", "jupyter_mcp")
+    session.run("mypy", "env", "images", "jupyter_mcp", "benchmarks")
 
 
 @nox.session(name="picture", default=False)
