@@ -93,6 +93,8 @@ async def _death(subject: Subject, results: Results, limit: float) -> None:
         call = subject.execute(cell, limit * 2)
         running = asyncio.create_task(agent.call(call.tool, call.arguments))
         await asyncio.sleep(KILL_AFTER)
+        if running.done():
+            raise CallError(f"{subject.name}: the long run ended before its kernel was killed.")
         for pid in set(subject.server.kernels()) - before:
             os.kill(pid, signal.SIGKILL)
         killed = time.perf_counter()

@@ -16,9 +16,10 @@ from env.store import Store
 from images.checks import LABEL, SECTIONS, Check, Variables, from_label
 from images.emulator import emulator
 from images.errors import NotOfferedError
+from images.reading import PlatformImage, read_layout
 from images.sandbox import Sandbox, Service
 from images.scratch import scratch_folder
-from images.unpack import PlatformImage, read_layout, unpack
+from images.unpack import unpack
 from images.verbs import OutOfReachError, Target, UnmetError, try_check
 
 TOKEN_FILE = "/run/secrets/jupyter-token"  # noqa: S105 - where it is mounted, not what it is

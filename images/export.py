@@ -23,10 +23,11 @@ from typing import IO, Any, Literal
 
 import zstandard
 
-from images.contents import Contents, Part
+from images.carried import Contents, Part
 from images.errors import LayoutError, NoSpaceError, OnePlatformError
 from images.layout import canonical
-from images.unpack import CHUNK, Hashed, Reader, blob_path, decompressed, read_layout
+from images.reading import blob_path, read_layout
+from images.unpack import CHUNK, Hashed, Reader, decompressed
 
 Format = Literal["oci-archive", "docker-archive"]
 FORMATS: tuple[Format, ...] = ("oci-archive", "docker-archive")

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from env.platforms import parse_platforms
-from images.contents import read_contents
+from images.carried import read_contents
 from images.export import FORMATS, export, replaced
 from images.inspecting import layout_of
 from images.recipe import recipe_names

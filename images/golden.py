@@ -13,7 +13,7 @@ from pathlib import Path
 from env.lock import write_atomically
 from env.platforms import Platform
 from images.ociconfig import CREATED_BY, ENVIRONMENT_LABEL
-from images.unpack import PlatformImage
+from images.reading import PlatformImage
 
 PROJECT = "jupyter-mcp"
 """The layer of the project's own wheel."""

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.filesize import decimal
 
 from env.platforms import Platform, parse_platforms
-from images.content import content_of, differences, sizes
 from images.errors import DifferentError, LayoutError, NotGoldenError, NotOfferedError
 from images.golden import diff_ids, golden_path, read_golden, unexpected, write_golden
+from images.listing import content_of, differences, sizes
+from images.reading import PlatformImage, read_layout
 from images.recipe import HERE, load_recipe, recipe_names
 from images.schema import MODELS, schema_of
-from images.unpack import PlatformImage, read_layout
 from images.verify import verify
 
 DIST = Path("dist") / "images"

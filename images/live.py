@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from images.check import Report, Verdict, judge
 from images.checks import LABEL, SECTIONS, Check, Variables, from_label
 from images.errors import NoChecksError, UnreadableInputError
-from images.unpack import read_layout
+from images.reading import read_layout
 from images.verbs import Target
 
 

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 
 from env.store import Store
 from images.cache import Cache, key_of
-from images.contents import Contents, Part, Referrer, described
+from images.carried import Contents, Part, Referrer, described
 from images.dockerauth import Credentials
 from images.errors import RegistryRefusedError
 from images.layout import INDEX_TYPE, Document, canonical

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from env.platforms import parse_platforms
 from env.store import Store
-from images.contents import read_contents
+from images.carried import read_contents
 from images.dockerauth import find_credentials
 from images.inspecting import layout_of
 from images.push import listed, push

@@ -1,4 +1,4 @@
-"""Read an OCI image layout, and unpack one platform's layers into a root filesystem.
+"""Unpack one platform's layers of an OCI image layout into a root filesystem.
 
 Nothing is believed before its digest is checked, and no path is followed out of the root: the layout may come from
 anywhere.
@@ -8,115 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 import zstandard
 
-from env.errors import UnknownPlatformError
-from env.platforms import Platform, parse_platform
 from images.errors import LayoutError
-from images.layout import INDEX_TYPE
+from images.reading import PlatformImage, blob_path
 from images.tarball import MEDIA_TYPES
 
 CHUNK = 1 << 20
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
-
-
-@dataclass(frozen=True)
-class PlatformImage:
-    """One platform's image of a layout."""
-
-    layout: Path
-    platform: Platform
-    digest: str
-    """Of its manifest, ``sha256:…``."""
-    config: dict[str, Any]
-    """The image configuration (OCI image-spec, config.md)."""
-    layers: tuple[dict[str, Any], ...]
-    """Descriptors of the layers, the lowest first."""
-
-    @property
-    def diff_ids(self) -> tuple[str, ...]:
-        """The digests of the uncompressed layers, ``sha256:…``, the lowest first."""
-        return tuple(self.config["rootfs"]["diff_ids"])
-
-
-def read_layout(folder: Path) -> dict[Platform, PlatformImage]:
-    """Give the images of a layout by platform; platforms that we have no name for are left out.
-
-    Raises:
-        LayoutError: it is not a layout, or a document in it is missing or has another digest.
-
-    """
-    if not (folder / "oci-layout").is_file():
-        raise LayoutError(folder, "is not an OCI image layout")
-    images = {}
-    for descriptor in _manifests(folder, _json(folder, (folder / "index.json").read_bytes())):
-        manifest = read_document(folder, descriptor)
-        config = read_document(folder, manifest["config"])
-        try:
-            platform = parse_platform(f"{config['os']}/{config['architecture']}")
-        except UnknownPlatformError:
-            continue
-        image = PlatformImage(folder, platform, descriptor["digest"], config, tuple(manifest["layers"]))
-        if len(image.layers) != len(image.diff_ids):
-            raise LayoutError(
-                folder, f"has {len(image.layers)} layers and {len(image.diff_ids)} diff_ids for {platform}"
-            )
-        images[platform] = image
-    return images
-
-
-def _manifests(folder: Path, index: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    # An index may hold others: layouts name the image in index.json, and that one names the platforms.
-    for descriptor in index.get("manifests", []):
-        if descriptor["mediaType"] == INDEX_TYPE:
-            yield from _manifests(folder, read_document(folder, descriptor))
-        elif "artifactType" not in descriptor:
-            yield descriptor
-
-
-def blob_path(folder: Path, digest: str) -> Path:
-    """Give where a layout keeps the blob of a digest, ``sha256:…``."""
-    algorithm, _, value = digest.partition(":")
-    if algorithm != "sha256" or len(value) != 64 or set(value) - set("0123456789abcdef"):  # noqa: PLR2004 - hex digits
-        raise LayoutError(folder, f"names a digest that is no sha256: {digest!r}")
-    return folder / "blobs" / algorithm / value
-
-
-def read_document(folder: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
-    """Read the JSON blob that a descriptor means.
-
-    Raises:
-        LayoutError: it is missing, has another digest, or is not a JSON object.
-
-    """
-    digest = descriptor["digest"]
-    try:
-        content = blob_path(folder, digest).read_bytes()
-    except FileNotFoundError:
-        raise LayoutError(folder, f"lacks the blob {digest}") from None
-    if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-        raise LayoutError(folder, f"is damaged: the blob {digest} has other content")
-    return _json(folder, content)
-
-
-def _json(folder: Path, content: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        raise LayoutError(folder, "holds a document that is not JSON") from None
-    if not isinstance(document, dict):
-        raise LayoutError(folder, "holds a document that is not an object")
-    return document
 
 
 def unpack(image: PlatformImage, root: Path) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from images.contents import Part
+from images.carried import Part
 from images.errors import LayoutError, RegistryRefusedError
 from images.registry import Registry, Stopped, TryAgain
 

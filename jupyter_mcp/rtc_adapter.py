@@ -124,9 +124,10 @@ class Rooms:
         return known
 
     def _forget(self, live: Live, saves: Saves, *, delete_journal: bool) -> None:
-        live.release(delete_journal=delete_journal)
+        # Closing awaits between the room's end and this: the sweep may have come first.
         if self._live.get(live.room_id) == (live, saves):
             del self._live[live.room_id]
+            live.release(delete_journal=delete_journal)
 
     async def close(self, path: str) -> bool:
         """Save, then close the room unless somebody is in it; tells whether it is closed.

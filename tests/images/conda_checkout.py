@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
@@ -17,12 +17,12 @@ from rich.console import Console
 
 from env.fetch import fetch
 from env.lock import LOCKS, lock_name, read_lock
+from env.platforms import PLATFORMS, Platform
 from env.spec import ROOT
 from env.store import Store
-from images.bytecode import host
 from images.debs import unpack
-from images.entries import Kind
-from images.interpreter import INTERPRETER, unpack_interpreter
+from images.entries import Entry, Kind
+from images.interpreter import INTERPRETER
 
 from .conda_channel import PLACEHOLDER, Content, Package, write_channel, write_wheel
 
@@ -43,13 +43,13 @@ LIBRARIES = ("libexpat1", "libffi8", "liblzma5", "zlib1g")
 PYTHON_KEYS = {"python_site_packages_path": SITE}
 
 
-def packages(real_python: dict[str, Content]) -> list[Package]:
-    """Give what the channel offers; `real_python` are the files of a Python that runs on linux-64."""
-    stub = {"bin/python3.13": Content(b"#!/bin/sh\n", 0o755), f"{LIBRARY}/os.py": Content(b"sep = '/'\n")}
-    links = {"bin/python": Content(b"", link="python3.13"), "bin/python3": Content(b"", link="python3.13")}
+def packages(pythons: Mapping[str, dict[str, Content]]) -> list[Package]:
+    """Give what the channel offers; `pythons` are the files of a Python that runs, by subdir."""
     offered = [
-        Package("python", VERSION, stub | links, "linux-aarch64", "h0_cp313", extra=PYTHON_KEYS),
-        Package("python", VERSION, real_python | links, "linux-64", "h0_cp313", extra=PYTHON_KEYS),
+        *(
+            Package("python", VERSION, files, subdir, "h0_cp313", extra=PYTHON_KEYS)
+            for subdir, files in pythons.items()
+        ),
         Package(
             "pure",
             "1.0",
@@ -96,36 +96,43 @@ def packages(real_python: dict[str, Content]) -> list[Package]:
     return offered
 
 
-def repackaged(store: Store) -> dict[str, Content]:
-    """Give the host's locked Python as a conda package's files: at a prefix of its own, its libraries beside it."""
-    lock = read_lock(LOCKS / lock_name("debian", host()))
+def repackaged(store: Store, platform: Platform) -> dict[str, Content]:
+    """Give a platform's locked Python as a conda package's files: at a prefix of its own, its libraries beside it."""
+    lock = read_lock(LOCKS / lock_name("debian", platform))
     wanted = tuple(file for file in lock.files if file.name in {*INTERPRETER, *LIBRARIES})
     fetch([replace(lock, files=wanted)], store, console=Console(file=StringIO()))
-    usr = unpack_interpreter(store).root / "usr"
     files = {
         "bin/python3.13": Content(WRAPPER.encode(), 0o755, "text"),
-        "libexec/python3.13": Content((usr / "bin/python3.13").read_bytes(), 0o755),
+        "bin/python3": Content(b"", link="python3.13"),
+        "bin/python": Content(b"", link="python3.13"),
         # Debian's site module looks there, and not into site-packages.
         "lib/python3/dist-packages/conda.pth": Content(f"{PLACEHOLDER}/{SITE}\n".encode(), placeholder="text"),
     }
-    for path in sorted((usr / LIBRARY).rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            files[f"{LIBRARY}/{path.relative_to(usr / LIBRARY).as_posix()}"] = Content(path.read_bytes())
     for file in wanted:
-        if file.name in LIBRARIES:
-            files |= _libraries(store.verified(file.sha256, file.file), file.name)
+        with TemporaryDirectory() as folder:
+            entries = list(unpack(store.verified(file.sha256, file.file), file.name, Path(folder) / "deb"))
+            files |= _libraries(entries) if file.name in LIBRARIES else _python(entries)
     return files
 
 
-def _libraries(deb: Path, package: str) -> dict[str, Content]:
-    with TemporaryDirectory() as folder:
-        entries = {entry.path.rpartition("/")[2]: entry for entry in unpack(deb, package, Path(folder) / package)}
-        return {
-            # What a link calls it is what programs ask for.
-            f"lib/{name}": Content(entries[entry.target].content.read_bytes(), 0o755)
-            for name, entry in entries.items()
-            if entry.kind is Kind.SYMLINK and ".so." in name and isinstance(entries[entry.target].content, Path)
-        }
+def _python(entries: Iterable[Entry]) -> dict[str, Content]:
+    found = {entry.path: entry.content.read_bytes() for entry in entries if isinstance(entry.content, Path)}
+    files = {
+        path.removeprefix("usr/"): Content(data) for path, data in found.items() if path.startswith(f"usr/{LIBRARY}/")
+    }
+    if (program := found.get("usr/bin/python3.13")) is not None:
+        files["libexec/python3.13"] = Content(program, 0o755)
+    return files
+
+
+def _libraries(entries: Iterable[Entry]) -> dict[str, Content]:
+    named = {entry.path.rpartition("/")[2]: entry for entry in entries}
+    return {
+        # What a link calls it is what programs ask for.
+        f"lib/{name}": Content(content.read_bytes(), 0o755)
+        for name, entry in named.items()
+        if entry.kind is Kind.SYMLINK and ".so." in name and isinstance(content := named[entry.target].content, Path)
+    }
 
 
 @dataclass(frozen=True)
@@ -202,7 +209,7 @@ def copy_whole_checkout(root: Path, *, specs: str, url: str, store: Path) -> Che
 
 def write_offer(folder: Path, store: Store) -> None:
     """Write the channel and the index to serve."""
-    write_channel(folder / "channel", packages(repackaged(store)))
+    write_channel(folder / "channel", packages({platform.conda: repackaged(store, platform) for platform in PLATFORMS}))
     write_wheel(folder, "overlaid", "1.0")
     write_wheel(folder, "overlaid", "1.1", ("compiled>=1",))
     write_wheel(folder, "compiled", "2.0")

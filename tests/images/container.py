@@ -20,8 +20,9 @@ from fastmcp.client.transports import StreamableHttpTransport
 
 from env.platforms import AMD64, Platform
 from images.bytecode import host
+from images.reading import PlatformImage, blob_path, read_layout
 from images.sandbox import Sandbox, Service
-from images.unpack import PlatformImage, blob_path, read_layout, unpack
+from images.unpack import unpack
 
 from .conftest import images
 

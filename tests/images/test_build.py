@@ -13,7 +13,8 @@ import pytest
 
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.store import Store
-from images.unpack import read_layout, unpack
+from images.reading import read_layout
+from images.unpack import unpack
 
 from .conftest import REPOSITORY, images
 

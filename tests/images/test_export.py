@@ -16,8 +16,8 @@ import pytest
 
 from env.platforms import AMD64, ARM64
 from env.store import Store
-from images.contents import read_contents
-from images.unpack import blob_path, read_layout
+from images.carried import read_contents
+from images.reading import blob_path, read_layout
 
 from .conftest import REPOSITORY, command, images, small_recipe
 from .containers import Containers, index_of, needs, ran, without_base

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from env.store import Store
-from images.unpack import read_layout
+from images.reading import read_layout
 
 from .conftest import REPOSITORY, command, images
 

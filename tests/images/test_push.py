@@ -15,7 +15,7 @@ import pytest
 
 from env.platforms import AMD64
 from env.store import Store
-from images.contents import read_contents
+from images.carried import read_contents
 from images.layout import INDEX_TYPE, MANIFEST_TYPE
 
 from .conftest import REPOSITORY, command, images, small_recipe

@@ -15,7 +15,7 @@ from spdx_tools.spdx.validation.document_validator import validate_full_spdx_doc
 from env.environments import locks_of
 from env.platforms import AMD64, ARM64, PLATFORMS
 from env.store import Store
-from images.unpack import blob_path, read_document, read_layout
+from images.reading import blob_path, read_document, read_layout
 from images.verify import verify
 
 from .conftest import images

@@ -8,6 +8,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.async_api import Page, async_playwright
 
@@ -61,6 +62,10 @@ def test_an_agents_edit_shows_on_the_screen(server: Server, tmp_path: Path) -> N
             assert await cell_count(page) == before + 1
             await call(client, "execute_cell", path=path, index=0)
             await page.get_by_text("from the agent").first.wait_for()
+            async with httpx.AsyncClient(headers=server.headers) as http:
+                sessions = (await http.get(f"{server.url}api/sessions")).json()
+            # The agent ran on the kernel that JupyterLab had started.
+            assert len([one for one in sessions if one["path"].endswith(path)]) == 1
             users = await call(client, "get_active_users")
             assert len(users) >= 2, users  # the person in the browser, and the agent
             said = await call(client, "close_notebook_session", path=path)

@@ -160,13 +160,16 @@ class Together(RuleBasedStateMachine):
         self.run(write())
         self.acknowledged.add(source)
 
-    @rule()
-    def another_program_writes_the_file(self) -> None:
+    @rule(unsaved=st.booleans())
+    def another_program_writes_the_file(self, *, unsaved: bool) -> None:
         file = self.server.folder / self.path
-        source = self.token("file")
+        source, ours = self.token("file"), self.token("agent")
 
         async def write() -> None:
             await asyncio.sleep(0.05)
+            if unsaved:
+                await call(self.agents[0], "insert_cell", path=self.path, index=0, source=ours)
+                self.acknowledged.add(ours)
             notebook = json.loads(file.read_text())
             cell = {**nbformat.v4.new_code_cell(), "source": [source]}
             notebook["cells"].append(cell)

@@ -16,8 +16,9 @@ import zstandard
 
 from env.platforms import AMD64, ARM64
 from images.errors import LayoutError
+from images.reading import PlatformImage, blob_path, read_layout
 from images.tarball import MEDIA_TYPES
-from images.unpack import PlatformImage, blob_path, read_layout, unpack
+from images.unpack import unpack
 
 Fill = Callable[[tarfile.TarFile], None]
 

@@ -6,7 +6,6 @@ bills of materials, provenance, signatures), manifests with a `subject`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 from env.platforms import Platform
 from images.errors import LayoutError, NotOfferedError
 from images.layout import INDEX_TYPE, MANIFEST_TYPE, Document, canonical
-from images.unpack import blob_path, read_layout
+from images.reading import blob_path, read_blob, read_layout
 
 NAME = "org.opencontainers.image.ref.name"
 
@@ -122,14 +121,7 @@ def read_contents(folder: Path, platforms: Sequence[Platform] | None = None, *, 
 
 
 def _document(folder: Path, descriptor: dict[str, Any]) -> Document:
-    digest = descriptor["digest"]
-    try:
-        content = blob_path(folder, digest).read_bytes()
-    except FileNotFoundError:
-        raise LayoutError(folder, f"lacks the blob {digest}") from None
-    if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-        raise LayoutError(folder, f"is damaged: the blob {digest} has other content")
-    return Document(descriptor["mediaType"], content)
+    return Document(descriptor["mediaType"], read_blob(folder, descriptor["digest"]))
 
 
 def _subject(document: Document) -> str | None:

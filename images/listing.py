@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from images.unpack import CHUNK, OPAQUE, WHITEOUT, PlatformImage, members
+from images.reading import PlatformImage
+from images.unpack import CHUNK, OPAQUE, WHITEOUT, members
 
 _TYPES = {tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
 _FOLDER_DEPTH = 3
