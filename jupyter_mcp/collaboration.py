@@ -77,6 +77,12 @@ def save_is_due(room: DocumentRoom) -> bool:
     return room._saving_document is not None and not room._saving_document.done()
 
 
+def cancel_save(room: DocumentRoom) -> None:
+    """Cancel the delayed save; one that is writing already goes on to its end."""
+    if room._saving_document is not None:
+        room._saving_document.cancel()
+
+
 def model_of(room: DocumentRoom) -> Model:
     """Give the room's content as a contents manager saves it."""
     return {"format": room._file_format, "type": room._file_type, "content": room._document.get()}

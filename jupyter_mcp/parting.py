@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_server_ydoc.utils import OutOfBandChanges  # type: ignore[import-untyped]
 
-from .collaboration import Model, loader_of, model_of, save_is_due
+from .collaboration import Model, cancel_save, loader_of, model_of, save_is_due
 from .rescue import rescue
 
 
@@ -23,6 +23,9 @@ def save_due(rooms: Iterable[Any], contents: Any, log: Logger) -> list[asyncio.T
     Upstream stops its rooms concurrently: what is awaited first would find them stopped.
     """
     due = [room for room in rooms if isinstance(room, DocumentRoom) and save_is_due(room)]
+    for room in due:
+        # Else it may begin to write, which empties the file first, when the process is about to end.
+        cancel_save(room)
     return [asyncio.create_task(_save(room, model_of(room), contents, log)) for room in due]
 
 
