@@ -322,7 +322,7 @@ def test_the_committed_lock_is_planned_for_both_platforms(tmp_path: Path) -> Non
 
 def test_the_recipe_prefers_conda_and_both_environments_have_locks() -> None:
     assert load_recipe("jupyter").image.environments == ("conda", "wheels")
-    assert set(ENVIRONMENTS) == {"conda", "wheels"}
+    assert {"conda", "wheels"} <= set(ENVIRONMENTS)
     assert read_manifest().channels == (CHANNEL,)
 
 
