@@ -119,15 +119,17 @@ def test_a_person_sees_the_merge_and_nothing_twice(server: Server) -> None:
         async with server.client() as client:
             await call(client, "create_notebook", path=path)
             async with in_room(server, path, tab):
-                await call(client, "insert_cell", path=path, index=-1, source="agent")
-                tab.ycells.append(tab.create_ycell({"cell_type": "code", "source": "person", "metadata": {}}))
-                rewrite(file, lambda notebook: notebook["cells"][0].update(source=["file"]))
-                wanted = ["file", "agent", "person"]
-                await eventually(lambda: sources(client, path), wanted)
 
                 async def seen() -> list[str]:
                     return [str(cell["source"]) for cell in tab.ycells]
 
+                await call(client, "insert_cell", path=path, index=-1, source="agent")
+                # Appended before the agent's cell has come, the person's might as well stand above it.
+                await eventually(seen, ["", "agent"])
+                tab.ycells.append(tab.create_ycell({"cell_type": "code", "source": "person", "metadata": {}}))
+                rewrite(file, lambda notebook: notebook["cells"][0].update(source=["file"]))
+                wanted = ["file", "agent", "person"]
+                await eventually(lambda: sources(client, path), wanted)
                 await eventually(seen, wanted)
 
     asyncio.run(run())
