@@ -53,7 +53,7 @@ def lab(session: nox.Session) -> None:
 
 @nox.session(name="lock", default=False)
 def lock(session: nox.Session) -> None:
-    """Resolve the specs into the locks: -- [base|wheels|tools|conda] [--records DIR] [--upgrade NAME...]."""
+    """Resolve the specs into the locks: -- [base|wheels|tools|conda|cuda] [--records DIR] [--upgrade NAME...]."""
     install_locked(session, "tools.txt")
     session.run("python", "-m", "env", "lock", *session.posargs)
 
@@ -142,7 +142,7 @@ def picture(session: nox.Session) -> None:
 
 
 def _epoch() -> str:
-    """Give the time that built files carry: SOURCE_DATE_EPOCH, or that of the last commit."""
+    """Give the time that built files carry: SOURCE_DATE_EPOCH, or that of the image recipes, 2026-11-01."""
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         return epoch
     return "1793491200"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from env.command import run
 from env.environments import ENVIRONMENTS
-from env.errors import EnvError
 from env.fetch import fetch
 from env.fresh import fresh_locks
 from env.locking import TARGETS, make_locks
@@ -20,27 +20,12 @@ from env.storecmd import add_store
 from env.uv import Preferences
 from env.verify import verify
 
-_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; give its exit code (errors.py lists them)."""
     options = _parser().parse_args(arguments)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     return run(lambda: _command(options, console), console)
-
-
-def run(action: Callable[[], None], console: Console) -> int:
-    """Run `action`; an error becomes one line on `console` and its exit code, Ctrl-C becomes 130."""
-    try:
-        action()
-    except EnvError as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.print("interrupted; run it again to go on where it stopped")
-        return _INTERRUPTED
-    return 0
 
 
 def _command(options: argparse.Namespace, console: Console) -> None:

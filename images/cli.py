@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from env.errors import EnvError
+from env.command import run
 from env.fetch import fetch
 from env.platforms import parse_platform, parse_platforms
 from env.probe import choose
@@ -28,8 +28,6 @@ from images.layers import Layer
 from images.pushcmd import add_push
 from images.recipe import load_recipe, read_recipe, recipe_names
 
-INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; give its exit code (env/errors.py and images/errors.py list them)."""
@@ -37,15 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     # A terminated build cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        options.run(options, console)
-    except EnvError as error:
-        console.print(f"error: {error}", style="red", markup=False)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.print("interrupted: nothing was left half-made; run it again to go on where it stopped")
-        return INTERRUPTED
-    return 0
+    return run(lambda: options.run(options, console), console)
 
 
 def _run_build(options: argparse.Namespace, console: Console) -> None:

@@ -218,7 +218,7 @@ FETCH = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from env.cli import run
+from env.command import run
 from env.fetch import fetch
 from env.lock import Lock, LockedFile
 from env.platforms import AMD64

@@ -247,7 +247,7 @@ def test_a_tampered_package_is_refused_by_name(checkout: Checkout, offer: Path, 
             shutil.copyfile(checkout.root / name, tampered.root / name)
         (tampered.root / ".pixi" / "config.toml").write_text(mirror)
         code = (
-            "from env.cli import run; from env.condafiles import conda_files; from env.fetch import fetch;"
+            "from env.command import run; from env.condafiles import conda_files; from env.fetch import fetch;"
             "from env.platforms import AMD64; from env.store import Store; from rich.console import Console;"
             "import sys; c = Console(stderr=True);"
             "sys.exit(run(lambda: fetch([conda_files(AMD64)], Store(), console=c), c))"
