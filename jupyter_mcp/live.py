@@ -59,6 +59,7 @@ class Live:
         self._compacting: asyncio.Handle | None = None
         self._presence = Presence()
         room.clients.add(self._presence)
+        self.joined = document.ydoc.get_state()  # state vector: what others had put in before us
         self._updates = document.ydoc.observe(self._on_update)
         self._cells = document.ycells.observe(self._on_cells)
         self.edits = 0

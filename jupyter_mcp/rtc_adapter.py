@@ -20,9 +20,10 @@ from .journal import Header, Journal
 from .keyed import KeyedLocks
 from .live import Live
 from .merge import Notebook
-from .parting import save_due
+from .parting import dismiss, save_due
 from .rescue import rescue
 from .saves import FORMAT, KIND, Saves
+from .stores import flush, keep
 from .telemetry import span
 
 _ATTEMPTS = 5  # closings of a room that agents keep editing
@@ -159,6 +160,7 @@ class Rooms:
 
     async def _delete(self, live: Live) -> None:
         """Delete the room and, if no other room has the file, its side of the file; under the room's lock."""
+        await flush(live.room)
         if self._room(live.room_id) is not live.room:
             return
         await self.extension.ywebsocket_server.delete_room(room=live.room)
@@ -210,7 +212,13 @@ class Rooms:
             if live.writable and not saves.complete:
                 with contextlib.suppress(SaveFailedError):  # logged by upstream; the journal is kept
                     await saves.finish()
+            if live.edits:
+                await keep(live.room, live.joined)
             self._forget(live, saves, delete_journal=saves.complete)
+
+    def dismiss(self) -> asyncio.Task[None]:
+        """Begin to close people's connections to the rooms."""
+        return asyncio.create_task(dismiss(list(self.extension.ywebsocket_server.rooms.values())))
 
     def save_others(self) -> list[asyncio.Task[None]]:
         """Begin to save the rooms that no agent has joined."""

@@ -1,0 +1,90 @@
+"""What jupyter-collaboration keeps of every update, written in batches.
+
+Upstream starts one write for each update of a room; with its SQLite store that is six hops to a
+worker thread each, on the loop that also answers the agents. Here a room's first update is written
+at once, and what comes while that goes on, or within `EVERY` seconds, becomes one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
+from pycrdt import merge_updates
+from pycrdt.store import BaseYStore
+
+EVERY = 0.1  # seconds from the end of a write to the next
+
+
+class BatchedWrites(BaseYStore):
+    """A mixin, to be put before the class of a store."""
+
+    _batch: list[bytes]
+    _stored: asyncio.Future[None] | None = None
+    _writing: asyncio.Task[None] | None = None
+    _wanted: asyncio.Event
+
+    async def write(self, data: bytes) -> None:
+        """Keep an update; returns when it is stored. Raises what the store raises."""
+        if self._stored is None:
+            self._batch, self._stored = [], asyncio.get_running_loop().create_future()
+        self._batch.append(data)
+        stored = self._stored
+        if self._writing is None:
+            self._wanted = asyncio.Event()
+            # Of its own: upstream cancels a stopped room's tasks, and with them what is written.
+            self._writing = asyncio.create_task(self._write_all())
+        await asyncio.shield(stored)
+
+    async def _write_all(self) -> None:
+        try:
+            while self._stored is not None:
+                batch, stored, self._stored = self._batch, self._stored, None
+                try:
+                    await super().write(batch[0] if len(batch) == 1 else merge_updates(*batch))  # type: ignore[safe-super]
+                except Exception as error:  # noqa: BLE001 - boundary: handed to who waits
+                    stored.set_exception(error)
+                else:
+                    stored.set_result(None)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), EVERY)
+        finally:
+            self._writing = None
+
+    async def flush(self) -> None:
+        """Wait until everything is stored, without the pause between writes."""
+        if self._writing is not None:
+            self._wanted.set()
+            await asyncio.wait([self._writing])
+
+
+def batched(configured: type[BaseYStore], config: Any) -> type[BaseYStore]:
+    """Give the configured store class with batched writes; it keeps its name, which upstream logs."""
+
+    class Store(BatchedWrites, configured):  # type: ignore[misc, valid-type]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.setdefault("config", config)
+            super().__init__(*args, **kwargs)  # type: ignore[safe-super]
+
+    Store.__name__ = configured.__name__
+    Store.__qualname__ = configured.__qualname__
+    return Store
+
+
+async def flush(room: DocumentRoom) -> None:
+    """Wait until the room's store holds what it was given."""
+    if isinstance(room.ystore, BatchedWrites):
+        await room.ystore.flush()
+
+
+async def keep(room: DocumentRoom, since: bytes | None = None) -> None:
+    """Store what the room's document got after the state vector `since`.
+
+    A room that upstream stops drops the updates it has not handed to its store yet. The file has
+    them, and a room rebuilt from a file that its store is behind has another history: a tab that
+    reconnects would bring the missing cells a second time.
+    """
+    if room.ystore is not None and room.ystore.started.is_set():
+        await room.ystore.write(room.ydoc.get_update(since))
