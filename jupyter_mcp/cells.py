@@ -10,10 +10,12 @@ from uuid import uuid4
 
 from pycrdt import Map
 
+from .allowance import Allowance
 from .errors import BadCellError, NotDurableError, ReadOnlyError
 from .execution import Execution, Patience, Progress
 from .live import Live
-from .outputs import Output, OutputSink, clean
+from .messages import Output, clean
+from .outputs import OutputSink
 from .telemetry import span
 
 CELL_TYPES = ("code", "markdown", "raw")
@@ -91,7 +93,7 @@ class Cells:
         meta: dict[str, Any] = document.ydoc.get("meta", type=Map).to_py() or {}
         kernel_name = meta.get("metadata", {}).get("kernelspec", {}).get("name")
         patience = Patience(self._execution_timeout if seconds is None else seconds, gone, progress)
-        sink = OutputSink(live, cell_id, self._max_output_bytes, self._max_output_messages)
+        sink = OutputSink(live, cell_id, Allowance(self._max_output_bytes, self._max_output_messages))
         with live.hold():
             kernel_id = await self._execution.kernels.id_of(live.path, live.room_id, kernel_name)
             async with self._execution.turn(kernel_id, patience) as kernel:

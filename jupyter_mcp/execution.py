@@ -14,6 +14,7 @@ from jupyter_server.utils import ensure_async
 from .errors import ClientGoneError, ExecutionTimeoutError, KernelBusyError, KernelUnavailableError
 from .kernels import Kernel, Kernels
 from .keyed import KeyedLocks
+from .late import LateOutput
 from .outputs import OutputSink
 from .run import Run
 from .telemetry import span
@@ -100,6 +101,7 @@ class Execution:
         """
         sink.displays = kernel.displays
         await sink.settled()
+        kernel.ended.forget(sink.live, sink.cell_id)
         sink.begin()
         run = Run(sink)
         with span("jupyter_mcp.kernel.execute", kernel=kernel.id):
@@ -120,9 +122,11 @@ class Execution:
                 await asyncio.shield(self._interrupt(kernel, message_id, run))
                 raise
             finally:
-                kernel.runs.pop(message_id, None)
                 await sink.settled()
                 sink.end(run.count)
+                run.sink = kernel.ended.add(message_id, LateOutput(sink, run.count))
+                if not run.reaped:
+                    del kernel.runs[message_id]
 
     async def _follow(self, kernel: Kernel, run: Run, patience: Patience) -> None:
         began = reported = time.monotonic()
@@ -158,6 +162,7 @@ class Execution:
         """Interrupt and wait up to `grace` seconds for the end, so that the next run starts clean."""
         if not run.began.is_set():
             # Somebody else's cell runs; ours waits in the kernel. It must not run unseen later.
+            run.reaped = True
             task = asyncio.create_task(self._reap(kernel, message_id, run))
             self._reaping.add(task)
             task.add_done_callback(self._reaping.discard)
@@ -167,7 +172,6 @@ class Execution:
             await asyncio.wait_for(run.done.wait(), self._grace)
 
     async def _reap(self, kernel: Kernel, message_id: str, run: Run) -> None:
-        kernel.runs[message_id] = run
         try:
             while not run.began.is_set():
                 with suppress(TimeoutError):

@@ -10,9 +10,11 @@ from typing import Any
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_server.utils import ensure_async
 
+from .displays import Displays
 from .errors import KernelUnavailableError
 from .keyed import KeyedLocks
-from .outputs import Displays
+from .late import Ended, LateOutput
+from .outputs import OutputSink
 from .run import Run
 
 _YIELD_EVERY = 0.005  # seconds a busy channel may keep the event loop
@@ -29,6 +31,7 @@ class Kernel:
         self.process = process_of(manager)
         self.displays = displays
         self.runs: dict[str, Run] = {}
+        self.ended = Ended()
         self.idle = asyncio.Event()
         self.idle.set()
         self._readers = [asyncio.create_task(self._read_iopub()), asyncio.create_task(self._read_shell())]
@@ -49,21 +52,29 @@ class Kernel:
         channel, session = self.client.iopub_channel.socket, self.client.session
         began = time.monotonic()
         while True:
-            parts = await channel.recv_multipart()
-            if b"stream" not in parts[0] or not any(run.sink.full for run in self.runs.values()):
-                _, parts = session.feed_identities(parts)
+            topics, parts = session.feed_identities(await channel.recv_multipart())
+            streams = bool(topics) and b"stream" in topics[0]
+            sink = self._sink_of(session.unpack(parts[2]).get("msg_id", "")) if streams else None
+            if sink is None or not sink.full:
                 self._on_iopub(session.deserialize(parts))
             if time.monotonic() - began > _YIELD_EVERY:
                 await asyncio.sleep(0)  # messages that are there are received without a pause
                 began = time.monotonic()
 
+    def _sink_of(self, message_id: str) -> OutputSink | LateOutput | None:
+        run = self.runs.get(message_id)
+        return self.ended.get(message_id) if run is None else run.sink
+
     def _on_iopub(self, message: dict[str, Any]) -> None:
         kind, content = message["msg_type"], message["content"]
-        run = self.runs.get(message["parent_header"].get("msg_id", ""))
+        parent = message["parent_header"].get("msg_id", "")
+        run = self.runs.get(parent)
         if kind == "status":
             self._on_status(run, content["execution_state"])
         elif run is not None:
             run.on_output(kind, content)
+        elif (late := self.ended.get(parent)) is not None:
+            late.take(kind, content)
         elif kind == "update_display_data":
             self.displays.update(content)
 
@@ -84,6 +95,7 @@ class Kernel:
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
+        self.ended.clear()
         self.client.stop_channels()
 
 
@@ -189,6 +201,7 @@ class Kernels:
         for kernel_id, kernel in list(self._kernels.items()):
             if kernel_id not in self._managers and not kernel.runs:
                 await self.drop(kernel_id)
+            kernel.ended.sweep()
         alive = {session["id"] for session in await ensure_async(self._sessions.list_sessions())}
         for room_id, (session_id, _) in list(self._started.items()):
             if session_id not in alive:

@@ -54,6 +54,7 @@ class Live:
         self.used = time.monotonic()
         self.busy = 0
         self.writable = True
+        self.released = False
         self._log = log
         self._ids = [cell.get("id") for cell in document.ycells]
         self._compacting: asyncio.Handle | None = None
@@ -69,6 +70,7 @@ class Live:
 
     def release(self, *, delete_journal: bool) -> None:
         """Leave the room; the journal goes once the notebook's file holds everything."""
+        self.released = True
         self.room.clients.discard(self._presence)
         self.document.ydoc.unobserve(self._updates)
         self.document.ycells.unobserve(self._cells)

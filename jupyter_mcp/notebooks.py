@@ -16,7 +16,7 @@ from .errors import BadPathError, NotebookExistsError, NotebookMissingError, Too
 from .execution import Progress
 from .keyed import KeyedLocks
 from .live import Live
-from .outputs import Output
+from .messages import Output
 from .paths import SUFFIX, canonical, contained, walk
 from .rtc_adapter import Rooms
 

@@ -9,71 +9,32 @@ object is written to).
 from __future__ import annotations
 
 import asyncio
-import json
-import re
-from collections import OrderedDict
 from typing import Any
 
 from pycrdt import Array, Map, Text
 
+from .allowance import Allowance
 from .collaboration import settled, update_lock
+from .displays import Displays
 from .live import Live
-
-Output = dict[str, Any]
+from .messages import OVERWRITE_UP_TO, Output, as_output, as_shared, clean, overwrite
 
 FLUSH_EVERY = 0.05  # seconds
-NOTICE = "\n[output cut off: the limit of this server is reached]\n"
-_MAX_TRACEBACK = 64 << 10  # characters of an error that are shown after the limit is reached
-_MAX_DISPLAYS = 256  # display ids remembered for each kernel
-_OVERWRITE_UP_TO = 64 << 10  # characters of a stream in which carriage returns are applied
-_EXACT = 1 << 53  # integers up to here are the same number in every client
-
-
-class Displays:
-    """Where a kernel's displays are, for updates from other cells and from background threads."""
-
-    def __init__(self) -> None:
-        self._places: OrderedDict[str, dict[tuple[str, int], OutputSink]] = OrderedDict()
-
-    def add(self, display_id: str, sink: OutputSink, number: int) -> None:
-        """Remember that output `number` of the sink's cell shows the display."""
-        places = self._places.setdefault(display_id, {})
-        places[(sink.cell_id, number)] = sink
-        self._places.move_to_end(display_id)
-        if len(self._places) > _MAX_DISPLAYS:
-            self._places.popitem(last=False)
-
-    def update(self, content: dict[str, Any]) -> None:
-        """Apply an `update_display_data` message to every place of its display."""
-        for (_, number), sink in self._places.get(content.get("transient", {}).get("display_id", ""), {}).items():
-            sink.replace(number, content)
-
-    def forget(self, cell_id: str) -> None:
-        """Drop a cell's displays: it runs anew."""
-        for display_id in list(self._places):
-            places = self._places[display_id]
-            for place in [place for place in places if place[0] == cell_id]:
-                del places[place]
-            if not places:
-                del self._places[display_id]
 
 
 class OutputSink:
     """Writes one run's outputs into one cell.
 
-    At most `max_bytes` of content and `max_messages` messages are kept; what is past either is
-    dropped, a notice on stderr says so, and an error that ends the run is still shown.
+    What is past the allowance is dropped.
     """
 
-    def __init__(self, live: Live, cell_id: str, max_bytes: int, max_messages: int) -> None:
+    def __init__(self, live: Live, cell_id: str, allowance: Allowance) -> None:
         self.cell_id = cell_id
         self.outputs: list[Output] = []
         self.displays = Displays()
-        self._live = live
-        self._left = max_bytes
-        self._messages_left = max_messages
-        self._clear_next = False
-        self._full = False
+        self.live = live
+        self.allowance = allowance
+        self.clear_next = False
         self._column: int | None = None  # where in the last line the stream goes on; None: at its end
         self._parts: list[str] = []  # of the last output, a stream: what its text does not have yet
         self._written: list[Output] = []  # what the document holds, as it was written
@@ -82,15 +43,15 @@ class OutputSink:
     @property
     def full(self) -> bool:
         """Tell whether the limit is reached."""
-        return self._full
+        return self.allowance.full
 
     def _cell(self) -> Map[Any] | None:
-        at = self._live.find(self.cell_id)
-        return None if at is None else self._live.document.ycells[at]
+        at = self.live.find(self.cell_id)
+        return None if at is None else self.live.document.ycells[at]
 
     async def settled(self) -> None:
         """Wait until `begin` and `end` may be called; good until the next await."""
-        await settled(self._live.room)
+        await settled(self.live.room)
 
     def begin(self) -> None:
         """Empty the cell and mark it running."""
@@ -98,7 +59,7 @@ class OutputSink:
         cell = self._cell()
         if cell is None:
             return
-        with self._live.document.ydoc.transaction():
+        with self.live.document.ydoc.transaction():
             if isinstance(cell.get("outputs"), Array):
                 cell["outputs"].clear()
             else:
@@ -111,7 +72,7 @@ class OutputSink:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        with self._live.document.ydoc.transaction():
+        with self.live.document.ydoc.transaction():
             self._write()
             cell = self._cell()
             if cell is None:
@@ -123,43 +84,29 @@ class OutputSink:
     def take(self, kind: str, content: dict[str, Any]) -> None:
         """Apply one IOPub message; kinds that are no output are ignored."""
         if kind == "clear_output":
-            self._clear_next = bool(content.get("wait"))
-            if not self._clear_next:
+            self.clear_next = bool(content.get("wait"))
+            if not self.clear_next:
                 self._clear()
         elif kind == "update_display_data":
             self.displays.update(content)
         elif kind in ("stream", "display_data", "execute_result", "error"):
-            if self._clear_next:
-                self._clear()
-                self._clear_next = False
-            self._add(kind, content)
+            for shown in self.allowance.admit(kind, content):
+                if self.clear_next:
+                    self._clear()
+                    self.clear_next = False
+                self._add(*shown)
         else:
             return
         self._flush_soon()
 
     def _add(self, kind: str, content: dict[str, Any]) -> None:
-        if self._full:
-            if kind == "error":
-                self._append(_shortened(_as_output(kind, content)))
-            return
-        self._messages_left -= 1
-        size = len(content["text"]) if kind == "stream" else len(json.dumps(content, default=str))
-        if size > self._left or self._messages_left < 0:
-            self._full = True
-            if kind == "stream" and self._messages_left >= 0:
-                self._stream(content["name"], content["text"][: max(self._left, 0)])
-            self._stream("stderr", NOTICE)
-            if kind == "error":
-                self._append(_shortened(_as_output(kind, content)))
-            return
-        self._left -= size
         if kind == "stream":
             self._stream(content["name"], content["text"])
-        else:
-            output = _as_output(kind, content)
-            self._append(output)
-            if display_id := output.get("transient", {}).get("display_id"):
-                self.displays.add(display_id, self, len(self.outputs) - 1)
+            return
+        output = as_output(kind, content)
+        self._append(output)
+        if display_id := output.get("transient", {}).get("display_id"):
+            self.displays.add(display_id, self, len(self.outputs) - 1)
 
     def fail(self, name: str, message: str) -> None:
         """Show a failure of the run itself (timeout, dead kernel) where the person looks."""
@@ -194,7 +141,7 @@ class OutputSink:
             return
         last, text = self.outputs[-1], "".join(self._parts)
         self._parts.clear()
-        if len(last["text"]) <= _OVERWRITE_UP_TO and (self._column is not None or "\r" in text):
+        if len(last["text"]) <= OVERWRITE_UP_TO and (self._column is not None or "\r" in text):
             last["text"], self._column = overwrite(last["text"], self._column, text)
         else:
             last["text"] += text
@@ -205,10 +152,10 @@ class OutputSink:
 
     def _flush(self) -> None:
         self._timer = None
-        if update_lock(self._live.room).locked():
+        if update_lock(self.live.room).locked():
             self._flush_soon()  # upstream is writing; a transaction now would join its own
             return
-        with self._live.document.ydoc.transaction():
+        with self.live.document.ydoc.transaction():
             self._write()
 
     def _write(self) -> None:
@@ -230,7 +177,7 @@ class OutputSink:
 
     def _write_one(self, shared: Array[Any], number: int, output: Output) -> None:
         if number >= len(self._written):
-            shared.append(_shared(output))
+            shared.append(as_shared(output))
             self._written.append(dict(output))
             return
         old = self._written[number]
@@ -240,71 +187,5 @@ class OutputSink:
         if isinstance(text, Text) and old["name"] == output["name"] and output["text"].startswith(old["text"]):
             text += output["text"][len(old["text"]) :]
         else:
-            shared[number] = _shared(output)
+            shared[number] = as_shared(output)
         self._written[number] = dict(output)
-
-
-def _shared(output: Output) -> Map[Any]:
-    stored = {key: value for key, value in output.items() if key != "transient"}
-    if stored["output_type"] == "stream":
-        stored["text"] = Text(stored["text"])
-    return Map(stored)
-
-
-def _shortened(output: Output) -> Output:
-    traceback = "\n".join(output["traceback"])[-_MAX_TRACEBACK:]
-    return {**output, "evalue": output["evalue"][:_MAX_TRACEBACK], "traceback": traceback.split("\n")}
-
-
-def _as_output(kind: str, content: dict[str, Any]) -> Output:
-    """Give the nbformat output of a message; `transient` is kept for display updates only."""
-    if kind == "error":
-        output = {"output_type": kind, **{key: content[key] for key in ("ename", "evalue", "traceback")}}
-    else:
-        output = {
-            "output_type": kind,
-            "data": content["data"],
-            "metadata": content["metadata"],
-            "transient": content.get("transient", {}),
-        }
-    if kind == "execute_result":
-        output["execution_count"] = content["execution_count"]
-    cleaned: Output = clean(output)
-    return cleaned
-
-
-def clean(value: Any) -> Any:
-    """Give `value` as every client can hold it: no half of a surrogate pair, no integer past a double's precision."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {clean(str(key)): clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT:
-        return float(value) if abs(value) < 1 << 1000 else str(value)
-    return value
-
-
-def overwrite(text: str, column: int | None, more: str) -> tuple[str, int | None]:
-    """Add `more` to a stream as a terminal does: a carriage return goes back to the start of its line.
-
-    `column` is where in the last line the next character goes, None at its end; the new one is given
-    back beside the text. Progress bars stay one line.
-    """
-    start = text.rfind("\n") + 1
-    head, line = [text[:start]], text[start:]
-    for part in re.findall(r"\r\n|\n|\r|[^\r\n]+", more):
-        if part in ("\n", "\r\n"):
-            head.append(line + "\n")
-            line, column = "", None
-        elif part == "\r":
-            column = 0
-        elif column is None:
-            line += part
-        else:
-            line = line[:column] + part + line[column + len(part) :]
-            column += len(part)
-            if column >= len(line):
-                column = None
-    return "".join(head) + line, column

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+from .late import LateOutput
 from .outputs import OutputSink
 
 LOST = "\n[some output is missing: it came faster than this server could read it]\n"
@@ -15,11 +16,12 @@ class Run:
     """Follows the messages of one execute request; `done` is set when the reply and idle have come."""
 
     def __init__(self, sink: OutputSink) -> None:
-        self.sink = sink
+        self.sink: OutputSink | LateOutput = sink
         self.done = asyncio.Event()
         self.began = asyncio.Event()  # the kernel works on it
         self.count: int | None = None
         self.aborted = False
+        self.reaped = False  # it waits in the kernel, to be interrupted when its turn comes
         self.messages = 0
         self.heard = time.monotonic()
         self._replied = False

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import struct
 import zlib
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
+from .browser import CHROMIUM, tab_on
 from .conftest import Server
 from .test_tools import call, fresh
-
-CHROMIUM = shutil.which("chromium")
-# As root there is no sandbox; the rest keeps Chromium from calling home.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def colours(picture: bytes) -> int:
@@ -48,13 +37,9 @@ def test_an_agents_edit_shows_on_the_screen(server: Server, tmp_path: Path) -> N
     path = fresh()
 
     async def run() -> bytes:
-        async with async_playwright() as playwright, server.client() as client:
+        async with server.client() as client, AsyncExitStack() as stack:
             await call(client, "create_notebook", path=path)
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = await browser.new_page(viewport={"width": 1200, "height": 800})
-            page.set_default_timeout(120_000)
-            await page.goto(f"{server.url}lab/tree/{path}?token={server.token}&reset")
-            await page.wait_for_selector(".jp-Notebook .jp-Cell")
+            page = await stack.enter_async_context(tab_on(server, path))
             await page.evaluate("window.notReloaded = true")
             before = await cell_count(page)
             await call(client, "insert_cell", path=path, index=0, source="print('from the ' + 'agent')")
@@ -71,9 +56,7 @@ def test_an_agents_edit_shows_on_the_screen(server: Server, tmp_path: Path) -> N
             said = await call(client, "close_notebook_session", path=path)
             assert said.endswith("(saved; still in use)")
             assert await page.evaluate("window.notReloaded") is True
-            picture = await page.screenshot(path=tmp_path / "agent-edit.png")
-            await browser.close()
-            return picture
+            return await page.screenshot(path=tmp_path / "agent-edit.png")
 
     picture = asyncio.run(run())
     assert len(picture) > 10_000

@@ -328,9 +328,14 @@ def test_a_kernel_that_dies_while_it_streams_is_noticed_and_healed(server: Serve
 
 def test_a_restart_by_a_person_while_a_cell_runs_is_an_error_and_the_next_call_works(server: Server) -> None:
     async def run() -> None:
-        async with notebook(server, "import time; time.sleep(600)", "'fresh'") as (client, path):
+        source = "import time; print('on', flush=True); time.sleep(600)"
+        async with notebook(server, source, "'fresh'") as (client, path):
             running = asyncio.create_task(run_cell(client, path, 0))
-            await asyncio.sleep(3)
+
+            async def on() -> bool:
+                return bool(await outputs_in_document(client, path, 0))
+
+            await eventually(on, wanted=True)  # else the restart may come before the run
             async with httpx.AsyncClient(headers=server.headers, timeout=60) as http:
                 sessions = (await http.get(f"{server.url}api/sessions")).json()
                 kernel = next(one["kernel"]["id"] for one in sessions if one["path"] == path)

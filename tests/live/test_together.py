@@ -10,11 +10,13 @@ import json
 import os
 import time
 from collections.abc import Awaitable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 import nbformat
 import pytest
+from fastmcp.exceptions import ToolError
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -29,13 +31,25 @@ from jupyter_ydoc import YNotebook
 
 from .conftest import MakeServer, Server
 from .person import in_room
-from .test_outside import eventually
+from .test_crash import GONE
+from .test_outside import eventually, on_disk
 from .test_tools import call, fresh
 
 EXAMPLES = int(os.environ.get("JUPYTER_MCP_EXAMPLES", "3"))
 STEPS = int(os.environ.get("JUPYTER_MCP_STEPS", "12"))
 PLACES = st.integers(min_value=0, max_value=30)
 TABS = 2
+OUTSIDE = ("change", "append", "delete")
+ORDERS = ("agent first", "agent after", "alone")
+
+
+def read_steadily(file: Path) -> tuple[dict[str, Any], int]:
+    """Give the notebook in a file and the file's time stamp; Jupyter empties a file before it writes it."""
+    while True:
+        stamp = file.stat().st_mtime_ns
+        with suppress(json.JSONDecodeError):
+            return json.loads(file.read_text()), stamp
+        time.sleep(0.05)
 
 
 class Together(RuleBasedStateMachine):
@@ -67,11 +81,20 @@ class Together(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         async def start() -> None:
-            for era in ("auto", "legacy"):
-                self.agents.append(await self.stack.enter_async_context(self.server.client(mode=era)))
+            await self.connect()
             await call(self.agents[0], "create_notebook", path=self.path)
 
         self.run(start())
+
+    async def connect(self) -> None:
+        clients = [self.server.client(mode=era) for era in ("auto", "legacy")]
+        self.agents = [await self.stack.enter_async_context(client) for client in clients]
+
+    async def enter(self, tab: int) -> None:
+        """Open the notebook in a tab; one that had it brings its own copy, as a browser does."""
+        stack = AsyncExitStack()
+        await stack.enter_async_context(in_room(self.server, self.path, self.tabs[tab]))
+        self.connected[tab] = stack
 
     async def cells(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await call(self.agents[0], "get_notebook", path=self.path))["cells"]
@@ -135,10 +158,8 @@ class Together(RuleBasedStateMachine):
         async def toggle() -> None:
             if tab in self.connected:
                 await self.connected.pop(tab).aclose()
-                return
-            stack = AsyncExitStack()
-            await stack.enter_async_context(in_room(self.server, self.path, self.tabs[tab]))
-            self.connected[tab] = stack
+            else:
+                await self.enter(tab)
 
         self.run(toggle())
 
@@ -160,34 +181,105 @@ class Together(RuleBasedStateMachine):
         self.run(write())
         self.acknowledged.add(source)
 
-    @rule(unsaved=st.booleans())
-    def another_program_writes_the_file(self, *, unsaved: bool) -> None:
-        file = self.server.folder / self.path
-        source, ours = self.token("file"), self.token("agent")
-
+    @rule(what=st.sampled_from(OUTSIDE), order=st.sampled_from(ORDERS), place=PLACES)
+    def another_program_writes_the_file(self, what: str, order: str, place: int) -> None:
         async def write() -> None:
-            await asyncio.sleep(0.05)
-            if unsaved:
-                await call(self.agents[0], "insert_cell", path=self.path, index=0, source=ours)
-                self.acknowledged.add(ours)
-            notebook = json.loads(file.read_text())
-            cell = {**nbformat.v4.new_code_cell(), "source": [source]}
-            notebook["cells"].append(cell)
-            fresh_file = file.with_name(f"{file.name}.tmp")
-            fresh_file.write_text(json.dumps(notebook))
-            fresh_file.replace(file)
+            await self.write_outside(what, order, place)
+            wanted = set(self.acknowledged)
 
-            async def arrived() -> bool:
-                return source in {cell["source"] for cell in await self.cells()}
+            async def missing() -> set[str]:
+                return wanted - {cell["source"] for cell in await self.cells()}
 
-            await eventually(arrived, wanted=True)
+            await eventually(missing, set())
 
         self.run(write())
+
+    async def write_outside(self, what: str, order: str, place: int) -> None:
+        """Change the file as an editor does, with an agent's edit of the same cell before it, after it, or not."""
+        file = self.server.folder / self.path
+        await asyncio.sleep(0.05)  # a time stamp of its own
+        fresh_cell = {**nbformat.v4.new_code_cell(), "source": []}
+        cells = read_steadily(file)[0]["cells"]
+        if what == "append" or (what == "delete" and len(cells) < 4):
+            what, cell_id = "append", fresh_cell["id"]
+        else:
+            cell_id = cells[place % len(cells)]["id"]
+        if order == "agent first":
+            await self.edit_same(cell_id)
+        theirs = self.token("file")
+        while True:
+            notebook, stamp = read_steadily(file)
+            cell = next((one for one in notebook["cells"] if one["id"] == cell_id), None)
+            if cell is None:
+                cell = fresh_cell
+                notebook["cells"].append(cell)
+            old = "".join(cell["source"])
+            if what == "delete":
+                notebook["cells"].remove(cell)
+            else:
+                cell["source"] = [theirs]
+            fresh_file = file.with_name(f"{file.name}.tmp")
+            fresh_file.write_text(json.dumps(notebook))
+            if read_steadily(file)[1] == stamp:
+                break
+        fresh_file.replace(file)
+        self.acknowledged.discard(old)
+        if what != "delete":
+            self.acknowledged.add(theirs)
+        if order == "agent after":
+            await self.edit_same(cell_id)
+
+    async def edit_same(self, cell_id: str) -> None:
+        """Change the cell as it is now, or insert one if the notebook does not have it."""
+        source = self.token("agent")
+        while True:
+            try:
+                cell = await call(self.agents[0], "get_cell", path=self.path, cell_id=cell_id)
+                options = {"cell_id": cell_id, "expected": cell["revision"], "source": source}
+                await call(self.agents[0], "update_cell", path=self.path, **options)
+            except ToolError as refused:
+                if "No cell with id" not in str(refused):
+                    continue  # the file's change came in between
+                await call(self.agents[0], "insert_cell", path=self.path, index=0, source=source)
+            else:
+                self.acknowledged.discard(cell["source"])
+            break
         self.acknowledged.add(source)
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 1.5]), outside=st.booleans(), place=PLACES)
+    def server_is_killed(self, *, seconds: float, outside: bool, place: int) -> None:
+        """The agents' last edits may be in the journal alone; an editor may have written the file meanwhile."""
+
+        async def crash() -> None:
+            source = self.token("agent")
+            if outside:
+                await self.write_outside("change", "agent first", place)
+            await call(self.agents[1], "insert_cell", path=self.path, index=-1, source=source)
+            self.acknowledged.add(source)
+            await asyncio.sleep(seconds)
+            tabs = list(self.connected)
+            self.server.kill()
+            for stack in (*self.connected.values(), self.stack):
+                with suppress(*GONE):
+                    await stack.aclose()
+            self.connected, self.stack = {}, AsyncExitStack()
+            await asyncio.to_thread(self.server.start)
+            await self.connect()
+            for tab in tabs:
+                await self.enter(tab)
+
+        self.run(crash())
 
     @rule()
     def agent_closes(self) -> None:
-        self.run(call(self.agents[0], "close_notebook_session", path=self.path))
+        """What the file holds when the tool has replied is what the document held."""
+
+        async def close() -> None:
+            sources = [cell["source"] for cell in await self.cells()]
+            await call(self.agents[0], "close_notebook_session", path=self.path)
+            assert on_disk(self.server.folder / self.path) == sources
+
+        self.run(close())
 
     @rule(seconds=st.sampled_from([0.3, 1.3, 3.0]))
     def time_passes(self, seconds: float) -> None:

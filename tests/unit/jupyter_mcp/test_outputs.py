@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_mcp.outputs import clean, overwrite
+from jupyter_mcp.messages import clean, overwrite
 
 PIECES = st.lists(st.sampled_from(["ab", "c", "\r", "\n", "\r\n", "xyz", " "]), max_size=12)
 

@@ -1,0 +1,82 @@
+"""Kernel messages as nbformat outputs, and outputs as shared objects that every client can hold."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pycrdt import Map, Text
+
+Output = dict[str, Any]
+
+OVERWRITE_UP_TO = 64 << 10  # characters of a stream in which carriage returns are applied
+_MAX_TRACEBACK = 64 << 10  # characters of an error that are shown after the limit is reached
+_EXACT = 1 << 53  # integers up to here are the same number in every client
+
+
+def as_shared(output: Output) -> Map[Any]:
+    """Give the shared object that shows an output; a stream's text can then be appended to."""
+    stored = {key: value for key, value in output.items() if key != "transient"}
+    if stored["output_type"] == "stream":
+        stored["text"] = Text(stored["text"])
+    return Map(stored)
+
+
+def shortened(output: Output) -> Output:
+    """Give an error with the end of its traceback only."""
+    traceback = "\n".join(output["traceback"])[-_MAX_TRACEBACK:]
+    return {**output, "evalue": output["evalue"][:_MAX_TRACEBACK], "traceback": traceback.split("\n")}
+
+
+def as_output(kind: str, content: dict[str, Any]) -> Output:
+    """Give the nbformat output of a message; `transient` is kept for display updates only."""
+    if kind == "error":
+        output = {"output_type": kind, **{key: content[key] for key in ("ename", "evalue", "traceback")}}
+    else:
+        output = {
+            "output_type": kind,
+            "data": content["data"],
+            "metadata": content["metadata"],
+            "transient": content.get("transient", {}),
+        }
+    if kind == "execute_result":
+        output["execution_count"] = content["execution_count"]
+    cleaned: Output = clean(output)
+    return cleaned
+
+
+def clean(value: Any) -> Any:
+    """Give `value` as every client can hold it: no half of a surrogate pair, no integer past a double's precision."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {clean(str(key)): clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT:
+        return float(value) if abs(value) < 1 << 1000 else str(value)
+    return value
+
+
+def overwrite(text: str, column: int | None, more: str) -> tuple[str, int | None]:
+    """Add `more` to a stream as a terminal does: a carriage return goes back to the start of its line.
+
+    `column` is where in the last line the next character goes, None at its end; the new one is given
+    back beside the text. Progress bars stay one line.
+    """
+    start = text.rfind("\n") + 1
+    head, line = [text[:start]], text[start:]
+    for part in re.findall(r"\r\n|\n|\r|[^\r\n]+", more):
+        if part in ("\n", "\r\n"):
+            head.append(line + "\n")
+            line, column = "", None
+        elif part == "\r":
+            column = 0
+        elif column is None:
+            line += part
+        else:
+            line = line[:column] + part + line[column + len(part) :]
+            column += len(part)
+            if column >= len(line):
+                column = None
+    return "".join(head) + line, column
