@@ -1,6 +1,7 @@
 """The content-addressed store: files by sha256, verified when they enter and again when they leave.
 
-Layout: ``ROOT/sha256/ab/abcdef…`` for content and ``ROOT/partial/`` for downloads that are under way. A file appears
+Layout: ``ROOT/sha256/ab/abcdef…`` for content and ``ROOT/partial/`` for what is under way: downloads
+by the digest that they should have, and whatever else a build has begun. A file appears
 under its digest in one step, so two builds may share a store and an interrupted one leaves nothing half-made.
 ``ROOT/cache/`` holds small JSON records of what was made from what: a digest in one says that content is needed.
 """
@@ -10,6 +11,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +22,7 @@ from typing import BinaryIO
 from env.errors import StoreBusyError, StoreCorruptError, StoreMissError
 
 CHUNK = 1 << 20
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def default_root() -> Path:
@@ -53,6 +57,9 @@ class Store:
     def in_use(self, *, alone: bool = False) -> Iterator[None]:
         """Hold the store: others may use it meanwhile, and nobody removes from it; with `alone`, nobody else uses it.
 
+        Whoever comes when nobody else is there sweeps what a process that was killed had begun; downloads stay, since
+        they can go on.
+
         The system lets go of the lock (flock(2)) however the process ends.
 
         Raises:
@@ -68,12 +75,27 @@ class Store:
             return
         try:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise StoreBusyError(self.root) from None
+                if alone:
+                    raise StoreBusyError(self.root) from None
+                fcntl.flock(lock, fcntl.LOCK_SH)
+            else:
+                if not alone:
+                    self._sweep()
+                    fcntl.flock(lock, fcntl.LOCK_SH)
             yield
         finally:
             os.close(lock)
+
+    def _sweep(self) -> None:
+        for path in self.partial.iterdir():
+            if _DIGEST.fullmatch(path.name):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def verified(self, sha256: str, name: str) -> Path:
         """Give the path of content after reading it whole and checking its digest.
@@ -111,6 +133,12 @@ class Store:
                 yield file
         finally:
             Path(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give an empty folder in `partial` that disappears at the end; to be used while the store is `in_use`."""
+        with tempfile.TemporaryDirectory(dir=self.partial, prefix="build-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
 
     def add(self, content: bytes) -> str:
         """Store bytes; give their sha256."""

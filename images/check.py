@@ -18,7 +18,6 @@ from images.emulator import emulator
 from images.errors import NotOfferedError
 from images.reading import PlatformImage, read_layout
 from images.sandbox import Sandbox, Service
-from images.scratch import scratch_folder
 from images.unpack import unpack
 from images.verbs import OutOfReachError, Target, UnmetError, try_check
 
@@ -77,7 +76,7 @@ def _check(image: PlatformImage, store: Store, log: Path, console: Console, tell
     runner = emulator(image.platform, store, console)
     how = "natively" if runner is None else f"under {runner.name}"
     console.print(f"{image.platform}  {image.digest}, {how}")
-    with scratch_folder(store) as scratch:
+    with store.scratch() as scratch:
         root = scratch / "root"
         root.mkdir()
         unpack(image, root)

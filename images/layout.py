@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from env.platforms import Platform
 from env.store import Store
 from images.errors import OutputInUseError
+from images.replacing import replacing
 from images.tarball import Blob
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -148,10 +148,7 @@ def write_layout(
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / "oci-layout").is_file():
         raise OutputInUseError(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        stage.chmod(0o755)
+    with replacing(folder) as stage:
         blobs = stage / "blobs" / "sha256"
         blobs.mkdir(parents=True)
         for one in manifests:
@@ -166,9 +163,6 @@ def write_layout(
         entry = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries}
         (stage / "index.json").write_bytes(canonical(entry))
         (stage / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
-        _replace(stage, folder)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _place(store: Store, layer: Blob, target: Path) -> None:
@@ -180,13 +174,3 @@ def _place(store: Store, layer: Blob, target: Path) -> None:
     except OSError:
         # Another filesystem, or one without hard links.
         shutil.copyfile(source, target)
-
-
-def _replace(stage: Path, folder: Path) -> None:
-    if not folder.exists():
-        stage.rename(folder)
-        return
-    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
-    folder.rename(old / folder.name)
-    stage.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

@@ -8,7 +8,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
 
 from env.platforms import Platform
 from env.store import Store
@@ -16,7 +17,6 @@ from images.activation import Activation, keep_activation, known_activation
 from images.bytecode import Interpreter
 from images.conda import install, prefix_of
 from images.layers import Layer, LayerPlan, Settings, known_layer, make_layer
-from images.scratch import scratch_folder
 
 
 def make_layers(
@@ -47,7 +47,7 @@ def make_layers(
     if missing or lacking:
         # Large layers first, so that no core is left alone with one at the end.
         order = sorted(missing, key=lambda number: -sum(file.size for file in plans[number].files))
-        with scratch_folder(store) as scratch, _workers(max(len(missing), 1)) as pool:
+        with store.scratch() as scratch, _workers(max(len(missing), 1)) as pool:
             for platform in sorted(lacking, key=str):
                 install(prefixes[platform], platform, store, scratch)
                 activations[platform] = keep_activation(prefixes[platform], prefix_of(scratch, platform), store)
@@ -74,13 +74,23 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
     except BaseException:
         # Nobody waits for what the others are doing; their half-made files go with the scratch folder.
         for worker in multiprocessing.active_children():
-            worker.terminate()
+            _terminate(worker)
         raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
+def _terminate(worker: BaseProcess) -> None:
+    # The compiler that it waits for is in its group; one that has not yet made its group runs none.
+    if worker.pid is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGTERM)
+    worker.terminate()
+
+
 def _follow_parent() -> None:
+    # A group of its own, so that what a worker runs ends with it.
+    os.setpgrp()
     # The parent tells the person; a worker that printed a traceback as well would bury it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A parent that is killed can't tell its workers, and each would go on for the others' sake.
@@ -91,4 +101,4 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)

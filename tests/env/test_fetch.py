@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
@@ -21,9 +23,11 @@ from rich.console import Console
 
 from env.errors import DownloadCorruptError, DownloadRefusedError, NoNetworkError, PackageGoneError, StoreCorruptError
 from env.fetch import fetch
-from env.lock import Lock, LockedFile
+from env.lock import LOCKS, Lock, LockedFile, read_lock, write_lock
 from env.platforms import AMD64, ARM64
 from env.store import Store
+from env.upkeep import contents, damaged
+from tests.killing import MOMENTS, killed, moments
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -36,6 +40,8 @@ class Mirror:
     faults: dict[str, list[str]] = field(default_factory=dict)
     """By path, what happens to its next requests: a status, ``drop`` (half of it), ``slow`` or ``garbage``."""
     ranges: bool = True
+    pause_s: float = 0
+    """After each 64 KiB of an answer."""
     requests: list[tuple[str, str | None, int]] = field(default_factory=list)
     """Path, Range header and status of each request."""
     url: str = ""
@@ -47,7 +53,9 @@ class Mirror:
         return LockedFile(name, "1+2~3", path, digest, len(content), "debian")
 
 
-def handler_of(mirror: Mirror, release: threading.Event) -> type[BaseHTTPRequestHandler]:
+def handler_of(  # noqa: C901 - one fault after the other
+    mirror: Mirror, release: threading.Event
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -92,7 +100,10 @@ def handler_of(mirror: Mirror, release: threading.Event) -> type[BaseHTTPRequest
                     release.wait(60)
                 self.close_connection = True
                 return
-            self.wfile.write(body)
+            with suppress(ConnectionError):
+                for start in range(0, len(body), 1 << 16):
+                    self.wfile.write(body[start : start + (1 << 16)])
+                    release.wait(mirror.pause_s)
 
     return Handler
 
@@ -220,7 +231,7 @@ from pathlib import Path
 from rich.console import Console
 from env.command import run
 from env.fetch import fetch
-from env.lock import Lock, LockedFile
+from env.lock import LOCKS, Lock, LockedFile, read_lock, write_lock
 from env.platforms import AMD64
 from env.store import Store
 root, name, path, sha256, size = sys.argv[1:]
@@ -249,6 +260,62 @@ def test_ctrl_c_keeps_what_came_and_the_next_run_goes_on(mirror: Mirror, store: 
     fetch([lock_of(file)], store, console=console())
     store.verified(file.sha256, file.name)
     assert mirror.requests[-1] == (file.file, f"bytes={file.size // 2}-", 206)
+
+
+FETCH_SET = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from env.command import run
+from env.fetch import fetch
+from env.lock import read_lock
+from env.store import Store
+locks = [read_lock(path) for path in sorted(Path(sys.argv[2]).glob("*.lock"))]
+console = Console(stderr=True)
+sys.exit(run(lambda: fetch(locks, Store(Path(sys.argv[1])), console=console), console))
+"""
+
+
+def killed_ten_times(locks: Sequence[Lock], tmp_path: Path) -> None:
+    for lock in locks:
+        write_lock(lock, tmp_path / "locks")
+    files = {file.sha256: file for lock in locks for file in lock.files}
+    words = [sys.executable, "-c", FETCH_SET]
+    began = time.monotonic()
+    subprocess.run([*words, tmp_path / "undisturbed", tmp_path / "locks"], cwd=REPOSITORY, check=True)
+    ended_early = 0
+    for number, moment in enumerate(moments(time.monotonic() - began)):
+        store = Store(tmp_path / f"store-{number}")
+        arguments = [*words, str(store.root), str(tmp_path / "locks")]
+        ended_early += not killed(arguments, moment, cwd=REPOSITORY)
+        assert damaged(store, lambda _: None) == []
+        subprocess.run(arguments, cwd=REPOSITORY, check=True)
+        for file in files.values():
+            store.verified(file.sha256, file.name)
+        assert {path.name for path in contents(store)} == set(files)
+        assert list(store.partial.iterdir()) == []
+        shutil.rmtree(store.root)
+    assert ended_early <= MOMENTS // 2, "too few were killed: the machine was busier when it was measured"
+
+
+def test_a_fetch_killed_at_ten_moments_brings_every_file_in_the_end(mirror: Mirror, tmp_path: Path) -> None:
+    mirror.pause_s = 0.05
+    small = [mirror.locked(f"p{number}", os.urandom(5000 + number)) for number in range(20)]
+    large = [mirror.locked(f"q{number}", os.urandom(700_000 + number)) for number in range(8)]
+    killed_ten_times([lock_of(*small, *large)], tmp_path)
+    assert any(asked for _, asked, _ in mirror.requests), "no download went on where it stopped"
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.timeout(1800)
+def test_a_fetch_from_the_registries_killed_at_ten_moments_brings_every_file_in_the_end(tmp_path: Path) -> None:
+    chosen = []
+    for name, largest in (("debian-linux-amd64.lock", 2_000_000), ("wheels-linux-arm64.lock", 4_000_000)):
+        lock = read_lock(LOCKS / name)
+        files = sorted((file for file in lock.files if file.size < largest), key=lambda file: -file.size)
+        chosen.append(replace(lock, files=tuple(files[:8])))
+    killed_ten_times(chosen, tmp_path)
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="util-linux's unshare makes the small filesystem")

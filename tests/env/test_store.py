@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -159,6 +160,23 @@ def test_nothing_is_removed_while_a_build_uses_the_store(store: Store, user_of: 
     user_of.wait()
     prune(store, set(), dry_run=False)
     assert digest not in store
+
+
+def test_what_a_killed_build_had_begun_is_swept_once_nobody_uses_the_store(
+    store: Store, user_of: subprocess.Popen[str]
+) -> None:
+    download = store.partial / hashlib.sha256(b"a file").hexdigest()
+    for path in (download, store.partial / "new-left"):
+        path.write_bytes(b"half")
+    (store.partial / "python-left").mkdir()
+    (store.partial / "python-left" / "file").write_bytes(b"1234")
+    with store.in_use():
+        assert len(list(store.partial.iterdir())) == 3, "another process may be at work on these"
+    user_of.kill()
+    user_of.wait()
+    with store.in_use():
+        # A download goes on where it stopped.
+        assert list(store.partial.iterdir()) == [download]
 
 
 def test_a_prune_of_a_store_says_what_it_does(store: Store) -> None:
