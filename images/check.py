@@ -44,11 +44,17 @@ Report = Callable[[Verdict], None]
 
 
 def check_layout(
-    layout: Path, platforms: Sequence[Platform] | None, store: Store, logs: Path, console: Console, report: Report
+    layout: Path,
+    platforms: Sequence[Platform] | None,
+    store: Store,
+    logs: Path,
+    console: Console,
+    report: Report,
+    origin: object,
 ) -> list[Verdict]:
     """Check the images of a layout, on `platforms` or on all that it has; tell `report` of each outcome as it comes.
 
-    What a running image prints goes to a file a platform in the folder `logs`.
+    `origin` is what messages call the image. What it prints at work goes to a file a platform in the folder `logs`.
 
     Raises:
         NotOfferedError: the layout lacks a platform.
@@ -59,7 +65,7 @@ def check_layout(
     wanted = platforms or tuple(images)
     for platform in wanted:
         if platform not in images:
-            raise NotOfferedError(layout, platform, [known.oci for known in images])
+            raise NotOfferedError(origin, platform, [known.oci for known in images])
     logs.mkdir(parents=True, exist_ok=True)
     verdicts: list[Verdict] = []
 
@@ -68,11 +74,11 @@ def check_layout(
         report(verdict)
 
     for platform in wanted:
-        _check(images[platform], store, logs / f"{platform.slug}.log", console, tell)
+        _check(images[platform], store, logs / f"{platform.slug}.log", console, tell, origin)
     return verdicts
 
 
-def _check(image: PlatformImage, store: Store, log: Path, console: Console, tell: Report) -> None:
+def _check(image: PlatformImage, store: Store, log: Path, console: Console, tell: Report, origin: object) -> None:
     runner = emulator(image.platform, store, console)
     how = "natively" if runner is None else f"under {runner.name}"
     console.print(f"{image.platform}  {image.digest}, {how}")
@@ -85,7 +91,7 @@ def _check(image: PlatformImage, store: Store, log: Path, console: Console, tell
         secret.write_text(token, encoding="ascii")
         sandbox = Sandbox(root, image.platform, image.config["config"], runner, {TOKEN_FILE: secret})
         sandbox.probe()
-        sections = from_label(sandbox.config.get("Labels", {}).get(LABEL, "{}"), image.layout)
+        sections = from_label(sandbox.config.get("Labels", {}).get(LABEL, "{}"), origin)
         port = _free_port()
         target = Target(sandbox, _variables(sandbox, port), token)
         for check in (check for section in SECTIONS for check in sections.get(section, ()) if check.scope == "build"):

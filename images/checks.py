@@ -22,18 +22,27 @@ SECTIONS = ("layer", "image", "deploy")
 class Table(BaseModel):
     """A table of a recipe: unknown keys are errors, and keys are written with hyphens."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=lambda name: name.replace("_", "-"))
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+        # They are the text of the published schemas and of docs/reference/recipes.md.
+        use_attribute_docstrings=True,
+    )
 
 
 class Contains(Table):
     """A text that must be somewhere in another."""
 
     contains: str
+    """The text; case counts."""
 
 
 class _Check(Table):
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
+    """Its name in reports."""
     scope: Literal["build", "deploy"]
+    """``build``: the image at rest; ``deploy``: the image at work."""
     within: Annotated[float, Field(ge=0)] = 0
     """Seconds during which it is tried again until it holds."""
 
@@ -42,25 +51,35 @@ class FileCheck(_Check):
     """A path of the image is there."""
 
     file: str
+    """The path."""
     type: Literal["file", "directory", "link"] = "file"
+    """What it is."""
     contains: str | None = None
+    """A text in the file."""
 
 
 class CommandCheck(_Check):
     """A command that runs inside the image ends as it should."""
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The program and its arguments, with no shell; at work it runs beside the services."""
     exit_code: int = 0
+    """How it ends."""
     stdout: Contains | None = None
+    """What it prints to standard output."""
 
 
 class HttpCheck(_Check):
     """A request gets the right answer."""
 
     http: str
+    """The address that is asked, without a token."""
     method: Literal["GET", "HEAD", "POST"] = "GET"
+    """How it is asked."""
     status: int | tuple[int, ...] = 200
+    """The status of the answer, or those that are right."""
     body: Contains | None = None
+    """What the answer holds."""
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -72,32 +91,39 @@ class UserCheck(_Check):
     """The image's user has that name and id; in scope ``deploy``, every process of the image has that id."""
 
     user: str
+    """Its name."""
     uid: Annotated[int, Field(gt=0)]
+    """Its number."""
 
 
 class ProcessCheck(_Check):
     """A program is running."""
 
     process: str
+    """The program's file name."""
 
 
 class ServiceCheck(_Check):
     """supervisord says that a service is running."""
 
     service: str
+    """Its name among the services."""
 
 
 class AddrCheck(_Check):
     """A TCP port, ``HOST:PORT``, takes connections."""
 
     addr: Annotated[str, Field(pattern=r"^.+:[^:]+$")]
+    """The host and the port."""
     reachable: bool = True
+    """Whether it takes them, or must not."""
 
 
 class PackageCheck(_Check):
     """A package is installed: a Python or conda one of the environment, or one of Debian's."""
 
     package: str
+    """Its name."""
     version: str | None = None
     """Which versions will do, ``>=4.4,<5`` (Python's version specifiers), for those of the environment."""
 
@@ -106,15 +132,21 @@ class McpCheck(_Check):
     """An MCP server answers."""
 
     mcp: str
+    """The server's address; it is asked with the token that the image was started with."""
     do: Literal["ping", "list-tools", "list-resources", "call", "read"]
+    """What is asked."""
     tool: str | None = None
+    """What ``call`` calls."""
     arguments: dict[str, Any] = Field(default_factory=dict)
+    """What it is called with."""
     uri: str | None = None
     """What ``read`` reads."""
     count: int | None = None
     """How many tools or resources there are."""
     result: Contains | None = None
     """A text in the result, written as JSON; of lists, in the names or addresses."""
+    error: Contains | None = None
+    """A text in the error that is promised in place of a result."""
 
     @model_validator(mode="after")
     def _has_its_object(self) -> McpCheck:
@@ -192,11 +224,18 @@ def from_label(text: str, origin: object) -> dict[str, tuple[Check, ...]]:
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
 
-class Variables:
-    """``${HOME}``, ``${CONTAINER_IP}``, ``${HOST_PORT:N}``, ``${VOLUME_PATH:name}``, ``${ENV_NAME}`` and ``${RUN}``.
+VARIABLES: Mapping[str, str] = {
+    "HOME": "the home folder of the image's user",
+    "CONTAINER_IP": "the address at which the running image is reached",
+    "HOST_PORT:N": "the port through which the image's port N is reached, however it is published",
+    "VOLUME_PATH:NAME": "where the volume whose path ends in NAME is mounted",
+    "ENV_NAME": "the variable NAME of the image's configuration",
+    "RUN": "a text that differs from run to run, for names of things that a check makes",
+}
 
-    ``${RUN}`` differs from run to run, for names of things that a check makes.
-    """
+
+class Variables:
+    """The values of `VARIABLES` for one image, as ``${NAME}`` in the texts of checks."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = dict(values)

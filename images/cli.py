@@ -23,6 +23,7 @@ from images import plan, selftests
 from images.assemble import Result, assemble
 from images.build import Build
 from images.exportcmd import add_export
+from images.inspectcmd import add_inspect
 from images.inspecting import DIST, add_commands
 from images.layers import Layer
 from images.pushcmd import add_push
@@ -188,5 +189,6 @@ def _parser() -> argparse.ArgumentParser:
     selftests.add_commands(commands, common, names)
     add_export(commands)
     add_push(commands)
+    add_inspect(commands)
     add_commands(commands)
     return parser

@@ -184,19 +184,19 @@ class RegistryUnreachableError(ImageError):
 
     def __init__(self, registry: str, reason: str) -> None:
         super().__init__(
-            f"{registry} can't be reached ({reason}): check its name and the network, then push again: what has "
+            f"{registry} can't be reached ({reason}): check its name and the network, then run it again: what has "
             "arrived is not sent twice"
         )
 
 
 class AccessDeniedError(ImageError):
-    """A registry that does not let these credentials push there, or wants some."""
+    """A registry that does not let these credentials push or pull there, or wants some."""
 
     exit_code = 63
 
-    def __init__(self, registry: str, repository: str, had: str) -> None:
+    def __init__(self, registry: str, what: str, had: str) -> None:
         super().__init__(
-            f"{registry} does not let {had} push to {repository}: run `podman login {registry}` or "
+            f"{registry} does not let {had} {what}: run `podman login {registry}` or "
             f"`docker login {registry}` with an account that may"
         )
 
@@ -207,7 +207,7 @@ class RegistryRefusedError(ImageError):
     exit_code = 64
 
     def __init__(self, registry: str, what: str, answer: str) -> None:
-        super().__init__(f"{registry} answers {answer} to {what}: push again later, or ask who runs it")
+        super().__init__(f"{registry} answers {answer} to {what}: try again later, or ask who runs it")
 
 
 class CredentialsError(ImageError):
@@ -227,8 +227,26 @@ class PlainHttpError(ImageError):
     def __init__(self, server: str, reason: str) -> None:
         super().__init__(
             f"{server} offers no TLS that can be trusted ({reason}): give it a certificate, name its authority with "
-            "SSL_CERT_FILE, or push with --insecure where nobody else listens"
+            "SSL_CERT_FILE, or take --insecure where nobody else listens"
         )
+
+
+class NotInRegistryError(ImageError):
+    """A registry that holds no image of that name."""
+
+    exit_code = 58
+
+    def __init__(self, reference: object) -> None:
+        super().__init__(f"{reference} is not there: check its name and its tag or digest")
+
+
+class WrongContentError(ImageError):
+    """A registry that sends, again and again, other content than its digest says."""
+
+    exit_code = 59
+
+    def __init__(self, reference: object, digest: str) -> None:
+        super().__init__(f"{reference}: what is sent for {digest} has another digest: it is not used; ask who runs it")
 
 
 class NotGoldenError(ImageError):

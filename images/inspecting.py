@@ -15,6 +15,7 @@ from images.golden import diff_ids, golden_path, read_golden, unexpected, write_
 from images.listing import content_of, differences, sizes
 from images.reading import PlatformImage, read_layout
 from images.recipe import HERE, load_recipe, recipe_names
+from images.recipedoc import recipe_reference
 from images.schema import MODELS, schema_of
 from images.verify import verify
 
@@ -69,9 +70,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     golden.add_argument("--write", action="store_true", help="take what is there as what is expected from now on")
     golden.set_defaults(run=_golden)
 
-    schema = commands.add_parser("schema", help="print the JSON schema of image.toml or part.toml")
-    schema.add_argument("name", choices=sorted(MODELS))
-    schema.set_defaults(run=lambda options, _: print(schema_of(options.name), end=""))  # noqa: T201 - the result
+    schema = commands.add_parser("schema", help="print the JSON schema of image.toml or part.toml, or their reference")
+    schema.add_argument("name", choices=(*sorted(MODELS), "reference"))
+    schema.set_defaults(run=_schema)
+
+
+def _schema(options: argparse.Namespace, _console: Console) -> None:
+    text = recipe_reference() if options.name == "reference" else schema_of(options.name)
+    print(text, end="")  # noqa: T201 - the result
 
 
 def _chosen(layout: Path, platforms: str | None) -> dict[Platform, PlatformImage]:

@@ -14,6 +14,10 @@ from env.platforms import Platform, parse_platform
 from images.errors import LayoutError
 from images.layout import INDEX_TYPE
 
+DOCKER_LIST_TYPE = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+"""What older tools push (distribution's image manifest, version 2, schema 2): the same documents with other types."""
+
 
 @dataclass(frozen=True)
 class PlatformImage:
@@ -63,7 +67,7 @@ def read_layout(folder: Path) -> dict[Platform, PlatformImage]:
 def _manifests(folder: Path, index: dict[str, Any]) -> Iterator[dict[str, Any]]:
     # An index may hold others: layouts name the image in index.json, and that one names the platforms.
     for descriptor in index.get("manifests", []):
-        if descriptor["mediaType"] == INDEX_TYPE:
+        if descriptor["mediaType"] in (INDEX_TYPE, DOCKER_LIST_TYPE):
             yield from _manifests(folder, read_document(folder, descriptor))
         elif "artifactType" not in descriptor:
             yield descriptor

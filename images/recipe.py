@@ -29,17 +29,24 @@ class User(Table):
     """Who the image runs as."""
 
     name: str
-    uid: Annotated[int, Field(gt=0, description="Numeric, and never root.")]
+    """Its name in ``/etc/passwd``."""
+    uid: Annotated[int, Field(gt=0)]
+    """Its number, never root's."""
     gid: int
+    """The number of its group."""
     home: AbsolutePath
+    """Its home folder."""
 
 
 class Directory(Table):
     """A directory to make."""
 
     path: AbsolutePath
+    """Where."""
     mode: Mode = "0755"
+    """Its mode, four octal digits."""
     owner: Literal["root", "user"] = "root"
+    """Whose it is: root's, or the image's user's."""
     group: Literal["root", "user"] | None = None
     """Its group where that is not the owner's: an arbitrary uid, as OpenShift gives one, is in group root."""
 
@@ -48,13 +55,16 @@ class Link(Table):
     """A symbolic link to make."""
 
     path: AbsolutePath
+    """Where."""
     target: str
+    """Where it leads, absolute or from its own folder."""
 
 
 class Join(Table):
     """A file joined from others of the image, in sorted order: what a maintainer script would have made."""
 
     path: AbsolutePath
+    """Where the joined file goes."""
     glob: str
     """Which files, by a pattern over paths without the leading slash."""
 
@@ -63,70 +73,102 @@ class Drop(Table):
     """Files that no one needs at run time."""
 
     glob: str
+    """Which files, by a pattern over paths without the leading slash: ``*`` stays in a folder, ``**`` does not."""
     keep: str | None = None
-    """Files that stay although `glob` matches them."""
+    """Files that stay although ``glob`` matches them."""
     why: Annotated[str, Field(min_length=8)]
+    """Why no one needs them."""
 
 
 class Service(Table):
     """A program that supervisord keeps running."""
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The program and its arguments."""
     restart: Literal["always", "on-failure", "never"] = "always"
+    """When it is started again after it has ended."""
     stop_seconds: Annotated[int, Field(gt=0)] = 8
+    """Seconds that it gets to end after SIGTERM."""
     priority: int = 100
+    """The lower, the earlier it is started and the later it is stopped."""
 
 
 class Config(Table):
     """What the image's configuration says (OCI image-spec, config.md)."""
 
     entrypoint: tuple[str, ...] = ()
+    """What starts the command; of several parts, the last that says one counts."""
     command: tuple[str, ...] = ()
+    """What is started unless whoever runs the image says something else; the last part's counts."""
     ports: tuple[Annotated[int, Field(gt=0, lt=65536)], ...] = ()
+    """TCP ports that are listened on."""
     volumes: dict[str, str] = Field(default_factory=dict)
+    """Where data outlives the container, by name; ``~`` is the user's home."""
     env: dict[str, str] = Field(default_factory=dict)
+    """Variables of the environment."""
     labels: dict[str, str] = Field(default_factory=dict)
+    """Labels of the image."""
     healthcheck: tuple[str, ...] = ()
     """A command that ends with 0 when the image does its work: Docker's HEALTHCHECK, which OCI has no word for."""
     working_dir: AbsolutePath | None = None
+    """Where what is started begins."""
 
 
 class Install(Table):
     """Which locks the part installs from, and whether the project's own wheel is among it."""
 
     locks: tuple[Literal["debian", "environment", "overlay"], ...] = ()
+    """``debian``: the base; ``environment``: conda, wheels or cuda, as is built; ``overlay``: what goes over it."""
     project: bool = False
+    """Whether the wheel of this project, jupyter-mcp, is installed."""
 
 
 class Part(Table):
     """One part of an image."""
 
     title: str
+    """What it is, in a line."""
     install: Install = Install()
+    """What it installs."""
     user: User | None = None
+    """Who the image runs as; the last part that says it counts, and one must."""
     directory: tuple[Directory, ...] = ()
+    """Directories to make."""
     link: tuple[Link, ...] = ()
+    """Symbolic links to make."""
     join: tuple[Join, ...] = ()
+    """Files to join from others."""
     drop: tuple[Drop, ...] = ()
+    """What is left out of the packages."""
     service: dict[str, Service] = Field(default_factory=dict)
+    """What it runs, by name."""
     config: Config = Config()
+    """What it adds to the image's configuration."""
     check: tuple[Check, ...] = ()
+    """What it promises."""
 
 
 class Image(Table):
     """The head of a recipe."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$")]
+    """Its name, also in registries."""
     title: str
+    """What it is, in a line."""
     description: str
+    """What it is, in a sentence."""
     platforms: Annotated[tuple[str, ...], Field(min_length=1)]
+    """What it is made for: ``linux/amd64``, ``linux/arm64``."""
     environments: Annotated[tuple[Literal["conda", "wheels", "cuda"], ...], Field(min_length=1)]
+    """Where its packages may come from; without ``--env`` the first counts whose sources answer."""
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Its parts, in order: folders of ``parts/`` beside it, or of this project."""
     created: datetime
     """The time that files and the image carry, unless SOURCE_DATE_EPOCH says otherwise."""
     own_layer_size: Annotated[int, Field(gt=0)] = 8 << 20
     """Bytes from which a package gets a layer of its own, so that a small change elsewhere leaves it alone."""
     check: tuple[Check, ...] = ()
+    """What the whole promises and no part can."""
     not_for: dict[str, str] = Field(default_factory=dict)
     """Why the image is not made for a platform, by its name."""
 

@@ -1,4 +1,7 @@
-"""The name of an image in a registry, ``REGISTRY/NAME:TAG`` (OCI distribution-spec v1.1, pulling manifests)."""
+"""The name of an image in a registry, ``REGISTRY/NAME:TAG`` (OCI distribution-spec v1.1, pulling manifests).
+
+An image that is there already may also be named by its digest, ``REGISTRY/NAME@sha256:…``.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,52 @@ from images.errors import ReferenceFormatError
 HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::[0-9]{1,5})?")
 NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 DOCKER_HUB = "docker.io"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Where an image goes."""
+    """Where an image goes, or is."""
 
     registry: str
     """``HOST`` or ``HOST:PORT``, as people write it."""
     repository: str
     tag: str
+    """Empty where a digest names the image."""
+    digest: str = ""
+    """``sha256:…`` of its manifest or index, or empty."""
 
     def __str__(self) -> str:
-        return f"{self.registry}/{self.repository}:{self.tag}"
+        return f"{self.registry}/{self.repository}" + (f"@{self.digest}" if self.digest else f":{self.tag}")
 
     @property
     def server(self) -> str:
         """The host that answers: Docker Hub's has another name than people write."""
         return f"registry-1.{DOCKER_HUB}" if self.registry == DOCKER_HUB else self.registry
+
+
+def names_registry(text: str) -> bool:
+    """Say whether a text begins with a registry, as a reference does and a path seldom does."""
+    registry, slash, _ = text.removeprefix("docker://").partition("/")
+    return bool(slash) and registry.strip(".") != "" and (bool(set(registry) & set(".:[")) or registry == "localhost")
+
+
+def parse_source(text: str) -> Reference:
+    """Read the reference of an image that is to be had; a digest, which says more than a tag, may stand beside it.
+
+    Raises:
+        ReferenceFormatError: it is none.
+
+    """
+    name, at, digest = text.partition("@")
+    if not at:
+        return parse_reference(text)
+    if not DIGEST.fullmatch(digest):
+        raise ReferenceFormatError(text, "has a digest that is no sha256")
+    tagged = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+    known = parse_reference(tagged)
+    return Reference(known.registry, known.repository, "", digest)
 
 
 def parse_reference(text: str) -> Reference:
@@ -39,8 +69,8 @@ def parse_reference(text: str) -> Reference:
         ReferenceFormatError: it is none.
 
     """
-    registry, slash, rest = text.removeprefix("docker://").partition("/")
-    if not slash or not (set(registry) & {".", ":", "["} or registry == "localhost"):
+    registry, _, rest = text.removeprefix("docker://").partition("/")
+    if not names_registry(text):
         raise ReferenceFormatError(text, "names no registry")
     name, colon, tag = rest.rpartition(":")
     if not colon:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -29,6 +30,8 @@ from images.reference import Reference, is_loopback
 
 Body = bytes | Callable[[], Iterator[bytes]] | None
 """A request's content; an iterator is made anew for each attempt."""
+Access = Literal["pull", "pull,push"]
+"""What is asked for at log-in."""
 LONGEST_WAIT_S = 30.0
 _TIMEOUT = httpx.Timeout(30.0, read=120.0)
 _RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
@@ -84,13 +87,15 @@ class Registry:
         *,
         insecure: bool = False,
         sources: Iterable[str] = (),
+        access: Access = "pull,push",
     ) -> None:
         """Prepare; `sources` are other repositories of it that blobs may be mounted from."""
         self.reference = reference
         self.patience = patience
         self._credentials = credentials
         self._insecure = insecure
-        self._scopes = [f"repository:{reference.repository}:pull,push"]
+        self._access = access
+        self._scopes = [f"repository:{reference.repository}:{access}"]
         self._scopes += [f"repository:{source}:pull" for source in sources]
         self._authorization = ""
         self._lock = threading.Lock()
@@ -165,12 +170,35 @@ class Registry:
 
         """
         url = self.address(address)
-        used = self._authorization
-        response = self._send(method, url, body, headers, used)
-        if response.status_code == HTTPStatus.UNAUTHORIZED and self._is_own(url):
-            self._log_in(response, used)
-            response = self._send(method, url, body, headers, self._authorization)
+        response = self._answered(method, url, body, headers)
         return self._judged(response, f"{method} of {_kind(url)}", expected)
+
+    @contextmanager
+    def download(
+        self, address: str, *, expected: Collection[int], headers: Mapping[str, str] | None = None
+    ) -> Iterator[httpx.Response]:
+        """Make one attempt at a GET whose content is read in pieces; what goes wrong is told as by `once`."""
+        url = self.address(address)
+        response = self._answered("GET", url, None, headers, stream=True)
+        try:
+            if response.status_code not in expected:
+                response.read()
+            yield self._judged(response, f"GET of {_kind(url)}", expected)
+        except httpx.TransportError as error:
+            raise TryAgain(RegistryUnreachableError(url.netloc.decode(), _reason(error))) from None
+        finally:
+            response.close()
+
+    def _answered(
+        self, method: str, url: httpx.URL, body: Body, headers: Mapping[str, str] | None, *, stream: bool = False
+    ) -> httpx.Response:
+        used = self._authorization
+        response = self._send(method, url, body, headers, used, stream=stream)
+        if response.status_code == HTTPStatus.UNAUTHORIZED and self._is_own(url):
+            response.close()
+            self._log_in(response, used)
+            response = self._send(method, url, body, headers, self._authorization, stream=stream)
+        return response
 
     def address(self, address: str) -> httpx.URL:
         """Give the whole address of one that is relative to the repository, to the host, or whole already."""
@@ -185,7 +213,14 @@ class Registry:
         return self._insecure or is_loopback(url.host)
 
     def _send(
-        self, method: str, url: httpx.URL, body: Body, headers: Mapping[str, str] | None, authorization: str
+        self,
+        method: str,
+        url: httpx.URL,
+        body: Body,
+        headers: Mapping[str, str] | None,
+        authorization: str,
+        *,
+        stream: bool = False,
     ) -> httpx.Response:
         if url.scheme == "http" and not self._may_be_plain(url):
             raise PlainHttpError(url.netloc.decode(), "it wants to go on over http")
@@ -194,13 +229,8 @@ class Registry:
         if authorization and self._is_own(url):
             sent["Authorization"] = authorization
         try:
-            return self._client.request(
-                method,
-                url,
-                content=body() if callable(body) else body,
-                headers=sent,
-                follow_redirects=method in ("GET", "HEAD"),
-            )
+            request = self._client.build_request(method, url, content=body() if callable(body) else body, headers=sent)
+            return self._client.send(request, follow_redirects=method in ("GET", "HEAD"), stream=stream)
         except httpx.TransportError as error:
             if "[SSL" in str(error):
                 if self._may_be_plain(url):
@@ -222,7 +252,8 @@ class Registry:
 
     def _denied(self) -> AccessDeniedError:
         had = "nobody who has not logged in" if self._credentials is None else "these credentials"
-        return AccessDeniedError(self.reference.registry, self.reference.repository, had)
+        what = "push to" if "push" in self._access else "pull from"
+        return AccessDeniedError(self.reference.registry, f"{what} {self.reference.repository}", had)
 
     def _log_in(self, response: httpx.Response, used: str) -> None:
         with self._lock:

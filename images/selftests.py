@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from env.platforms import parse_platforms
+from env.platforms import Platform, parse_platforms
 from env.store import Store
 from images.discover import VARIABLE, McpServer, client_config, from_variable, provided, to_variable
 from images.errors import ChecksFailedError, McpRefusedError, UnreadableInputError
-from images.inspecting import DIST, layout_of
+from images.inspecting import DIST
+from images.origin import ABOUT, opened
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser, names: str) -> None:
@@ -25,19 +28,22 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, names: str) -> 
         help="run an image on each platform and see that it does what it promises",
         description="Run an image, the other platform's under qemu, and try every check that it carries in its "
         "org.overthinkos.tests label. Needs bubblewrap and user namespaces; no root. With --live, nothing is run: the "
-        "image's checks are tried on a server that is at work already.",
-        epilog="Example: python -m images check dist/images/jupyter --live http://localhost:8888 --token-file token",
+        "image's checks are tried on a server that is at work already, and of a registry's image only the "
+        "configuration is fetched.",
+        epilog="Example: python -m images check registry.example.org/jupyter:1 --live http://localhost:8888 "
+        "--token-file token",
     )
     check.add_argument(
         "image",
         nargs="?",
         default="jupyter",
-        help=f"folder of an OCI layout, recipe ({names}), or with --live a file of what `podman inspect IMAGE` prints "
+        help=f"{ABOUT} (recipes: {names}), or with --live a file of what `podman inspect IMAGE` prints "
         "(default: jupyter)",
     )
     check.add_argument("--format", choices=("text", "json", "tap", "junit"), default="text", help="of the result")
     check.add_argument("--live", metavar="URL", help="try the checks on the server at this address")
     check.add_argument("--token-file", type=Path, metavar="FILE", help="the server's token, with --live")
+    check.add_argument("--insecure", action="store_true", help="take plain HTTP where a registry has no TLS")
     check.set_defaults(run=_run_check)
 
     mcp = commands.add_parser(
@@ -58,8 +64,8 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, names: str) -> 
     discover = commands.add_parser(
         "discover",
         help="say which MCP servers images or containers offer, as OV_MCP_SERVERS or as a client's configuration",
-        description="Resolve the label org.overthinkos.mcp_provides. Each SOURCE is a recipe or the folder of an OCI "
-        "layout, as NAME=SOURCE with the container's name, or a file of what `podman inspect CONTAINER...` prints.",
+        description="Resolve the label org.overthinkos.mcp_provides. Each SOURCE is an image as NAME=IMAGE, with the "
+        f"container's name, or a file of what `podman inspect CONTAINER...` prints. An image is {ABOUT}.",
         epilog="Example: python -m images discover ov-jupyter=jupyter --for claude --token '${JUPYTER_TOKEN}'",
     )
     discover.add_argument("sources", nargs="*", metavar="SOURCE", help="(default: the variable OV_MCP_SERVERS)")
@@ -69,35 +75,36 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, names: str) -> 
     discover.set_defaults(run=_run_discover)
 
 
-def _run_discover(options: argparse.Namespace, _console: Console) -> None:
+def _run_discover(options: argparse.Namespace, console: Console) -> None:
     if options.sources:
-        servers = [one for source in options.sources for one in _provided(source, same_pod=options.same_pod)]
+        servers = [one for source in options.sources for one in _provided(source, console, same_pod=options.same_pod)]
     else:
         servers = list(from_variable(os.environ.get(VARIABLE, "[]")))
     told = client_config(options.client, servers, options.token) if options.client else to_variable(servers)
     print(told)  # noqa: T201 - the result, for a program to read
 
 
-def _provided(source: str, *, same_pod: bool) -> list[McpServer]:
+def _provided(source: str, console: Console, *, same_pod: bool) -> list[McpServer]:
     from images.live import image_config, inspected  # noqa: PLC0415
 
     name, equals, reference = source.partition("=")
-    if not equals and Path(source).is_file():
+    if not equals and Path(source).is_file() and not tarfile.is_tarfile(source):
         found: list[McpServer] = []
         for entry in inspected(Path(source)):
             container = str(entry.get("Name", "")).lstrip("/") or Path(source).stem
             found += provided(entry["Config"], "localhost" if same_pod else container, source)
         return found
-    layout = layout_of(reference or name)
-    # Without a name of its own, a container has the one that ov gives it.
-    container = name if equals else f"ov-{layout.name}"
-    return list(provided(image_config(layout), "localhost" if same_pod else container, layout))
+    store = Store()
+    with store.in_use(), opened(reference or name, None, store, console, layers=False) as origin:
+        # Without a name of its own, a container has the one that ov gives it.
+        container = name if equals else f"ov-{origin.name}"
+        return list(provided(image_config(origin.layout), "localhost" if same_pod else container, origin.said))
 
 
 def _run_check(options: argparse.Namespace, console: Console) -> None:
     # Here, because building needs no MCP client.
     from images.check import Verdict, check_layout  # noqa: PLC0415
-    from images.live import check_live, image_config  # noqa: PLC0415
+    from images.live import check_live  # noqa: PLC0415
     from images.reports import FORMATS  # noqa: PLC0415
 
     def report(verdict: Verdict) -> None:
@@ -106,20 +113,20 @@ def _run_check(options: argparse.Namespace, console: Console) -> None:
         line = f"{verdict.where}  {outcome:7}  {verdict.seconds:6.1f} s  {verdict.id}"
         console.print(line if why is None else f"{line}: {why}", markup=False)
 
+    platforms = parse_platforms(options.platform) if options.platform else None
     if options.live:
-        reference = Path(options.image)
-        if not reference.exists():
-            reference = layout_of(options.image)
         token = _token(options.token_file)
-        verdicts = check_live(image_config(reference), reference, options.live, token, report)
+        config = _config(options, platforms, console)
+        verdicts = check_live(config, options.image, options.live, token, report)
         evidence = f"what {options.live} logs"
     else:
-        layout = layout_of(options.image)
-        platforms = parse_platforms(options.platform) if options.platform else None
-        logs = DIST / "checks" / layout.name
         store = Store(options.store)
-        with store.in_use():
-            verdicts = check_layout(layout, platforms, store, logs, console, report)
+        with (
+            store.in_use(),
+            opened(options.image, platforms, store, console, insecure=options.insecure) as origin,
+        ):
+            logs = DIST / "checks" / origin.name
+            verdicts = check_layout(origin.layout, platforms, store, logs, console, report, origin.said)
         evidence = str(logs)
     form = "json" if options.json else options.format
     if form != "text":
@@ -128,6 +135,20 @@ def _run_check(options: argparse.Namespace, console: Console) -> None:
         raise ChecksFailedError(failed, len(verdicts), evidence)
     skipped = sum(verdict.skipped is not None for verdict in verdicts)
     console.print(f"{len(verdicts) - skipped} checks passed" + (f", {skipped} skipped" if skipped else ""))
+
+
+def _config(options: argparse.Namespace, platforms: Sequence[Platform] | None, console: Console) -> dict[str, Any]:
+    from images.live import image_config  # noqa: PLC0415
+
+    path = Path(options.image)
+    if path.is_file() and not tarfile.is_tarfile(path):
+        return image_config(path)
+    store = Store(options.store)
+    with (
+        store.in_use(),
+        opened(options.image, platforms, store, console, layers=False, insecure=options.insecure) as origin,
+    ):
+        return image_config(origin.layout)
 
 
 def _run_mcp(options: argparse.Namespace, console: Console) -> None:

@@ -21,6 +21,10 @@ from images.errors import LayoutError
 from images.reading import PlatformImage, blob_path
 from images.tarball import MEDIA_TYPES
 
+PLAIN_TYPE = "application/vnd.oci.image.layer.v1.tar"
+DOCKER_PLAIN_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_GZIP_TYPE = f"{DOCKER_PLAIN_TYPE}.gzip"
+"""What other tools write: `docker save`, and pushes of before OCI's types."""
 CHUNK = 1 << 20
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -125,8 +129,10 @@ def decompressed(file: IO[bytes], media_type: str, layout: Path) -> Reader:
     """
     if media_type == MEDIA_TYPES["zstd"]:
         return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    if media_type == MEDIA_TYPES["gzip"]:
+    if media_type in (MEDIA_TYPES["gzip"], DOCKER_GZIP_TYPE):
         return _Inflated(file)
+    if media_type in (PLAIN_TYPE, DOCKER_PLAIN_TYPE):
+        return file
     raise LayoutError(layout, f"holds a layer of a type this program does not know: {media_type}")
 
 

@@ -168,10 +168,13 @@ def _try_mcp(check: McpCheck, target: Target) -> None:
     name = check.uri if check.do == "read" else check.tool
     try:
         answer = ask(check.mcp, target.token, check.do, name, check.arguments)
-    except ToolError as error:
-        raise UnmetError(f"{check.tool} fails: {error}") from None
     except Exception as error:  # noqa: BLE001 - boundary: whatever the client or the transport says is what was found
-        raise UnmetError(f"{check.mcp}: {type(error).__name__}: {str(error)[:300]}") from None
+        if check.error is not None and check.error.contains in str(error):
+            return
+        what = f"{check.tool} fails" if isinstance(error, ToolError) else f"{check.mcp}: {type(error).__name__}"
+        raise UnmetError(f"{what}: {str(error)[:300]}") from None
+    if check.error is not None:
+        raise UnmetError(f"{name or check.do} gives {json.dumps(answer)[:200]}, and no error")
     if check.count is not None and len(answer) != check.count:
         raise UnmetError(f"it lists {len(answer)}, not {check.count}")
     if check.do.startswith("list"):

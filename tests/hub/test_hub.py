@@ -21,7 +21,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
 from tests.images.conftest import REPOSITORY
-from tests.images.container import native, unpacked
+from tests.images.work.container import native, unpacked
 
 PROXY = shutil.which("configurable-http-proxy")
 

@@ -168,6 +168,15 @@ def _handler_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - o
                 self.send_header("OCI-Subject", "sha256:something")
             self.send_header("Content-Length", answer.headers.get("Content-Length") or str(len(content)))
             self.end_headers()
+            self.send(fault, content)
+
+        def send(self, fault: str, content: bytes) -> None:
+            if fault == "other" and content:
+                content = bytes([content[0] ^ 1]) + content[1:]
+            if fault == "cut":
+                self.wfile.write(content[: len(content) // 2])
+                self.end()
+                return
             self.wfile.write(content)
 
         def end(self) -> None:

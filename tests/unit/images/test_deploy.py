@@ -1,15 +1,19 @@
-"""The files of deploy/ say what the image needs, and agree with it.
+"""The files of deploy/ are what their consumers' own schemas allow, say what the image needs, and agree with it.
 
-The schemas of Kubernetes, Compose and Quadlet are not on the registries that the tests reach, so this checks structure:
-what refers to what, and the promises of hardening.
+Podman's generator judges the Quadlet files in tests/images/test_quadlet.py. The schema of the Zero to JupyterHub chart
+is on no registry that the tests reach, so of its values only what they say is checked.
 """
 
 from __future__ import annotations
 
 import configparser
+import copy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -33,6 +37,36 @@ def manifests() -> dict[str, dict[str, Any]]:
 def pod(manifests: dict[str, dict[str, Any]]) -> dict[str, Any]:
     template: dict[str, Any] = manifests["StatefulSet"]["spec"]["template"]
     return template
+
+
+# The oldest that still has upstream support when this was written, and the newest whose schemas are bundled.
+KUBERNETES = ("1.34", kubernetes_validate.latest_version())
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_kubernetes_knows_every_field(manifests: dict[str, dict[str, Any]], version: str) -> None:
+    for one in manifests.values():
+        assert kubernetes_validate.validate(one, version, strict=True) in version
+    wrong = copy.deepcopy(manifests["StatefulSet"])
+    pod({"StatefulSet": wrong})["spec"]["containers"][0]["readinesProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError, match="readinesProbe"):
+        kubernetes_validate.validate(wrong, version, strict=True)
+
+
+def against_schema(schema: str, file: Path) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", f"vendor.{schema}", file]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_compose_is_what_the_compose_specification_says(tmp_path: Path) -> None:
+    file = DEPLOY / "compose" / "compose.yaml"
+    good = against_schema("compose-spec", file)
+    assert good.returncode == 0, good.stdout
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text(file.read_text().replace("read_only:", "readonly:"))
+    bad = against_schema("compose-spec", wrong)
+    assert bad.returncode == 1
+    assert "readonly" in bad.stdout
 
 
 def test_kubernetes_objects_refer_to_each_other(manifests: dict[str, dict[str, Any]]) -> None:

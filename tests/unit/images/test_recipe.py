@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 
 from env.platforms import AMD64, ARM64
 from images.build import Build
+from images.checks import VARIABLES
 from images.errors import PlatformNotOfferedError, RecipeError, UnknownImageError
+from images.live import _variables as live_variables
 from images.recipe import HERE, Service, load_recipe, read_recipe, recipe_names
+from images.recipedoc import recipe_reference
 from images.rootfs import matches, program
 from images.schema import MODELS, schema_of
 
@@ -38,9 +42,10 @@ def test_an_unknown_image_is_told_with_those_there_are() -> None:
 
 def test_an_unknown_key_is_told_with_its_line(recipe: Path) -> None:
     path = recipe / "image.toml"
-    lines = [*path.read_text().splitlines(), 'colour = "blue"']
-    path.write_text("\n".join(lines))
-    with pytest.raises(RecipeError, match=rf"image.toml:{len(lines)}: unknown key 'colour'"):
+    head, _, checks = path.read_text().partition("\n[[check]]")
+    path.write_text(f'{head}\ncolour = "blue"\n[[check]]{checks}')
+    line = head.count("\n") + 2
+    with pytest.raises(RecipeError, match=rf"image.toml:{line}: unknown key 'colour'"):
         read_recipe(recipe)
 
 
@@ -105,6 +110,24 @@ def test_a_service_is_a_supervisord_program_that_is_restarted() -> None:
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_published_schema_is_that_of_the_program(name: str) -> None:
     assert (HERE.parent / "docs" / "reference" / "schemas" / f"{name}.schema.json").read_text() == schema_of(name)
+
+
+def test_the_reference_is_that_of_the_program() -> None:
+    assert (HERE.parent / "docs" / "reference" / "recipes.md").read_text() == recipe_reference()
+
+
+def test_the_reference_has_every_variable_that_recipes_use_and_a_value_for_each() -> None:
+    used: set[str] = set()
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        checks = [*recipe.image.check, *(check for part in recipe.parts for check in part.part.check)]
+        used |= set(re.findall(r"\$\{([A-Z_]+)", "".join(check.model_dump_json() for check in checks)))
+    known = {name.partition(":")[0].removesuffix("NAME") for name in VARIABLES}
+    assert {name if name in known else "ENV_" for name in used} <= known
+    config = {"Env": ["HOME=/h", "PATH=/bin"], "ExposedPorts": {"8888/tcp": {}}, "Volumes": {"/h/work": {}}}
+    given = live_variables(config, "http://h:1/")
+    for variable in ("HOME", "CONTAINER_IP", "HOST_PORT:8888", "VOLUME_PATH:work", "ENV_PATH", "RUN"):
+        assert given.fill(f"${{{variable}}}")
 
 
 def test_the_cuda_image_is_for_amd64_and_says_why_not_for_arm64() -> None:

@@ -8,12 +8,9 @@ import json
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -24,12 +21,12 @@ from fastmcp import Client
 from jupyter_ydoc import YNotebook
 from websockets.exceptions import ConnectionClosed
 
-from images.sandbox import Sandbox, Service
+from images.sandbox import Service
+from tests.images.conftest import images
 from tests.live.conftest import Server
 from tests.live.person import in_room
 
-from .conftest import images
-from .container import OPENSHIFT, Container, native, on, unpacked
+from .container import OPENSHIFT, Container
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap: apt-get install bubblewrap"),
@@ -38,29 +35,6 @@ pytestmark = [
 
 
 SECRET = "/tmp/secret"  # noqa: S108 - inside, where only a tmpfs can be mounted into
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with unpacked(tmp_path_factory.mktemp("jupyter") / "layout", native()) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def workspace() -> Iterator[Path]:
-    """A new volume, as OpenShift mounts one: root's, and writable by the group that every user there is in."""
-    place = Path(tempfile.mkdtemp(prefix="volume-", dir="/var/tmp"))
-    place.chmod(0o755)
-    folder = place / "workspace"
-    folder.mkdir()
-    folder.chmod(0o775)
-    yield folder
-    shutil.rmtree(place)
-
-
-@pytest.fixture
-def container(image: Sandbox, workspace: Path) -> Container:
-    return on(image, workspace)
 
 
 def sources(file: Path) -> list[str]:
@@ -284,93 +258,3 @@ def test_a_running_server_is_checked_with_no_source_and_asked_from_the_command_l
     gone = images("check", inspected, "--live", container.url, "--format", "tap")
     assert gone.returncode == 51
     assert "not ok" in gone.stdout
-
-
-START = 'fail() { echo "$*"; exit 78; }; for s in /etc/start.d/1*.sh; do . "$s"; done; exec bash -lc "$0"'
-
-
-def test_an_arbitrary_user_has_a_name_and_direnv_in_a_terminal(container: Container) -> None:
-    done = container.sandbox.run(["sh", "-ec", START, "id -un && type _direnv_hook && ssh -G nowhere"], 60)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("user\n")
-
-
-@pytest.fixture
-def agents(workspace: Path) -> Iterator[Path]:
-    """The host's ssh-agent, which holds a key that is nowhere else."""
-    folder = workspace.with_name("agents")
-    sockets = folder / "sockets"
-    for made in (folder, sockets):
-        made.mkdir()
-        os.chown(made, *OPENSHIFT)
-    as_user = ["setpriv", "--reuid", str(OPENSHIFT[0]), "--regid", "0", "--clear-groups"]
-    settings = {"PATH": os.environ["PATH"], "HOME": str(folder), "SSH_AUTH_SOCK": str(sockets / "ssh.sock")}
-    agent = subprocess.Popen([*as_user, "ssh-agent", "-D", "-a", str(sockets / "ssh.sock")], stdout=subprocess.DEVNULL)
-
-    def run(*words: str) -> None:
-        subprocess.run([*as_user, *words], env=settings, check=True, capture_output=True)
-
-    try:
-        # As root: ssh-keygen wants its user in /etc/passwd.
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
-        os.chown(folder / "key", *OPENSHIFT)
-        while not (sockets / "ssh.sock").exists():
-            time.sleep(0.05)
-        run("ssh-add", str(folder / "key"))
-        (folder / "key").unlink()
-        yield folder
-    finally:
-        agent.terminate()
-        agent.wait()
-
-
-@contextlib.contextmanager
-def sshd(folder: Path, public: Path) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    place = folder / "sshd"
-    place.mkdir()
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", place / "host"], check=True)
-    (place / "authorized").write_text(public.read_text())
-    options = {
-        "ListenAddress": f"127.0.0.1:{port}",
-        "HostKey": place / "host",
-        "AuthorizedKeysFile": place / "authorized",
-        "PermitRootLogin": "prohibit-password",
-        "StrictModes": "no",
-        "UsePAM": "no",
-        "PidFile": "none",
-    }
-    (place / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
-    Path("/run/sshd").mkdir(exist_ok=True)
-    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", place / "config"], stderr=subprocess.DEVNULL)
-    try:
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@pytest.mark.skipif(not Path("/usr/sbin/sshd").exists(), reason="needs sshd: apt-get install openssh-server")
-def test_git_goes_over_the_hosts_ssh_agent_and_no_key_is_inside(container: Container, agents: Path) -> None:
-    origin = agents.parent / "origin.git"
-    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", origin], check=True)
-    mounts = {**container.sandbox.mounts, "/run/agents": agents / "sockets"}
-    sandbox = replace(container.sandbox, mounts=mounts)
-    with sshd(agents.parent, agents / "key.pub") as port:
-        script = f"""set -e
-            export GIT_SSH_COMMAND="ssh -o StrictHostKeyChecking=accept-new"
-            cd "$WORKSPACE"
-            git clone -q ssh://root@127.0.0.1:{port}{origin} work && cd work
-            git config user.name Person && git config user.email person@example.org
-            git checkout -q -b main && git commit -q --allow-empty -m pushed
-            git push -q origin main
-            git log -1 --format=%s
-            find / -xdev -type f -name 'id_*' -path '*/.ssh/*' 2>/dev/null || true"""
-        done = sandbox.run(["sh", "-ec", START, script], 120)
-    assert done.returncode == 0, done.stderr
-    # Nothing after it: no key was found inside.
-    assert done.stdout == "pushed\n"
-    log = ["git", "-c", "safe.directory=*", "-C", str(origin), "log", "--format=%s", "main"]
-    assert subprocess.run(log, capture_output=True, text=True, check=True).stdout == "pushed\n"

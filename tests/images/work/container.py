@@ -23,8 +23,7 @@ from images.bytecode import host
 from images.reading import PlatformImage, blob_path, read_layout
 from images.sandbox import Sandbox, Service
 from images.unpack import unpack
-
-from .conftest import images
+from tests.images.conftest import images
 
 WORKSPACE = "/home/jovyan/workspace"
 OPENSHIFT = (12345, 0)

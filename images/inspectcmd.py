@@ -1,0 +1,97 @@
+"""``python -m images inspect``: what an image says of itself, wherever it is, without fetching its layers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.filesize import decimal
+
+from env.platforms import parse_platforms
+from env.store import Store
+from images.checks import LABEL, from_label
+from images.discover import CONTAINER, provided
+from images.discover import LABEL as PROVIDES
+from images.errors import NotOfferedError
+from images.origin import ABOUT, opened
+from images.reading import PlatformImage, read_layout
+
+
+def add_inspect(commands: Any) -> None:
+    """Add the command to the ``python -m images`` parser."""
+    parser = commands.add_parser(
+        "inspect",
+        help="say what an image is: platforms, what it starts, ports, volumes, checks, layers",
+        description="Read an image's manifests and configurations; of a registry's image, nothing else is fetched. "
+        "With --json, the keys are those of `podman image inspect`, one entry a platform.",
+        epilog="Example: python -m images inspect registry.example.org/team/jupyter:1 --json",
+    )
+    parser.add_argument("image", nargs="?", default="jupyter", help=f"{ABOUT} (default: jupyter)")
+    parser.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64,linux/arm64 (default: all there are)")
+    parser.add_argument("--insecure", action="store_true", help="take plain HTTP where a registry has no TLS")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)"
+    )
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace, console: Console) -> None:
+    platforms = parse_platforms(options.platform) if options.platform else None
+    store = Store(options.store)
+    with (
+        store.in_use(),
+        opened(options.image, platforms, store, console, layers=False, insecure=options.insecure) as origin,
+    ):
+        images = read_layout(origin.layout)
+        for platform in platforms or ():
+            if platform not in images:
+                raise NotOfferedError(origin.said, platform, [known.oci for known in images])
+        chosen = [image for platform, image in images.items() if platforms is None or platform in platforms]
+    if options.json:
+        print(json.dumps([_entry(image) for image in chosen], indent=2))  # noqa: T201 - the result, for a program to read
+        return
+    out = Console(highlight=False, soft_wrap=True)
+    for image in chosen:
+        for line in _described(image, origin.said):
+            out.print(line, markup=False)
+
+
+def _entry(image: PlatformImage) -> dict[str, Any]:
+    layers = [{"MIMEType": one["mediaType"], "Digest": one["digest"], "Size": one["size"]} for one in image.layers]
+    return {
+        "Digest": image.digest,
+        "Os": image.config["os"],
+        "Architecture": image.config["architecture"],
+        "Created": image.config.get("created"),
+        "Config": image.config.get("config", {}),
+        "RootFS": {"Type": "layers", "Layers": list(image.diff_ids)},
+        "LayersData": layers,
+    }
+
+
+def _described(image: PlatformImage, origin: str) -> list[str]:
+    config: dict[str, Any] = image.config.get("config", {})
+    labels: dict[str, str] = config.get("Labels") or {}
+    sections = from_label(labels.get(LABEL, "{}"), origin)
+    checks = [check for section in sections.values() for check in section]
+    atwork = sum(check.scope == "deploy" for check in checks)
+    started = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+    servers = provided(config, CONTAINER, origin)
+    size = decimal(sum(int(one["size"]) for one in image.layers))
+    facts = {
+        "created": image.config.get("created", ""),
+        "user": config.get("User") or "root",
+        "starts": shlex.join(started),
+        "ports": ", ".join(config.get("ExposedPorts") or ()),
+        "volumes": ", ".join(config.get("Volumes") or ()),
+        "mcp": ", ".join(f"{one.name} at {one.url}" for one in servers),
+        "checks": f"{len(checks) - atwork} at rest, {atwork} at work",
+    }
+    lines = [f"{image.platform}  {image.digest}  {size} in {len(image.layers)} layers"]
+    lines += [f"  {name:8} {value}" for name, value in facts.items() if value]
+    return [*lines, *(f"  {name}={value}" for name, value in labels.items() if name not in (LABEL, PROVIDES))]
