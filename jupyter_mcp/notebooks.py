@@ -18,6 +18,7 @@ from .keyed import KeyedLocks
 from .live import Live
 from .messages import Output
 from .paths import SUFFIX, canonical, contained, walk
+from .reading import read
 from .rtc_adapter import Rooms
 
 
@@ -78,10 +79,7 @@ class Notebooks:
         """Give the notebook as nbformat: the live document if a room is open, else the disk."""
         path = await self._existing(path)
         if self.rooms.is_open(path):
-            live = await self.rooms.join(path)
-            with live.hold():
-                content: dict[str, Any] = await live.document.aget()
-            return content
+            return read((await self.rooms.join(path)).document)
         try:
             model = await ensure_async(self._contents.get(path, type="notebook", content=True))
         except HTTPError as error:

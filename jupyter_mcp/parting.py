@@ -8,7 +8,7 @@ the request that first needed one has ended, and that is often a tab's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from logging import Logger
 from typing import Any
 
@@ -19,20 +19,22 @@ from tornado.websocket import WebSocketHandler
 
 from .collaboration import Model, cancel_save, loader_of, model_of, save_is_due
 from .rescue import rescue
-from .stores import keep
+from .stores import flush, keep
 
 CLOSED_WITHIN = 6.0  # seconds; Tornado cuts off a tab that has not answered its closing after 5
 GOING_AWAY = 1001  # RFC 6455, section 7.4.1; tabs reconnect after it
 
 
-async def dismiss(rooms: Iterable[YRoom]) -> None:
-    """Close the tabs' connections, and return when they are closed."""
+async def dismiss(rooms: Collection[YRoom]) -> None:
+    """Close the tabs' connections; returns when they are closed and the rooms' stores are at rest."""
     deadline = asyncio.get_running_loop().time() + CLOSED_WITHIN
     tabs = [(room, client) for room in rooms for client in room.clients if isinstance(client, WebSocketHandler)]
     for _, tab in tabs:
         tab.close(GOING_AWAY, "The server stops")
     while any(tab in room.clients for room, tab in tabs) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.02)  # upstream tells nobody
+    for room in rooms:
+        await flush(room)
 
 
 def save_due(rooms: Iterable[Any], contents: Any, log: Logger) -> list[asyncio.Task[None]]:

@@ -21,6 +21,7 @@ from .keyed import KeyedLocks
 from .live import Live
 from .merge import Notebook
 from .parting import dismiss, save_due
+from .reading import read
 from .rescue import rescue
 from .saves import FORMAT, KIND, Saves
 from .stores import flush, keep
@@ -193,7 +194,7 @@ class Rooms:
                 live.used = time.monotonic()
                 return
             if not saves.complete:
-                await rescue(contents, live.path, live.document.get(), self._log)
+                await rescue(contents, live.path, read(live.document), self._log)
             await self._abandon(live, saves, "is gone")
 
     async def _abandon(self, live: Live, saves: Saves, why: str) -> None:

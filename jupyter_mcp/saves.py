@@ -15,6 +15,7 @@ from .errors import SaveFailedError
 from .journal import Saved
 from .live import Live
 from .merge import Merged, Notebook, UnmergeableError, fingerprint, merge, same
+from .reading import read
 from .rescue import rescue
 
 FORMAT, KIND = "json", "notebook"
@@ -84,7 +85,7 @@ class Saves:
     def _merge_in(self, theirs: Notebook) -> Notebook:
         """Merge the file's content into the document; gives the document's new content."""
         document = self._live.document
-        ours = document.get()
+        ours = read(document)
         try:
             merged = merge(self._base_content(), ours, theirs)
         except UnmergeableError:
@@ -100,7 +101,7 @@ class Saves:
         if merged.content != ours:
             document.set(merged.content)
         self._base = theirs
-        return document.get()
+        return read(document)
 
     def _base_content(self) -> Notebook:
         if isinstance(self._base, bytes):

@@ -11,9 +11,9 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from pycrdt import merge_updates
 from pycrdt.store import BaseYStore
+from pycrdt.websocket import YRoom
 
 EVERY = 0.1  # seconds from the end of a write to the next
 
@@ -73,13 +73,17 @@ def batched(configured: type[BaseYStore], config: Any) -> type[BaseYStore]:
     return Store
 
 
-async def flush(room: DocumentRoom) -> None:
-    """Wait until the room's store holds what it was given."""
+async def flush(room: YRoom) -> None:
+    """Wait until the room's store holds what it was given, and nothing of it is running.
+
+    AnyIO ends a worker thread when the task that first needed it is done: a loop that stops before
+    leaves a process that never ends.
+    """
     if isinstance(room.ystore, BatchedWrites):
         await room.ystore.flush()
 
 
-async def keep(room: DocumentRoom, since: bytes | None = None) -> None:
+async def keep(room: YRoom, since: bytes | None = None) -> None:
     """Store what the room's document got after the state vector `since`.
 
     A room that upstream stops drops the updates it has not handed to its store yet. The file has
@@ -88,3 +92,4 @@ async def keep(room: DocumentRoom, since: bytes | None = None) -> None:
     """
     if room.ystore is not None and room.ystore.started.is_set():
         await room.ystore.write(room.ydoc.get_update(since))
+        await flush(room)
