@@ -77,6 +77,12 @@ async def agree(server: Server, path: str, page: Page, dialogs: list[str]) -> Sh
             await dismiss(page, dialogs)
             return shown(await page.evaluate(CELLS))
 
+        async def back() -> bool:
+            await dismiss(page, dialogs)
+            return any(not user["id"].startswith("agent-") for user in await call(client, "get_active_users"))
+
+        await eventually(back, wanted=True, seconds=90)  # until then the browser shows the copy it has
+        await asyncio.sleep(0.5)
         await eventually(in_browser, wanted, seconds=90)
         # Whatever the browser brought when it reconnected is in the document now.
         assert shown((await call(client, "get_notebook", path=path))["cells"]) == wanted

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import nbformat
 import pytest
 from fastmcp.exceptions import ToolError
-from hypothesis import HealthCheck, event, settings
+from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -323,6 +323,9 @@ def test_all_who_work_together_converge_and_lose_nothing(make_server: MakeServer
         deadline=None,
         database=None,
         print_blob=True,
+        # Shrinking would kill and start the server for hours; the steps of the failure are printed as they are.
+        phases=(Phase.explicit, Phase.generate),
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Together, settings=checked)
