@@ -22,6 +22,7 @@ from .limits import reply_limit
 from .notebooks import Notebooks
 from .replies import CellOutput, CellReply, NotebookEntry, NotebookReply, Session, User, WatchReply, reply, schema
 from .resources import offer_resources
+from .subscriptions import offer_subscriptions
 from .tornado_asgi import ASGI_PATH, DISCONNECT_KEY
 
 CellType = Literal["code", "markdown", "raw"]
@@ -75,6 +76,7 @@ class Tools:
         _execution_tools(self)
         _room_tools(self)
         offer_resources(self)
+        offer_subscriptions(self)
 
     async def admit(self, context: Context, *wanted: tuple[Action, str]) -> Agent:
         """Ask the server's Authorizer for each action; gives who asks."""
