@@ -28,6 +28,7 @@ from .recovery import recover
 from .rtc_adapter import Rooms
 from .stores import batched
 from .tornado_asgi import MCPHandler
+from .warmup import warm_up
 
 SWEEP_EVERY = 5.0  # seconds
 
@@ -149,6 +150,7 @@ class JupyterMCP(ExtensionApp):
             gc.freeze()
         url = url_path_join(serverapp.connection_url, "mcp")
         self.log.info("MCP is served at %s", url)
+        warm_up()
 
     def _configure_store(self) -> None:
         """Make rooms created through get_document use the configured store, as browsers' do."""

@@ -10,17 +10,19 @@ from typing import Annotated, Any, Literal
 from fastmcp import Context, FastMCP
 from fastmcp.server.dependencies import get_http_request
 from fastmcp.tools import ToolResult
-from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from mcp.types import ToolAnnotations
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import Field
 
 from . import __version__
 from .agents import Agent, Agents
 from .auth import Action, caller, fingerprint
 from .endpoint import ASGIApp
+from .excerpt import Wanted, excerpt
+from .limits import reply_limit
 from .notebooks import Notebooks
 from .replies import CellOutput, CellReply, NotebookEntry, NotebookReply, Session, User, WatchReply, reply, schema
+from .resources import offer_resources
+from .subscriptions import offer_subscriptions
 from .tornado_asgi import ASGI_PATH, DISCONNECT_KEY
 
 CellType = Literal["code", "markdown", "raw"]
@@ -73,6 +75,8 @@ class Tools:
         _cell_tools(self)
         _execution_tools(self)
         _room_tools(self)
+        offer_resources(self)
+        offer_subscriptions(self)
 
     async def admit(self, context: Context, *wanted: tuple[Action, str]) -> Agent:
         """Ask the server's Authorizer for each action; gives who asks."""
@@ -97,16 +101,6 @@ class Tools:
         """Give the people in the rooms and the agents here, each once."""
         agents = [{"id": agent.id, "name": agent.name} for agent in self._agents.here()]
         return [*self._notebooks.rooms.people(), *agents]
-
-
-# MCP clients of the official SDKs refuse a longer server-sent event; JSON replies have no such limit.
-EVENT_LIMIT = 1_000_000 - 4096  # bytes
-
-
-def _limit(*, streams: bool = False) -> int | None:
-    """Give the most bytes that the reply to this request may have; `streams` if progress may be sent before it."""
-    version = get_http_request().headers.get(MCP_PROTOCOL_VERSION_HEADER)
-    return EVENT_LIMIT if streams or version is None or version in HANDSHAKE_PROTOCOL_VERSIONS else None
 
 
 def _gone() -> asyncio.Event:
@@ -138,16 +132,24 @@ def _notebook_tools(tools: Tools) -> None:
     async def list_notebooks(context: Context) -> ToolResult:
         """List every notebook below the server's root, except in hidden folders."""
         await tools.admit(context, ("read", "contents"))
-        return reply(await notebooks.list_all(), _limit())
+        return reply(await notebooks.list_all(), reply_limit())
 
     @server.tool(annotations=_hints("Read a notebook", **_READS), output_schema=schema(NotebookReply))
-    async def get_notebook(path: Path, context: Context) -> ToolResult:
-        """Read a whole notebook (nbformat): its live content if it is open, else the file.
+    async def get_notebook(
+        path: Path,
+        context: Context,
+        start: Annotated[int, Field(description="The first cell; negative counts from the end")] = 0,
+        count: Annotated[int | None, Field(ge=1, description="The most cells; none: to the end")] = None,
+        outputs: Annotated[bool, Field(description="With the outputs of code cells")] = True,
+        outline: Annotated[bool, Field(description="Of each cell only id, type and first line")] = False,
+    ) -> ToolResult:
+        """Read a notebook (nbformat): its live content if it is open, else the file.
 
-        Large with outputs in it; read single cells with get_cell where you can.
+        Large with outputs in it. For a large one ask for an `outline`, then for a range of cells, or for single
+        cells with get_cell; `cell_count` then says how many there are.
         """
         await tools.admit(context, ("read", "contents"))
-        return reply(await notebooks.get(path), _limit())
+        return reply(excerpt(await notebooks.get(path), Wanted(start, count, outputs, outline)), reply_limit())
 
     @server.tool(
         annotations=_hints("Create a notebook", reads=False, destroys=False, repeatable=False),
@@ -166,7 +168,7 @@ def _cell_tools(tools: Tools) -> None:
     async def get_cell(path: Path, context: Context, index: Index = None, cell_id: CellId = None) -> ToolResult:
         """Read one cell: source, cell_type, metadata, outputs, id, index and revision."""
         await tools.admit(context, ("read", "contents"))
-        return reply(await notebooks.cell(path, index, cell_id), _limit())
+        return reply(await notebooks.cell(path, index, cell_id), reply_limit())
 
     @server.tool(annotations=_hints("Change a cell", reads=False, destroys=True, repeatable=True))
     async def update_cell(
@@ -250,7 +252,7 @@ def _execution_tools(tools: Tools) -> None:
                 }
                 for output in outputs
             ],
-            _limit(streams=True),
+            reply_limit(streams=True),
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import nbformat
@@ -194,19 +196,25 @@ class Notebooks:
 
     async def watch(self, path: str, seconds: float, gone: asyncio.Event) -> int | None:
         """Wait for anybody's change of cells or metadata; gives the number of cells, or None."""
+        changed = asyncio.Event()
+        async with self.changes(path, changed.set) as live:
+            waits = [asyncio.ensure_future(event.wait()) for event in (changed, gone)]
+            try:
+                await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+            return len(live.document.ycells) if changed.is_set() else None
+
+    @asynccontextmanager
+    async def changes(self, path: str, callback: Callable[[], None]) -> AsyncIterator[Live]:
+        """Call `callback` at each change of the notebook, whose room stays open meanwhile. Raises TooManyError."""
         if self._watchers >= self._max_watchers:
             raise TooManyError("Too many watchers on this server; try again later.")
         self._watchers += 1
         try:
             live = await self._join(path)
-            changed = asyncio.Event()
-            with live.hold(), live.listening(changed.set):
-                waits = [asyncio.ensure_future(event.wait()) for event in (changed, gone)]
-                try:
-                    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for wait in waits:
-                        wait.cancel()
-                return len(live.document.ycells) if changed.is_set() else None
+            with live.hold(), live.listening(callback):
+                yield live
         finally:
             self._watchers -= 1

@@ -28,9 +28,11 @@ async def tab_on(server: Server, path: str) -> AsyncIterator[Page]:
     """Give a page of JupyterLab that shows the notebook."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = await browser.new_page(viewport={"width": 1200, "height": 800})
-        page.set_default_timeout(120_000)
-        await page.goto(f"{server.url}lab/tree/{path}?token={server.token}&reset")
-        await page.wait_for_selector(".jp-Notebook .jp-Cell")
-        yield page
-        await browser.close()
+        try:
+            page = await browser.new_page(viewport={"width": 1200, "height": 800})
+            page.set_default_timeout(120_000)
+            await page.goto(f"{server.url}lab/tree/{path}?token={server.token}&reset")
+            await page.wait_for_selector(".jp-Notebook .jp-Cell")
+            yield page
+        finally:
+            await browser.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,15 @@ class Counts(APIHandler):
                 "threads": process.num_threads(),
             }
         )
+
+
+class Modules(APIHandler):
+    """Names the modules that the server has imported."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        warming = any(thread.name == "jupyter_mcp warm-up" for thread in threading.enumerate())
+        await self.finish({"modules": sorted(sys.modules), "warming": warming})
 
 
 class Fire(APIHandler):
@@ -80,6 +91,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
         ".*",
         [
             (url_path_join(base, "serverside/counts"), Counts),
+            (url_path_join(base, "serverside/modules"), Modules),
             (url_path_join(base, "serverside/fire/(.*)"), Fire),
         ],
     )

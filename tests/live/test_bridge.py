@@ -225,3 +225,19 @@ def test_the_server_stops_with_streams_cells_and_rooms_open(make_server: MakeSer
 
 def test_a_server_on_which_nothing_happened_stops(make_server: MakeServer) -> None:
     assert make_server().stop() == 0
+
+
+def test_the_first_call_of_a_server_imports_nothing(make_server: MakeServer) -> None:
+    server = make_server()
+    url, deadline = f"{server.url}serverside/modules", time.monotonic() + 60
+    with httpx.Client(headers=server.headers) as http:
+        while (before := http.get(url).json())["warming"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+        async def run() -> None:
+            async with server.client() as client:
+                assert await call(client, "list_notebooks") == []
+
+        asyncio.run(run())
+        assert set(http.get(url).json()["modules"]) - set(before["modules"]) == set()

@@ -1,0 +1,48 @@
+"""Notebooks as resources: a template, and completion of its paths."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from fastmcp import Context
+from fastmcp.exceptions import ResourceError, ToolError
+from fastmcp.server.completions import CompletionReference
+from mcp.types import Completion, CompletionArgument, CompletionContext, ResourceTemplateReference
+
+from .auth import caller
+from .limits import reply_limit
+from .replies import shortened
+
+if TYPE_CHECKING:
+    from .mcp_server import Tools
+
+TEMPLATE = "notebook:///{path*}"
+_MOST = 100  # values that a completion may have
+
+
+def offer_resources(tools: Tools) -> None:
+    """Put the template and its completion on the server."""
+    server, notebooks = tools.server, tools.notebooks
+
+    @server.resource(TEMPLATE, name="notebook", title="A notebook", mime_type="application/x-ipynb+json")
+    async def notebook(path: str, context: Context) -> str:
+        """Read a notebook (nbformat): its live content if it is open, else the file."""
+        try:
+            await tools.admit(context, ("read", "contents"))
+            content = await notebooks.get(path)
+            if (limit := reply_limit()) is not None:
+                content = shortened(content, limit // 2)  # JSON in JSON: each quote and line end is escaped again
+            return json.dumps(content, ensure_ascii=False)
+        except ToolError as error:
+            raise ResourceError(str(error)) from error
+
+    @server.completion
+    async def complete(
+        reference: CompletionReference, argument: CompletionArgument, _: CompletionContext | None
+    ) -> Completion | None:
+        if not isinstance(reference, ResourceTemplateReference) or (reference.uri, argument.name) != (TEMPLATE, "path"):
+            return None
+        await caller().require("read", "contents")
+        found = [one["path"] for one in await notebooks.list_all() if one["path"].startswith(argument.value)]
+        return Completion(values=found[:_MOST], total=len(found), has_more=len(found) > _MOST)
