@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from env.environments import ENVIRONMENTS
 from env.errors import StoreDamagedError
 from env.fresh import fresh_locks
+from env.spec import ROOT
 from env.store import Store
 from env.upkeep import contents, copy, damaged, locked, prune
 
@@ -53,6 +54,7 @@ def add_store(commands: Commands) -> None:
 
     carry = actions.add_parser("copy", parents=[common], help="bring what the locks need into another folder")
     carry.add_argument("target", type=Path, metavar="DIR", help="an empty folder, or a store to add to")
+    carry.add_argument("--recipe", type=Path, metavar="DIR", help="with the locks that a recipe of your own brings")
     carry.add_argument("--env", choices=sorted(ENVIRONMENTS), default="wheels", help="environment (default: wheels)")
     carry.add_argument("--platform", metavar="LIST", help="comma-separated, e.g. linux/amd64 (default: all)")
     carry.set_defaults(run=_copy)
@@ -108,7 +110,7 @@ def _prune(options: argparse.Namespace, console: Console) -> None:
 
 
 def _copy(options: argparse.Namespace, console: Console) -> None:
-    locks = fresh_locks(options.env, options.platform)
+    locks = fresh_locks(options.env, options.platform, options.recipe or ROOT)
     total = sum({file.sha256: file.size for lock in locks for file in lock.files}.values())
     columns = (TextColumn("copy"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

@@ -154,17 +154,16 @@ def plan_layers(
 ) -> list[LayerPlan]:
     """Divide an image into layers, from the one that changes least to the one that changes most.
 
-    `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``. Without the `project`, its layer
-    is left out.
+    `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``; what a recipe brings is all in
+    ``environment``. Without the `project`, its layer is left out.
     """
     based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
     others = tuple(part for part in recipe.parts if part not in based)
-    wanted = {lock for part in recipe.parts for lock in part.part.install.locks}
     plans = []
-    if "debian" in wanted:
+    if "debian" in locks:
         plans.append(LayerPlan("debian", "debian", platform, locks["debian"].files, based))
     for lock in ("environment", "overlay"):
-        if lock in wanted:
+        if lock in locks:
             plans.extend(_grouped(lock, locks[lock], recipe.image.own_layer_size))
     plans.append(LayerPlan("image", "files", platform, parts=others))
     if project is not None and any(part.part.install.project for part in recipe.parts):
@@ -176,6 +175,6 @@ def _grouped(name: str, lock: Lock, own_size: int) -> Iterator[LayerPlan]:
     kind: LayerKind = "conda" if lock.source == "conda" else "wheels"
     beside = lock.files if kind == "conda" else ()
     small = tuple(file for file in lock.files if file.size < own_size)
-    yield LayerPlan(name, kind, lock.platform, small, environment=lock.source in ("wheels", "cuda"), beside=beside)
+    yield LayerPlan(name, kind, lock.platform, small, environment=lock.source in ("wheels", "cuda", "pylock"), beside=beside)
     for file in sorted((file for file in lock.files if file.size >= own_size), key=lambda file: file.name):
         yield LayerPlan(file.name, kind, lock.platform, (file,), beside=beside)
