@@ -99,13 +99,15 @@ def _prune(options: argparse.Namespace, console: Console) -> None:
             "removed": not options.dry_run,
             "content": [path.name for path in done.content],
             "records": len(done.records),
+            "programs": [path.name for path in done.programs],
             "partial": [path.name for path in done.partial],
             "bytes": done.size,
             "kept": done.kept,
         }
         print(json.dumps(result, indent=2))  # noqa: T201 - the result, for a program to read
     verb = "would remove" if options.dry_run else "removed"
-    counts = f"{len(done.content)} files, {len(done.records)} records, {len(done.partial)} unfinished"
+    counts = f"{len(done.content)} files, {len(done.records)} records, {len(done.programs)} programs, "
+    counts += f"{len(done.partial)} unfinished"
     console.print(f"{verb} {counts}: {decimal(done.size)}; {done.kept} files stay", markup=False)
 
 
