@@ -26,6 +26,7 @@ LAYER_MODULES = (
     "debs",
     "entries",
     "layers",
+    "records",
     "rootfs",
     "tarball",
     "wheels",
