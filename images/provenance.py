@@ -14,11 +14,10 @@ from typing import Any
 from env.lock import LOCKS, Lock
 from env.pixilock import PIXI_LOCK
 from env.pylock import PYLOCK
-from images.layout import Document
+from images.layout import INTOTO_TYPE, Document
 from images.recipe import Recipe
 from images.sbom import Component
 
-INTOTO_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "https://github.com/jupyter-mcp/jupyter-mcp/images/build/v1"
