@@ -53,7 +53,7 @@ def lab(session: nox.Session) -> None:
 
 @nox.session(name="lock", default=False)
 def lock(session: nox.Session) -> None:
-    """Resolve the specs into the locks: -- [base|wheels|tools|conda|cuda] [--records DIR] [--upgrade NAME...]."""
+    """Resolve the specs into the locks: -- [base|wheels|tools|conda|cuda | --recipe DIR] [--upgrade NAME...]."""
     install_locked(session, "tools.txt")
     session.run("python", "-m", "env", "lock", *session.posargs)
 
@@ -67,7 +67,7 @@ def verify(session: nox.Session) -> None:
 
 @nox.session(name="fetch", default=False)
 def fetch(session: nox.Session) -> None:
-    """Download what the locks name into the store: -- [--platform LIST] [--env NAME] [--store DIR] [--check]."""
+    """Download what the locks name into the store: -- [--recipe DIR] [--platform LIST] [--env NAME] [--check]."""
     install_locked(session, "tools.txt")
     session.run("python", "-m", "env", "fetch", *session.posargs)
 

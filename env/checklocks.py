@@ -10,11 +10,11 @@ from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from env.condaoverlay import marked_requirements
 from env.errors import EnvError
 from env.fault import Fault
 from env.fresh import expected_spec, target_of
 from env.lock import Lock, LockedFile, lock_text
+from env.markers import marked_requirements
 from env.requirements import RequirementsFile, hashes, pins
 from env.spec import DEBIAN, ROOT, debian_spec, group_requirements
 from env.wheels import supported_tags

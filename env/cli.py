@@ -14,7 +14,10 @@ from env.environments import ENVIRONMENTS
 from env.fetch import fetch
 from env.fresh import fresh_locks
 from env.locking import TARGETS, make_locks
+from env.platforms import PLATFORMS, parse_platforms
+from env.recipelock import lock_recipe
 from env.records import VARIABLE as RECORDS_VARIABLE
+from env.spec import ROOT
 from env.store import Store
 from env.storecmd import add_store
 from env.uv import Preferences
@@ -23,7 +26,10 @@ from env.verify import verify
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; give its exit code (errors.py lists them)."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "lock" and options.recipe is not None and options.target:
+        parser.error("--recipe locks what a recipe brings: name no other set beside it")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     return run(lambda: _command(options, console), console)
 
@@ -31,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(options: argparse.Namespace, console: Console) -> None:
     if options.command == "lock":
         upgrade = None if options.upgrade is None else tuple(options.upgrade)
+        if options.recipe is not None:
+            platforms = PLATFORMS if options.platform is None else parse_platforms(options.platform)
+            lock_recipe(options.recipe, platforms, Preferences(upgrade, options.exclude_newer), console)
+            return
         records = None if options.live else options.records
         make_locks(options.target or TARGETS, Preferences(upgrade, options.exclude_newer), console, records)
     elif options.command == "verify":
@@ -38,7 +48,8 @@ def _command(options: argparse.Namespace, console: Console) -> None:
     elif options.command == "store":
         options.run(options, console)
     else:
-        fetch(fresh_locks(options.env, options.platform), Store(options.store), console=console, check=options.check)
+        locks = fresh_locks(options.env, options.platform, options.recipe or ROOT)
+        fetch(locks, Store(options.store), console=console, check=options.check)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     lock.add_argument("target", nargs="*", type=_target, help=f"what to lock: {', '.join(TARGETS)} (default: all)")
     lock.add_argument(
         "--upgrade", nargs="*", metavar="NAME", help="let these packages change their version; no NAME frees all"
+    )
+    lock.add_argument(
+        "--recipe", type=Path, metavar="DIR", help="lock DIR/requirements.txt into DIR/pylock.toml, and nothing else"
+    )
+    lock.add_argument(
+        "--platform", metavar="LIST", help="with --recipe: platforms that must have wheels (default: all)"
     )
     lock.add_argument("--exclude-newer", metavar="DATE", help="ignore Python packages published after DATE")
     folder = os.environ.get(RECORDS_VARIABLE)
@@ -64,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "--live", action="store_true", help=f"solve conda against the channel, whatever ${RECORDS_VARIABLE} says"
     )
     get = commands.add_parser("fetch", help="download what the locks name into the store")
+    get.add_argument("--recipe", type=Path, metavar="DIR", help="with the locks that a recipe of your own brings")
     get.add_argument("--platform", metavar="LIST", help="comma-separated, e.g. linux/amd64 (default: all)")
     get.add_argument("--env", choices=sorted(ENVIRONMENTS), default="wheels", help="environment (default: wheels)")
     get.add_argument("--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)")

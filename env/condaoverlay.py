@@ -21,6 +21,7 @@ from rich.console import Console
 from env.errors import LockFormatError, OverlayReplacesError
 from env.fetch import fetch
 from env.lock import Lock, LockedFile
+from env.markers import applies, unmarked
 from env.pixilock import CondaPackage
 from env.platforms import Platform
 from env.pypinames import distributions
@@ -93,29 +94,6 @@ def additions(solution: Iterable[LockedFile], present: Mapping[str, str], platfo
     return tuple(added)
 
 
-def environment_markers(platform: Platform) -> dict[str, str]:
-    """Give the marker variables of the images' Python on a platform (PEP 508)."""
-    return {
-        "implementation_name": "cpython",
-        "implementation_version": f"{PYTHON}.0",
-        "os_name": "posix",
-        "platform_machine": platform.machine,
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "python_full_version": f"{PYTHON}.0",
-        "python_version": PYTHON,
-        "sys_platform": "linux",
-    }
-
-
-def marked_requirements(lines: Iterable[str], platform: Platform) -> list[str]:
-    """Give the requirement lines that apply on a platform, without their markers (PEP 508)."""
-    requirements = [Requirement(line) for line in lines]
-    return [_unmarked(one) for one in requirements if _applies(one, frozenset(), platform)]
-
-
 def with_requires(
     files: tuple[LockedFile, ...], asked: Iterable[str], platform: Platform, store: Store
 ) -> tuple[LockedFile, ...]:
@@ -141,24 +119,11 @@ def with_requires(
                 todo.add(name)
         pending = []
         for package in sorted(todo):
-            needed = [line for line in metadata[package] if _applies(line, extras[package], platform)]
-            found[package] = tuple(sorted({_unmarked(line) for line in needed}))
+            needed = [line for line in metadata[package] if applies(line, extras[package], platform)]
+            found[package] = tuple(sorted({unmarked(line) for line in needed}))
             pending += needed
         todo = set()
     return tuple(replace(file, requires=found[file.name]) for file in files)
-
-
-def _applies(requirement: Requirement, extras: frozenset[str], platform: Platform) -> bool:
-    if requirement.marker is None:
-        return True
-    markers = environment_markers(platform)
-    return any(requirement.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
-
-
-def _unmarked(requirement: Requirement) -> str:
-    bare = Requirement(str(requirement))
-    bare.marker = None
-    return str(bare)
 
 
 def _requires_dist(wheel: Path, name: str) -> list[Requirement]:

@@ -11,6 +11,7 @@ from typing import Literal
 from env.condafiles import conda_files
 from env.lock import LOCKS, Lock, Source, lock_name, read_lock
 from env.platforms import AMD64, Platform, host_platform
+from env.pylock import PYLOCK, REQUIREMENTS, pylock_files
 from env.spec import ROOT
 
 EnvironmentName = Literal["conda", "wheels", "cuda"]
@@ -28,15 +29,24 @@ INTERPRETER = ("libc6", "libexpat1", "libpython3.13-minimal", "libpython3.13-std
 """The Debian packages that a locked Python needs to compile bytecode on the host, whichever platform that is for."""
 
 
+def brings_requirements(root: Path) -> bool:
+    """Say whether a recipe's folder has Python packages of its own."""
+    return (root / REQUIREMENTS).is_file() or (root / PYLOCK).is_file()
+
+
 def locks_of(environment: str, platform: Platform, root: Path = ROOT) -> dict[str, Lock]:
     """Read the locks of an environment for one platform: ``debian``, ``environment`` and ``overlay``.
 
     Raises:
         LockMissingError, LockFormatError: a lock is not there, or is not one.
-        StaleLockError: pixi.lock does not answer pixi.toml.
+        StaleLockError: pixi.lock does not answer pixi.toml, or a recipe's pylock.toml not its requirements.txt.
+        SpecError, UnlistedHashError: as `pylock_files`.
 
     """
     sources = ENVIRONMENTS[environment]
+    if environment == "wheels" and brings_requirements(root):
+        # All of its Python packages are in one lock, what the overlay asks for too.
+        return {"debian": read_lock(LOCKS / lock_name("debian", platform)), "environment": pylock_files(platform, root)}
     return {
         name: conda_files(platform, root) if source == "conda" else read_lock(LOCKS / lock_name(source, platform))
         for name, source in sources.items()

@@ -19,6 +19,10 @@ class EnvError(Exception):
         return _restored, (type(self), str(self))
 
 
+def _lock(target: str) -> str:
+    return f"./noxw -s lock -- {target}" if target else "./noxw -s lock"
+
+
 def _restored(kind: type[EnvError], text: str) -> EnvError:
     error = kind.__new__(kind)
     Exception.__init__(error, text)
@@ -60,8 +64,8 @@ class LockFormatError(EnvError):
 
     exit_code = 13
 
-    def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path}: {reason}; make it again with `./noxw -s lock`")
+    def __init__(self, path: object, reason: str, target: str = "") -> None:
+        super().__init__(f"{path}: {reason}; make it again with `{_lock(target)}`")
 
 
 class LockMissingError(EnvError):
@@ -69,8 +73,8 @@ class LockMissingError(EnvError):
 
     exit_code = 14
 
-    def __init__(self, path: object) -> None:
-        super().__init__(f"no lock at {path}: make it with `./noxw -s lock`")
+    def __init__(self, path: object, target: str = "") -> None:
+        super().__init__(f"no lock at {path}: make it with `{_lock(target)}`")
 
 
 class NoNetworkError(EnvError):
@@ -246,3 +250,27 @@ class StorePlaceError(EnvError):
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path} {reason}: name an empty folder, or a store to add to")
+
+
+class UnlistedHashError(EnvError):
+    """A locked file of a package whose requirement lists the hashes of others."""
+
+    exit_code = 36
+
+    def __init__(self, path: object, name: str, file: str, sha256: str) -> None:
+        super().__init__(
+            f"{path} lists hashes for {name}, and not that of {file} (sha256 {sha256[:16]}…): take that requirement "
+            "anew from where it was made, or leave its hashes out, and lock again"
+        )
+
+
+class NoWheelError(EnvError):
+    """A package that has no wheel for a platform: nothing is compiled here."""
+
+    exit_code = 37
+
+    def __init__(self, path: object, package: str, platform: object, python: str) -> None:
+        super().__init__(
+            f"{path}: {package} has no wheel for {platform} and CPython {python}: ask for another version of it, or "
+            "lock and build with --platform for the others alone"
+        )

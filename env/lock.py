@@ -21,8 +21,19 @@ from env.platforms import Platform, parse_platform
 LOCKS = Path(__file__).parent / "locks"
 VERSION = 1
 Source = Literal[
-    "debian", "debian-conda", "emulator", "wheels", "overlay", "conda", "conda-overlay", "cuda", "cuda-overlay"
+    "debian",
+    "debian-conda",
+    "emulator",
+    "wheels",
+    "overlay",
+    "conda",
+    "conda-overlay",
+    "cuda",
+    "cuda-overlay",
+    "pylock",
 ]
+OF_RECIPES: tuple[Source, ...] = ("conda", "pylock")
+"""The sources whose locks are files of other tools' formats, which a recipe may bring with it."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from env.environments import ENVIRONMENTS
 from env.errors import StoreDamagedError
 from env.fresh import fresh_locks
+from env.spec import ROOT
 from env.store import Store
 from env.upkeep import contents, copy, damaged, locked, prune
 
@@ -53,6 +54,7 @@ def add_store(commands: Commands) -> None:
 
     carry = actions.add_parser("copy", parents=[common], help="bring what the locks need into another folder")
     carry.add_argument("target", type=Path, metavar="DIR", help="an empty folder, or a store to add to")
+    carry.add_argument("--recipe", type=Path, metavar="DIR", help="with the locks that a recipe of your own brings")
     carry.add_argument("--env", choices=sorted(ENVIRONMENTS), default="wheels", help="environment (default: wheels)")
     carry.add_argument("--platform", metavar="LIST", help="comma-separated, e.g. linux/amd64 (default: all)")
     carry.set_defaults(run=_copy)
@@ -97,18 +99,20 @@ def _prune(options: argparse.Namespace, console: Console) -> None:
             "removed": not options.dry_run,
             "content": [path.name for path in done.content],
             "records": len(done.records),
+            "programs": [path.name for path in done.programs],
             "partial": [path.name for path in done.partial],
             "bytes": done.size,
             "kept": done.kept,
         }
         print(json.dumps(result, indent=2))  # noqa: T201 - the result, for a program to read
     verb = "would remove" if options.dry_run else "removed"
-    counts = f"{len(done.content)} files, {len(done.records)} records, {len(done.partial)} unfinished"
+    counts = f"{len(done.content)} files, {len(done.records)} records, {len(done.programs)} programs, "
+    counts += f"{len(done.partial)} unfinished"
     console.print(f"{verb} {counts}: {decimal(done.size)}; {done.kept} files stay", markup=False)
 
 
 def _copy(options: argparse.Namespace, console: Console) -> None:
-    locks = fresh_locks(options.env, options.platform)
+    locks = fresh_locks(options.env, options.platform, options.recipe or ROOT)
     total = sum({file.sha256: file.size for lock in locks for file in lock.files}.values())
     columns = (TextColumn("copy"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

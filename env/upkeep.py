@@ -32,6 +32,8 @@ class Pruned:
     content: tuple[Path, ...]
     records: tuple[Path, ...]
     """Records of what was made, that were not used for long."""
+    programs: tuple[Path, ...]
+    """Interpreters and emulators that were unpacked, and that no record names."""
     partial: tuple[Path, ...]
     """Downloads and builds that will not be finished."""
     size: int
@@ -112,8 +114,9 @@ def prune(
         kept |= {path.name for layout in layouts for path in (layout / "blobs" / "sha256").iterdir()}
         everything = contents(store)
         content = [path for path in everything if path.name not in kept]
+        programs = [path for path in store.programs() if path.name not in kept]
         partial = [path for path in sorted(store.partial.iterdir()) if path.name not in needed]
-        removed = [*old, *content, *partial]
+        removed = [*old, *content, *programs, *partial]
         size = sum(_size(path) for path in removed)
         if not dry_run:
             # The records before what they name: a record without content is no harm, but a build would look for it.
@@ -122,7 +125,7 @@ def prune(
                     shutil.rmtree(path)
                 else:
                     path.unlink()
-        return Pruned(tuple(content), tuple(old), tuple(partial), size, len(everything) - len(content))
+        return Pruned(tuple(content), tuple(old), tuple(programs), tuple(partial), size, len(everything) - len(content))
 
 
 def _digests(path: Path) -> Iterator[str]:

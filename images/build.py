@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from env.environments import INTERPRETER, locks_of
+from packaging.requirements import Requirement
+
+from env.environments import INTERPRETER, brings_requirements, locks_of
 from env.fresh import require_fresh
-from env.lock import LOCKS, Lock, lock_name, read_lock
+from env.lock import LOCKS, OF_RECIPES, Lock, lock_name, read_lock
 from env.pixilock import PIXI_LOCK
 from env.platforms import Platform, parse_platform
-from env.spec import ROOT
+from env.pylock import DISTRIBUTION, REQUIREMENTS, read_requirements, target_of
+from env.spec import ROOT, source_requirements
 from images.bytecode import host
 from images.errors import PlatformNotOfferedError, RecipeError, UnknownEnvironmentError
 from images.recipe import Recipe
@@ -47,9 +50,14 @@ class Build:
 
     @property
     def root(self) -> Path:
-        """Where pixi.toml and pixi.lock are: beside the recipe's image.toml, else in this project."""
+        """Where what the environment is locked from is: beside the recipe's image.toml, else in this project."""
         own = self.recipe.path.parent
-        return own if (own / PIXI_LOCK).is_file() else ROOT
+        brought = (own / PIXI_LOCK).is_file() if self.environment == "conda" else self._brings_requirements
+        return own if brought else ROOT
+
+    @property
+    def _brings_requirements(self) -> bool:
+        return self.environment == "wheels" and brings_requirements(self.recipe.path.parent)
 
     @property
     def epoch(self) -> int:
@@ -66,7 +74,7 @@ class Build:
 
         Raises:
             LockMissingError, LockFormatError: a lock is not there or not one.
-            StaleLockError: pixi.lock does not answer pixi.toml.
+            EnvError: a lock that the recipe brings does not answer what it asks for, or can't be used.
 
         """
         locks = locks_of(self.environment, platform, self.root)
@@ -77,10 +85,20 @@ class Build:
 
         Raises:
             StaleLockError: a spec has changed since.
+            RecipeError: a part installs what the recipe's own requirements do not ask for.
 
         """
         for lock in self.needed():
-            require_fresh(lock, self.root if lock.source == "conda" else ROOT)
+            require_fresh(lock, self.root if lock.source in OF_RECIPES else ROOT)
+        if self._brings_requirements and "overlay" in self.recipe.installs:
+            path = self.root / REQUIREMENTS
+            asked = {str(one.requirement) for one in read_requirements(self.root)}
+            if not asked.issuperset(map(str, map(Requirement, source_requirements("overlay")))):
+                raise RecipeError(
+                    path,
+                    f"does not ask for {DISTRIBUTION}, which a part installs: add a line `{DISTRIBUTION}`, and run "
+                    f"`./noxw -s lock -- {target_of(self.root)}`",
+                )
 
     def needed(self) -> list[Lock]:
         """Give every lock whose files the build reads, the host's interpreter included."""

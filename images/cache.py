@@ -26,6 +26,7 @@ LAYER_MODULES = (
     "debs",
     "entries",
     "layers",
+    "records",
     "rootfs",
     "tarball",
     "wheels",
@@ -73,3 +74,10 @@ class Cache:
     def put(self, kind: str, key: str, record: dict[str, Any]) -> None:
         """Keep a record, in one step."""
         write_atomically(self._path(kind, key), json.dumps(record, sort_keys=True).encode())
+
+
+def note_program(store: Store, key: str) -> None:
+    """Note that a program that is unpacked in the store under `key` is of use, so that `store prune` leaves it."""
+    cache = Cache(store)
+    if cache.get("program", key) is None:
+        cache.put("program", key, {"program": key})

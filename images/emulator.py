@@ -18,7 +18,7 @@ from env.platforms import Platform
 from env.store import Store
 from images import debs
 from images.bytecode import host
-from images.cache import key_of
+from images.cache import key_of, note_program
 
 
 def emulator(platform: Platform, store: Store, console: Console) -> Path | None:
@@ -33,7 +33,9 @@ def emulator(platform: Platform, store: Store, console: Console) -> Path | None:
     lock = read_lock(LOCKS / lock_name("emulator", host()))
     require_fresh(lock)
     name = f"qemu-{platform.machine}"
-    target = store.root / "emulators" / key_of([file.sha256 for file in lock.files]) / name
+    key = key_of([file.sha256 for file in lock.files])
+    target = store.root / "emulators" / key / name
+    note_program(store, key)
     if not target.is_file():
         fetch([lock], store, console=console)
         stage = Path(tempfile.mkdtemp(dir=store.partial, prefix="emulator-"))

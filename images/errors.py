@@ -295,3 +295,12 @@ class McpRefusedError(ImageError):
 
     def __init__(self, url: object, reason: str) -> None:
         super().__init__(f"{url}: {reason}")
+
+
+class SignerError(ImageError):
+    """A signer that did not sign, so that the tag is as it was."""
+
+    exit_code = 69
+
+    def __init__(self, program: str, reason: str) -> None:
+        super().__init__(f"{program} {reason}: the tag is as it was; put that right and push again")

@@ -11,7 +11,7 @@ from env.lock import LOCKS, lock_name, read_lock
 from env.store import Store
 from images import debs
 from images.bytecode import Interpreter, host
-from images.cache import key_of
+from images.cache import key_of, note_program
 from images.entries import Kind
 
 
@@ -26,7 +26,9 @@ def unpack_interpreter(store: Store) -> Interpreter:
     files = [file for file in read_lock(LOCKS / lock_name("debian", platform)).files if file.name in INTERPRETER]
     # The bytes that another platform's interpreter of the same version makes are the same, so the version is enough.
     identity = key_of([file.version for file in files if file.name == "python3.13-minimal"])
-    root = store.root / "interpreters" / key_of(platform.oci, [file.sha256 for file in files])
+    key = key_of(platform.oci, [file.sha256 for file in files])
+    root = store.root / "interpreters" / key
+    note_program(store, key)
     if not root.is_dir():
         stage = Path(tempfile.mkdtemp(dir=store.partial, prefix="python-"))
         try:

@@ -6,6 +6,7 @@ together, the overlay, the image's own files, and last the project's wheel, whic
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from images.bytecode import Compiler, Interpreter
 from images.cache import Cache, key_of, program_digest
 from images.entries import Entry, Kind, merge, with_parents
 from images.recipe import NamedPart, Recipe
+from images.records import recorded
 from images.rootfs import directories, joined, kept, own_entries
 from images.tarball import Blob, Compression, pack
 
@@ -78,10 +80,15 @@ def layer_key(plan: LayerPlan, settings: Settings, interpreter: Interpreter) -> 
 
 def _digests(folder: Path) -> list[Any]:
     return [
-        [path.relative_to(folder).as_posix(), path.stat().st_mode & 0o100, path.read_bytes().hex()]
+        [path.relative_to(folder).as_posix(), path.stat().st_mode & 0o100, _digest(path)]
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     ]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def known_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store) -> Layer | None:
@@ -118,7 +125,7 @@ def _tree(
     plan: LayerPlan, everything: dict[str, Entry], settings: Settings, compiler: Compiler, stage: Path
 ) -> dict[str, Entry]:
     drops = [drop for part in settings.recipe.parts for drop in part.part.drop]
-    packages = kept(everything, drops)
+    packages = recorded(kept(everything, drops), everything)
     own = [entry for part in plan.parts for entry in own_entries(part, settings.recipe.user)]
     joins = [join for part in plan.parts for join in part.part.join]
     compiled: list[Entry] = []
@@ -154,17 +161,16 @@ def plan_layers(
 ) -> list[LayerPlan]:
     """Divide an image into layers, from the one that changes least to the one that changes most.
 
-    `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``. Without the `project`, its layer
-    is left out.
+    `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``; what a recipe brings is all in
+    ``environment``. Without the `project`, its layer is left out.
     """
     based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
     others = tuple(part for part in recipe.parts if part not in based)
-    wanted = {lock for part in recipe.parts for lock in part.part.install.locks}
     plans = []
-    if "debian" in wanted:
+    if "debian" in locks:
         plans.append(LayerPlan("debian", "debian", platform, locks["debian"].files, based))
     for lock in ("environment", "overlay"):
-        if lock in wanted:
+        if lock in locks:
             plans.extend(_grouped(lock, locks[lock], recipe.image.own_layer_size))
     plans.append(LayerPlan("image", "files", platform, parts=others))
     if project is not None and any(part.part.install.project for part in recipe.parts):
@@ -176,6 +182,8 @@ def _grouped(name: str, lock: Lock, own_size: int) -> Iterator[LayerPlan]:
     kind: LayerKind = "conda" if lock.source == "conda" else "wheels"
     beside = lock.files if kind == "conda" else ()
     small = tuple(file for file in lock.files if file.size < own_size)
-    yield LayerPlan(name, kind, lock.platform, small, environment=lock.source in ("wheels", "cuda"), beside=beside)
+    yield LayerPlan(
+        name, kind, lock.platform, small, environment=lock.source in ("wheels", "cuda", "pylock"), beside=beside
+    )
     for file in sorted((file for file in lock.files if file.size >= own_size), key=lambda file: file.name):
         yield LayerPlan(file.name, kind, lock.platform, (file,), beside=beside)

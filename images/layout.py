@@ -20,6 +20,8 @@ from images.tarball import Blob
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+SPDX_TYPE = "application/spdx+json"
+INTOTO_TYPE = "application/vnd.in-toto+json"
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:

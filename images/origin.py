@@ -20,7 +20,6 @@ from images.errors import UnreadableInputError
 from images.inspecting import layout_of
 from images.pull import pull
 from images.reference import names_registry, parse_source
-from images.scratch import scratch_folder
 
 ABOUT = "a recipe's name, the folder of an OCI layout, an oci-archive or docker-archive, or REGISTRY/NAME:TAG"
 
@@ -62,7 +61,7 @@ def opened(
     if path.is_file():
         if not tarfile.is_tarfile(path):
             raise UnreadableInputError(path, f"is no archive of an image: name {ABOUT}")
-        with scratch_folder(store) as scratch:
+        with store.scratch() as scratch:
             unarchive(path, scratch / "layout")
             yield Origin(image, scratch / "layout")
         return
@@ -74,7 +73,7 @@ def opened(
     credentials = find_credentials(reference.registry, reference.repository)
     columns = (TextColumn("pull"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with (
-        scratch_folder(store) as scratch,
+        store.scratch() as scratch,
         Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress,
     ):
 

@@ -13,14 +13,16 @@ from typing import Any
 
 from env.lock import LOCKS, Lock
 from env.pixilock import PIXI_LOCK
-from images.layout import Document
+from env.pylock import PYLOCK
+from images.layout import INTOTO_TYPE, Document
 from images.recipe import Recipe
 from images.sbom import Component
 
-INTOTO_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "https://github.com/jupyter-mcp/jupyter-mcp/images/build/v1"
+_BROUGHT: dict[str, str] = {"conda": PIXI_LOCK, "pylock": PYLOCK}
+"""The locks of other tools' formats, which a recipe may bring, by source."""
 BUILDER = "https://github.com/jupyter-mcp/jupyter-mcp/images"
 
 
@@ -53,11 +55,11 @@ def materials_of(
 ) -> list[dict[str, Any]]:
     """Give what an image is made from: its recipe, the locks, and every file that they name, by sha256.
 
-    `root` is where pixi.lock is.
+    `root` is where pixi.lock or pylock.toml is.
     """
     found = {f"recipe/{name}": digest for name, digest in _recipe_digests(recipe).items()}
     for lock in locks:
-        path = root / PIXI_LOCK if lock.source == "conda" else LOCKS / lock.file_name
+        path = root / _BROUGHT[lock.source] if lock.source in _BROUGHT else LOCKS / lock.file_name
         found[f"locks/{path.name}"] = _sha256(path)
     found |= {f"{one.kind}/{one.file.file.rpartition('/')[2]}": one.file.sha256 for one in packages}
     return [{"name": name, "digest": {"sha256": found[name]}} for name in sorted(found)]

@@ -1,7 +1,7 @@
 """An image into a registry: what it lacks, in an order that never leaves a name that leads nowhere.
 
-Blobs first, then the manifests, the index, what is about them (referrers), and the tag at the end. An interrupted push
-leaves the tag as it was; the next one finds what has arrived.
+Blobs first, then the manifests, the index, what is about them (referrers), signatures, and the tag at the end. A push
+that is interrupted leaves the tag as it was; the next one finds what has arrived.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -47,8 +47,11 @@ def push(
     advance: Callable[[int], None],
     *,
     insecure: bool = False,
+    sign: Callable[[Sequence[str]], None] | None = None,
 ) -> Pushed:
     """Put an image and everything about it into a registry; `advance` is told of bytes, negative for those sent anew.
+
+    `sign` is given the references by digest of each manifest and, last, of the index; the tag comes after it.
 
     Where blobs went is remembered beside the `store`, so that a registry can mount them from there.
 
@@ -69,6 +72,8 @@ def push(
         for referrer in contents.referrers:
             if not _put_manifest(registry, referrer.document, f"sha256:{referrer.document.digest}", again=True):
                 _list_referrer(registry, referrer)
+        if sign is not None:
+            sign([reference.by_digest(one.digest) for one in (*contents.manifests, contents.root)])
         _put_manifest(registry, contents.root, reference.tag, again=True)
     finally:
         stop.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from images.inspecting import layout_of
 from images.push import listed, push
 from images.recipe import recipe_names
 from images.reference import parse_reference
+from images.signing import parse_signer
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no other name
@@ -45,6 +47,12 @@ def add_push(commands: Commands) -> None:
         help="take plain HTTP where there is no TLS (this machine's own needs no flag)",
     )
     parser.add_argument(
+        "--sign-with",
+        metavar="COMMAND",
+        help="run COMMAND REGISTRY/NAME@sha256:... for each manifest and the index, before the tag is written; "
+        "e.g. 'cosign sign --yes --key cosign.key'",
+    )
+    parser.add_argument(
         "--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -53,12 +61,20 @@ def add_push(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace, console: Console) -> None:
     reference = parse_reference(options.reference)
+    signer = None if options.sign_with is None else parse_signer(options.sign_with)
     contents = read_contents(layout_of(options.image), parse_platforms(options.platform) if options.platform else None)
     credentials = find_credentials(reference.registry, reference.repository)
     console.print(f"pushing {len(contents.parts)} blobs, {decimal(contents.size)}, to {reference}", markup=False)
     columns = (TextColumn("push"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("push", total=contents.size)
+
+        def sign(references: Sequence[str]) -> None:
+            # The signer may ask for a password.
+            progress.stop()
+            if signer is not None:
+                signer.sign(references)
+
         done = push(
             contents,
             reference,
@@ -66,6 +82,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
             credentials,
             lambda count: progress.advance(task, count),
             insecure=options.insecure,
+            sign=None if signer is None else sign,
         )
     blobs = {outcome: done.blobs[outcome] for outcome in ("uploaded", "mounted", "there")}
     if options.json:
@@ -76,6 +93,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
             "blobs": blobs,
             "bytes": done.bytes_sent,
             "referrers": done.referrers,
+            "signed": signer is not None,
         }
         print(json.dumps(result, indent=2))  # noqa: T201 - the result, for a program to read
         return

@@ -204,6 +204,11 @@ class Recipe:
         return frozenset(lock for part in self.parts for lock in part.part.install.locks)
 
     @property
+    def installs_project(self) -> bool:
+        """Whether one of its parts installs the project's own wheel."""
+        return any(part.part.install.project for part in self.parts)
+
+    @property
     def user(self) -> User:
         """The user of the last part that names one."""
         return next(part.part.user for part in reversed(self.parts) if part.part.user is not None)

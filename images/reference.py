@@ -33,6 +33,10 @@ class Reference:
     def __str__(self) -> str:
         return f"{self.registry}/{self.repository}" + (f"@{self.digest}" if self.digest else f":{self.tag}")
 
+    def by_digest(self, sha256: str) -> str:
+        """Give the reference to what has that digest in the same repository."""
+        return f"{self.registry}/{self.repository}@sha256:{sha256}"
+
     @property
     def server(self) -> str:
         """The host that answers: Docker Hub's has another name than people write."""

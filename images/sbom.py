@@ -11,11 +11,10 @@ from env.lock import LockedFile
 from env.platforms import Platform
 from env.store import Store
 from images.layers import Layer
-from images.layout import Document, Manifest
+from images.layout import SPDX_TYPE, Document, Manifest
 from images.licences import UNKNOWN, licence_of
 from images.purl import purl, purl_of
 
-SPDX_TYPE = "application/spdx+json"
 TOOL = "Tool: jupyter-mcp-images"
 _KINDS = {"debian": "debian", "wheels": "wheels", "conda": "conda"}
 

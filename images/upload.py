@@ -41,8 +41,11 @@ class _Upload:
     """Whether the registry must be asked what it has."""
     smallest: int = 0
     """The least bytes of a chunk that it takes (``OCI-Chunk-Min-Length``)."""
-    sent: int = field(default=0, compare=False)
+    sent: int = 0
     """Bytes that progress was told of."""
+    read: int = 0
+    """Bytes of the blob that `digest` has seen; what is sent again is not hashed again."""
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
 
 class Uploader:
@@ -87,7 +90,6 @@ class Uploader:
                 return "uploaded"
         if not upload.location:
             self._show(upload, 0)
-            self._verify(part)
             if self._begin(part, upload, sources):
                 self._show(upload, part.size)
                 return "mounted"
@@ -107,10 +109,9 @@ class Uploader:
             and (digest is None or digest == part.digest)
         )
 
-    def _verify(self, part: Part) -> None:
-        with part.path.open("rb") as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
-        if f"sha256:{actual}" != part.digest:
+    def _require_whole(self, part: Part, upload: _Upload) -> None:
+        """Refuse a blob that has been read to its end and is another than its name says."""
+        if upload.read == part.size and f"sha256:{upload.digest.hexdigest()}" != part.digest:
             raise LayoutError(part.path.parents[2], f"is damaged: the blob {part.digest} has other content")
 
     def _begin(self, part: Part, upload: _Upload, sources: Sequence[str]) -> bool:
@@ -160,8 +161,10 @@ class Uploader:
 
     def _finish(self, part: Part, upload: _Upload) -> None:
         rest = part.size - upload.offset
+        self._require_whole(part, upload)
         location = str(httpx.URL(upload.location).copy_merge_params({"digest": part.digest}))
         response = self._send("PUT", location, part, upload, (upload.offset, rest), [201, 204, *_FORGOTTEN], {})
+        self._require_whole(part, upload)
         told = response.headers.get("Docker-Content-Digest", part.digest)
         if response.status_code in _FORGOTTEN or told != part.digest:
             # What arrived is not what was sent, or it was forgotten; either way the upload is of no more use.
@@ -184,13 +187,16 @@ class Uploader:
             self._show(upload, start)
             with part.path.open("rb") as file:
                 file.seek(start)
-                left = count
-                while left and (data := file.read(min(PIECE, left))):
+                end = start + count
+                while (place := file.tell()) < end and (data := file.read(min(PIECE, end - place))):
                     if self._stop.is_set():
                         raise Stopped
+                    # A blob is read once: on its way it is seen whether it is what its name says.
+                    if place <= upload.read < place + len(data):
+                        upload.digest.update(data[upload.read - place :])
+                        upload.read = place + len(data)
                     yield data
-                    left -= len(data)
-                    self._show(upload, start + count - left)
+                    self._show(upload, place + len(data))
 
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(count), **headers}
         return self._registry.once(method, location, expected=expected, body=body if count else b"", headers=headers)

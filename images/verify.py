@@ -12,9 +12,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from images.errors import LayoutError
-from images.provenance import INTOTO_TYPE
+from images.layout import INTOTO_TYPE, SPDX_TYPE
 from images.reading import PlatformImage, blob_path, read_document, read_layout
-from images.sbom import SPDX_TYPE
 from images.unpack import members
 
 _DIST_INFO = re.compile(r"^opt/env/lib/python3\.\d+/site-packages/[^/]+\.dist-info/METADATA$")

@@ -111,6 +111,21 @@ def test_results_that_were_not_used_for_long_go_with_their_content(store: Store)
     assert {path.name for path in contents(store)} == {new}
 
 
+def test_interpreters_and_emulators_go_when_no_record_of_their_use_is_left(store: Store) -> None:
+    used, forgotten, orphan = (hashlib.sha256(name).hexdigest() for name in (b"used", b"forgotten", b"orphan"))
+    for kind, key in (("interpreters", used), ("interpreters", orphan), ("emulators", forgotten)):
+        (store.root / kind / key / "usr").mkdir(parents=True)
+        (store.root / kind / key / "usr" / "program").write_bytes(b"12345")
+    record(store, "used", {"program": used})
+    then = time.time() - 40 * 24 * 60 * 60
+    os.utime(record(store, "forgotten", {"program": forgotten}), (then, then))
+    assert [path.name for path in prune(store, set(), dry_run=False).programs] == [orphan]
+    done = prune(store, set(), unused_days=30, dry_run=False)
+    assert [path.name for path in done.programs] == [forgotten]
+    assert done.size >= 5
+    assert [path.name for path in store.programs()] == [used]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(st.data())
 def test_pruning_removes_exactly_what_is_not_needed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import struct
@@ -111,3 +112,14 @@ def test_no_path_of_the_builder_is_in_the_image(roots: dict[Platform, Path]) -> 
         if path.is_file() and not path.is_symlink() and path.stat().st_size < 4 << 20:
             content = path.read_bytes()
             assert not any(needle in content for needle in needles), path
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids=str)
+def test_every_file_that_a_distribution_lists_is_there(roots: dict[Platform, Path], platform: Platform) -> None:
+    site = roots[platform] / "opt/env/lib/python3.13/site-packages"
+    records = sorted(site.glob("*.dist-info/RECORD"))
+    assert len(records) > 150
+    for record in records:
+        listed = [row[0] for row in csv.reader(record.read_text().splitlines())]
+        assert listed
+        assert [name for name in listed if not (site / name).exists()] == [], record

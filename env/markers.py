@@ -1,0 +1,56 @@
+"""Which requirements apply on a platform of the images (PEP 508)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+
+from env.platforms import Platform
+from env.uv import PYTHON
+
+
+def environment_markers(platform: Platform) -> dict[str, str]:
+    """Give the marker variables of the images' Python on a platform."""
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": f"{PYTHON}.0",
+        "os_name": "posix",
+        "platform_machine": platform.machine,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": f"{PYTHON}.0",
+        "python_version": PYTHON,
+        "sys_platform": "linux",
+    }
+
+
+def marked_requirements(lines: Iterable[str], platform: Platform) -> list[str]:
+    """Give the requirement lines that apply on a platform, without their markers."""
+    requirements = [Requirement(line) for line in lines]
+    return [unmarked(one) for one in requirements if applies(one, frozenset(), platform)]
+
+
+def applies(requirement: Requirement, extras: frozenset[str], platform: Platform) -> bool:
+    """Say whether a requirement of a package applies on a platform, with these extras of the package."""
+    if requirement.marker is None:
+        return True
+    markers = environment_markers(platform)
+    return any(requirement.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
+
+
+def installs(marker: str, platform: Platform) -> bool:
+    """Say whether a package of a lock file is for a platform, with none of the file's extras or groups (PEP 751)."""
+    chosen: dict[str, str | frozenset[str]] = {**environment_markers(platform)}
+    chosen |= {"extras": frozenset(), "dependency_groups": frozenset()}
+    return Marker(marker).evaluate(chosen, context="lock_file")
+
+
+def unmarked(requirement: Requirement) -> str:
+    """Give a requirement without its marker."""
+    bare = Requirement(str(requirement))
+    bare.marker = None
+    return str(bare)

@@ -1,0 +1,43 @@
+"""What builds and checks unpack to run on this host is kept while it is of use, and made again when it is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from env.platforms import AMD64, ARM64
+from env.store import Store
+from env.upkeep import locked, prune
+from images.bytecode import host
+from images.emulator import emulator
+from images.interpreter import unpack_interpreter
+
+from .conftest import images
+from .containers import without_base
+
+OTHER = ARM64 if host() == AMD64 else AMD64
+
+
+def test_a_store_without_unused_programs_still_builds(recipe: Path, cold_store: Store, tmp_path: Path) -> None:
+    without_base(recipe)
+    console = Console(stderr=True)
+    interpreter = unpack_interpreter(cold_store)
+    runner = emulator(OTHER, cold_store, console)
+    assert runner is not None
+    assert prune(cold_store, locked(), dry_run=False).programs == ()
+    then = time.time() - 40 * 24 * 60 * 60
+    for path in (cold_store.root / "cache").rglob("*.json"):
+        os.utime(path, (then, then))
+    # One that is used again is of use.
+    assert emulator(OTHER, cold_store, console) == runner
+    done = prune(cold_store, locked(), unused_days=30, dry_run=False)
+    assert list(done.programs) == [interpreter.root]
+    assert runner.is_file()
+    run = images("build", "--recipe", recipe, "--store", cold_store.root, "--output", tmp_path / "out", "--json")
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["index"]
+    assert cold_store.programs() == sorted([interpreter.root, runner.parent])
