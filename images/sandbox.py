@@ -28,6 +28,17 @@ from images.errors import EmulationError, SandboxError
 
 SUPERVISOR_SOCKET = "/tmp/supervisor.sock"  # noqa: S108 - inside
 BINFMT = "/proc/sys/fs/binfmt_misc"
+# unshare(1) maps one user, or those of /etc/subuid. Root may map all that there are to themselves: user_namespaces(7)
+# wants the map to be written once, by a process outside that has the right to it there.
+_MAP_ALL = """
+all() { while read -r inside outside count; do echo "$inside $inside $count"; done <"$1"; }
+users=$(all /proc/self/uid_map) groups=$(all /proc/self/gid_map) here=$(readlink /proc/self/ns/user)
+(
+    while [ "$(readlink /proc/$$/ns/user)" = "$here" ]; do sleep 0.01; done
+    printf '%s\\n' "$users" >/proc/$$/uid_map && printf '%s\\n' "$groups" >/proc/$$/gid_map || kill $$
+) &
+exec unshare --user sh -c 'while [ -z "$(cat /proc/self/gid_map)" ]; do sleep 0.01; done; exec "$@"' sh "$@"
+"""
 _ELF_HEAD = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00"
 _ELF_MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 
@@ -59,7 +70,7 @@ class Sandbox:
     """Host folders and sockets mounted read-write, by their path there; one may stand for a volume."""
     user: tuple[int, int] | None = None
     """A uid and gid other than the image's: OpenShift gives each project its own. Where this process is root, the
-    image is run by that user for real, so that owners and modes of files count."""
+    image is run by that user for real, emulated or not, so that owners and modes of files count."""
     writable_home: bool = True
 
     @property
@@ -107,10 +118,15 @@ class Sandbox:
             command += ["--setenv", name, value]
         return self._emulated([*self._as_user(), *command, "--", *arguments])
 
+    @property
+    def _is_itself(self) -> bool:
+        """Whether the image's user is, outside, whoever runs this."""
+        return self.user is None or os.geteuid() != 0
+
     def _as_user(self) -> list[str]:
-        if self.user is None or os.geteuid() != 0:
+        if self._is_itself:
             return []
-        uid, gid = map(str, self.user)
+        uid, gid = map(str, self._ids)
         changed = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--no-new-privs"]
         return [*changed, "--inh-caps=-all", "--bounding-set=-all"]
 
@@ -122,8 +138,9 @@ class Sandbox:
         machine = rf"{_ELF_HEAD}\x{self.platform.elf_machine:02x}\x00"
         entry = f":{self.emulator.name}:M::{machine}:{_ELF_MASK}:{self.emulator}:F"
         script = f"mount -t binfmt_misc none {BINFMT} && printf %s {shlex.quote(entry)} >{BINFMT}/register || exit 125"
-        namespaces = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"]
-        return [*namespaces, "--mount-proc", "sh", "-c", f'{script}; exec "$@"', "sh", *command]
+        users = ["unshare", "--user", "--map-root-user"] if self._is_itself else ["sh", "-c", _MAP_ALL, "sh", "unshare"]
+        namespaces = [*users, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        return [*namespaces, "sh", "-c", f'{script}; exec "$@"', "sh", *command]
 
     def run(
         self, arguments: Sequence[str], timeout_s: float, env: Mapping[str, str] = MappingProxyType({})
@@ -136,15 +153,15 @@ class Sandbox:
 
         """
         command = self.command(arguments, env)
-        self._require(command)
+        self._require()
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=timeout_s)
         self._refuse_broken_sandbox(done.returncode, done.stderr)
         return done
 
-    def _require(self, command: Sequence[str]) -> None:
+    def _require(self) -> None:
         if shutil.which("bwrap") is None:
             raise ToolMissingError("bwrap", "install it with `apt-get install bubblewrap`")
-        if command[0] == "unshare" and shutil.which("unshare") is None:
+        if self.emulator is not None and shutil.which("unshare") is None:
             raise ToolMissingError("unshare", "install it with `apt-get install util-linux`")
 
     def _refuse_broken_sandbox(self, code: int, stderr: str) -> None:
@@ -170,7 +187,7 @@ class Sandbox:
         """Start what the image starts, its output into `log`; it is stopped at the end as a container runtime does."""
         arguments = [*self.config.get("Entrypoint", []), *self.config.get("Cmd", [])]
         command = self.command(arguments, env)
-        self._require(command)
+        self._require()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         service = Service(process, self.uid)
         try:

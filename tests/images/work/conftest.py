@@ -1,28 +1,58 @@
-"""The hardened image, unpacked once for all tests, and a new volume for each."""
+"""The hardened image of each platform, unpacked once for all tests, and a new volume for each."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from env.platforms import Platform
+from images.errors import EmulationError
 from images.sandbox import Sandbox
 
-from .container import Container, native, on, unpacked
+from .container import Container, native, on, other, unpacked
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def unpacked_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Platform], Sandbox]]:
+    """Give a platform's image, ready to be run; another platform's under emulation."""
     if shutil.which("bwrap") is None:
         pytest.skip("needs bubblewrap: apt-get install bubblewrap")
     if os.geteuid() != 0:
         pytest.skip("only root can run the image as a user that owns other files")
-    with unpacked(tmp_path_factory.mktemp("jupyter") / "layout", native()) as sandbox:
-        yield sandbox
+    with ExitStack() as stack:
+
+        @functools.cache
+        def made(platform: Platform) -> Sandbox:
+            folder = tmp_path_factory.mktemp(platform.slug)
+            sandbox = stack.enter_context(unpacked(folder / "layout", platform))
+            try:
+                sandbox.probe()
+            except EmulationError as error:
+                pytest.skip(str(error))
+            return sandbox
+
+        yield made
+
+
+# All of the tests on the emulated platform take half an hour.
+EVERYWHERE = [native(), pytest.param(other(), marks=pytest.mark.slow)]
+
+
+@pytest.fixture(params=EVERYWHERE, ids=str)
+def image(unpacked_for: Callable[[Platform], Sandbox], request: pytest.FixtureRequest) -> Sandbox:
+    return unpacked_for(request.param)
+
+
+@pytest.fixture
+def emulated(unpacked_for: Callable[[Platform], Sandbox], workspace: Path) -> Container:
+    return on(unpacked_for(other()), workspace)
 
 
 @pytest.fixture

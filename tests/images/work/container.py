@@ -17,9 +17,12 @@ import httpx
 import zstandard
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
+from rich.console import Console
 
-from env.platforms import AMD64, Platform
+from env.platforms import AMD64, PLATFORMS, Platform
+from env.store import Store
 from images.bytecode import host
+from images.emulator import emulator
 from images.reading import PlatformImage, blob_path, read_layout
 from images.sandbox import Sandbox, Service
 from images.unpack import unpack
@@ -28,10 +31,16 @@ from tests.images.conftest import images
 WORKSPACE = "/home/jovyan/workspace"
 OPENSHIFT = (12345, 0)
 READY_S = 90
+EMULATED_READY_S = 300
 
 
 def native() -> Platform:
     return host() or AMD64
+
+
+def other() -> Platform:
+    """The platform that is emulated here."""
+    return next(platform for platform in PLATFORMS if platform != native())
 
 
 @contextlib.contextmanager
@@ -49,7 +58,7 @@ def unpacked(layout: Path, platform: Platform, *parts: str) -> Iterator[Sandbox]
         unpack(image, root)
         if os.geteuid() == 0:
             _own(image, root)
-        yield Sandbox(root, platform, image.config["config"], None)
+        yield Sandbox(root, platform, image.config["config"], emulator(platform, Store(), Console(stderr=True)))
     finally:
         shutil.rmtree(place)
 
@@ -75,6 +84,10 @@ class Container:
     logs: list[Path] = field(default_factory=list)
 
     @property
+    def ready_s(self) -> int:
+        return READY_S if self.sandbox.emulator is None else EMULATED_READY_S
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -91,7 +104,7 @@ class Container:
         return {"JUPYTER_IP": "127.0.0.1", "JUPYTER_PORT": str(self.port), **self.env, **(env or {})}
 
     def health(self) -> tuple[int, str]:
-        done = self.sandbox.run(["healthcheck"], 60, self.variables())
+        done = self.sandbox.run(["healthcheck"], self.ready_s, self.variables())
         return done.returncode, done.stdout.strip() + done.stderr.strip()
 
     @contextlib.contextmanager
@@ -112,17 +125,17 @@ class Container:
             yield service
 
     def await_api(self, service: Service, path: str = "/api") -> None:
-        for _ in range(READY_S * 5):
+        for _ in range(self.ready_s * 5):
             assert service.running, self.log
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}{path}").status_code < 500:
+                if httpx.get(f"{self.url}{path}", timeout=30).status_code < 500:
                     return
             time.sleep(0.2)
         raise AssertionError(self.log)
 
     def client(self, token: str | None = None) -> Client[StreamableHttpTransport]:
         headers = {"Authorization": f"Bearer {token or self.token}"}
-        return Client(StreamableHttpTransport(f"{self.url}/mcp", headers=headers), timeout=READY_S)
+        return Client(StreamableHttpTransport(f"{self.url}/mcp", headers=headers), timeout=self.ready_s)
 
 
 def on(sandbox: Sandbox, workspace: Path, user: tuple[int, int] | None = OPENSHIFT) -> Container:

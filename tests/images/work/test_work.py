@@ -179,6 +179,30 @@ def test_a_stop_loses_nothing_that_a_person_typed(container: Container) -> None:
     assert "typed = 1" in sources(container.workspace / "a.ipynb"), container.log
 
 
+def test_the_other_platform_runs_hardened_and_saves_at_a_stop(emulated: Container) -> None:
+    container = emulated
+
+    async def edit(service: Service) -> float | None:
+        async with container.client() as client:
+            await client.call_tool("create_notebook", {"path": "a.ipynb"})
+            await client.call_tool("insert_cell", {"path": "a.ipynb", "index": 0, "source": "unsaved = 1"})
+            assert "unsaved = 1" not in sources(container.workspace / "a.ipynb")
+            return await asyncio.to_thread(service.stop, 60)
+
+    with container.started() as service:
+        assert {process.uid for process in service.processes()} == {OPENSHIFT[0]}
+        first = Path(f"/proc/{service.processes()[0].pid}")
+        capabilities = [line for line in (first / "status").read_text().splitlines() if line.startswith("Cap")]
+        assert {line.split()[1] for line in capabilities} == {"0" * 16}
+        with pytest.raises(OSError, match="Read-only file system"):
+            (first / "root" / "home" / "jovyan" / "x").touch()
+        kept = container.workspace / ".jupyter" / "token"
+        assert (stat.S_IMODE(kept.stat().st_mode), kept.stat().st_uid) == (0o600, OPENSHIFT[0])
+        assert container.health() == (0, "healthy")
+        assert asyncio.run(edit(service)) is not None, container.log
+    assert "unsaved = 1" in sources(container.workspace / "a.ipynb")
+
+
 def test_a_container_made_anew_has_the_edits_that_a_killed_one_acknowledged(container: Container) -> None:
     async def edit() -> None:
         async with container.client() as client:

@@ -1,0 +1,92 @@
+"""What a person sees at the first start: JupyterLab with the starter notebooks, which open, run and show their plots.
+
+Pictures of it are left in `artifacts/screenshots/`, to be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from tests.images.conftest import REPOSITORY
+from tests.live.test_browser import CHROMIUM, FLAGS, colours
+
+from .container import Container
+from .test_work import TEMPLATES
+
+SHOTS = REPOSITORY / "artifacts" / "screenshots"
+SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+ENDED = r"""count => [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-InputPrompt')]
+    .filter(one => /^\[\d+\]:$/.test(one.textContent.trim())).length >= count"""
+
+
+async def picture(page: Page, name: str) -> bytes:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    # Fonts, animations and the collapsing of notifications: nothing in the page says that they are done.
+    await page.wait_for_timeout(1500)
+    shot = await page.screenshot(path=SHOTS / f"{name}.png")
+    assert colours(shot) > 32
+    return shot
+
+
+async def run_all(page: Page, name: str, cells: int) -> None:
+    """Open a notebook by its name in the file browser, run it, and wait for its last code cell to have ended."""
+    await page.locator(".jp-DirListing-item", has_text=name).dblclick()
+    await page.locator(f"{SHOWN} .jp-MarkdownOutput h1").first.wait_for()
+    await page.get_by_role("menuitem", name="Run", exact=True).click()
+    await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    await page.wait_for_function(ENDED, arg=cells)
+
+
+async def nothing_is_in_the_way(page: Page) -> None:
+    assert await page.locator(".jp-Dialog").count() == 0
+    assert await page.locator(".Toastify__toast").count() == 0
+    assert await page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
+def test_the_first_start_shows_notebooks_that_open_and_run(container: Container) -> None:
+    shutil.rmtree(SHOTS, ignore_errors=True)
+
+    async def look() -> None:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            page = await browser.new_page(viewport={"width": 1280, "height": 900})
+            page.set_default_timeout(120_000)
+            errors: list[str] = []
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            await page.goto(f"{container.url}/lab?token={container.token}")
+            await page.locator(".jp-LauncherCard").first.wait_for()
+            names = page.locator(".jp-DirListing-itemText")
+            await names.first.wait_for()
+            assert sorted(await names.all_text_contents()) == list(TEMPLATES)
+            kernels = await page.locator(".jp-LauncherCard[data-category='Notebook']").all_text_contents()
+            assert [name.strip() for name in kernels] == ["Python 3 (ipykernel)"]
+            await nothing_is_in_the_way(page)
+            await picture(page, "1-launcher")
+
+            await run_all(page, "getting-started.ipynb", 3)
+            await page.get_by_text("An agent greets").first.wait_for()
+            assert await page.get_by_text("Hello, world!").count() == 1
+            await nothing_is_in_the_way(page)
+            await picture(page, "2-getting-started")
+
+            await run_all(page, "data-tour.ipynb", 5)
+            plot = page.locator(f"{SHOWN} .jp-RenderedImage img")
+            await plot.wait_for()
+            assert await plot.evaluate("image => image.complete && image.naturalWidth > 500")
+            await plot.scroll_into_view_if_needed()
+            await nothing_is_in_the_way(page)
+            await picture(page, "3-plot")
+            await page.locator(f"{SHOWN} .jp-MarkdownOutput h1").scroll_into_view_if_needed()
+            await picture(page, "4-data-tour")
+            assert errors == []
+            await browser.close()
+
+    with container.started():
+        asyncio.run(look())
+    assert Path(SHOTS / "3-plot.png").stat().st_size > 20_000
