@@ -142,7 +142,8 @@ class Store:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give an empty folder in `partial` that disappears at the end; to be used while the store is `in_use`."""
-        with tempfile.TemporaryDirectory(dir=self.partial, prefix="build-", ignore_cleanup_errors=True) as folder:
+        # Not "build-": older checkouts sweep folders of that name unless someone holds a lock on the folder itself.
+        with tempfile.TemporaryDirectory(dir=self.partial, prefix="scratch-", ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def add(self, content: bytes) -> str:

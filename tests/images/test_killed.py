@@ -96,7 +96,7 @@ def test_the_programs_that_workers_run_end_with_the_build(
         start_new_session=True,
     ) as process:
         # The base's Python library takes the locked interpreter many seconds to compile.
-        while process.poll() is None and not list(cold_store.partial.glob("build-*/*/bytecode/*/compiled-*")):
+        while process.poll() is None and not list(cold_store.partial.glob("scratch-*/*/bytecode/*/compiled-*")):
             time.sleep(0.01)
         process.send_signal(number)
         process.wait(60)

@@ -139,7 +139,7 @@ def test_a_build_that_is_stopped_leaves_nothing_and_can_go_on(
     with subprocess.Popen(
         arguments, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
-        while process.poll() is None and not list(cold_store.partial.glob("build-*/*/*")):
+        while process.poll() is None and not list(cold_store.partial.glob("scratch-*/*/*")):
             time.sleep(0.01)
         time.sleep(0.5)
         process.send_signal(number)
