@@ -6,8 +6,10 @@ import asyncio
 import time
 from logging import Logger
 from typing import Any
+from uuid import uuid4
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.session import Session
 from jupyter_server.utils import ensure_async
 
 from .displays import Displays
@@ -99,6 +101,17 @@ class Kernel:
         self.client.stop_channels()
 
 
+def _own(session: Session) -> Session:
+    """Give a session with the same key and an id of its own.
+
+    The id is the ZeroMQ identity. Of two clients with one identity a kernel hears only the later one
+    (ROUTER_HANDOVER), and others in this process connect with the manager's session.
+    """
+    mine = session.clone()
+    mine.session = uuid4().hex
+    return mine
+
+
 def process_of(manager: Any) -> Any:
     """Identify the kernel's process: a restart keeps manager and kernel id."""
     provisioner = manager.provisioner
@@ -169,7 +182,7 @@ class Kernels:
         if known is not None and known.manager is manager and known.process == process_of(manager):
             return known
         await self.drop(kernel_id)
-        client = manager.client()
+        client = manager.client(session=_own(manager.session))
         client.start_channels()
         try:
             await client.wait_for_ready(timeout=self._ready_timeout)

@@ -89,6 +89,24 @@ def test_an_agent_runs_on_the_persons_kernel(server: Server) -> None:
     asyncio.run(run())
 
 
+def test_another_client_of_the_kernel_in_the_server_does_not_take_ours_over(server: Server) -> None:
+    """jupyter-resource-usage, which JupyterLab asks for each kernel, connects with the kernel manager's own session."""
+
+    async def job() -> None:
+        async with notebook(server, "1 + 1") as (client, path):
+            await run_cell(client, path, 0, timeout=60)
+            async with httpx.AsyncClient(headers=server.headers, timeout=60) as http:
+                sessions = (await http.get(f"{server.url}api/sessions")).raise_for_status().json()
+                kernel = next(one["kernel"]["id"] for one in sessions if one["path"] == path)
+                for _ in range(3):
+                    usage = await http.get(f"{server.url}api/metrics/v1/kernel_usage/get_usage/{kernel}")
+                    usage.raise_for_status()
+                    (output,) = await run_cell(client, path, 0, timeout=20)
+                    assert output["content"]["data"]["text/plain"] == "2"
+
+    asyncio.run(job())
+
+
 def test_a_timeout_does_not_interrupt_somebody_elses_cell(server: Server) -> None:
     async def run() -> None:
         async with notebook(server, "1", "print(done)") as (client, path):
