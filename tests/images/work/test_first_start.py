@@ -13,7 +13,8 @@ import pytest
 from playwright.async_api import Page, async_playwright
 
 from tests.images.conftest import REPOSITORY
-from tests.live.test_browser import CHROMIUM, FLAGS, colours
+from tests.live.browser import CHROMIUM, FLAGS
+from tests.live.test_browser import colours
 
 from .container import Container
 from .test_work import TEMPLATES
