@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from .errors import CallError
 
 IDLE = 2.0  # seconds; servers close connections that are idle for longer (uvicorn after 5)
+CLOSED_WITHIN = 5.0  # seconds
 STATEFUL, STATELESS = "2025-11-25", "2026-07-28"
 _INFO = {"name": "benchmarks", "version": "1"}
 
@@ -62,8 +64,16 @@ class Agent:
         return self
 
     async def close(self) -> None:
+        """End the session, as clients should (spec 2025-11-25, session management), and disconnect."""
+        if "Mcp-Session-Id" in self._headers:
+            with suppress(CallError, OSError, EOFError, TimeoutError):  # the server is gone, or keeps no sessions
+                await asyncio.wait_for(self._exchange("DELETE", b"", {}), CLOSED_WITHIN)
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._streams is not None:
             self._streams[1].close()
+            self._streams = None
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> Reply:
         """Call a tool. Raises CallError if it failed, whether as a protocol error or as a tool's."""
@@ -93,7 +103,7 @@ class Agent:
 
     async def _post(self, message: dict[str, Any], extra: dict[str, str]) -> bytes:
         try:
-            return await self._exchange(message, extra)
+            return await self._exchange("POST", json.dumps(message).encode(), extra)
         except (OSError, EOFError) as error:
             raise CallError(f"The connection to port {self._address[1]} broke: {error}") from error
         finally:
@@ -101,16 +111,15 @@ class Agent:
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._streams is None or time.monotonic() - self._used > IDLE:
-            await self.close()
+            self._disconnect()
             self._streams = await asyncio.open_connection(*self._address, limit=1 << 26)
         return self._streams
 
-    async def _exchange(self, message: dict[str, Any], extra: dict[str, str]) -> bytes:
+    async def _exchange(self, verb: str, payload: bytes, extra: dict[str, str]) -> bytes:
         reader, writer = await self._connection()
-        payload = json.dumps(message).encode()
         headers = {**self._headers, **extra, "Content-Length": str(len(payload))}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        writer.write(f"POST {self._path} HTTP/1.1\r\n{head}\r\n".encode() + payload)
+        writer.write(f"{verb} {self._path} HTTP/1.1\r\n{head}\r\n".encode() + payload)
         raw = await reader.readuntil(b"\r\n\r\n")
         lines = raw.decode("latin-1").split("\r\n")
         status = int(lines[0].split(" ")[1])

@@ -15,7 +15,7 @@ from pycrdt import merge_updates
 from pycrdt.store import BaseYStore
 from pycrdt.websocket import YRoom
 
-EVERY = 0.1  # seconds from the end of a write to the next
+EVERY = 0.25  # seconds from the end of a write to the next
 
 
 class BatchedWrites(BaseYStore):
