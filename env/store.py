@@ -129,9 +129,12 @@ class Store:
         return path
 
     @contextmanager
-    def writer(self) -> Iterator[BinaryIO]:
-        """Open a temporary file in `partial` that disappears unless `adopt` has moved it away."""
-        handle, name = tempfile.mkstemp(dir=self.partial, prefix="new-")
+    def writer(self, place: Path | None = None) -> Iterator[BinaryIO]:
+        """Open a temporary file that disappears unless `adopt` has moved it away.
+
+        It is in `partial`, or in `place` below it: a process that may be ended at once leaves it to who made `place`.
+        """
+        handle, name = tempfile.mkstemp(dir=place or self.partial, prefix="new-")
         os.close(handle)
         try:
             with Path(name).open("w+b") as file:

@@ -124,7 +124,7 @@ class Compiler:
         outputs = {path: stage / f"compiled-{number}" for number, path in enumerate(sorted(sources))}
         words = [word for path, output in outputs.items() for word in (str(sources[path]), f"/{path}", str(output))]
         self._interpreter.run(SCRIPT, "".join(f"{word}\0" for word in words))
-        with self._store.writer() as file:
+        with self._store.writer(stage) as file:
             with zipfile.ZipFile(file, "w") as archive:
                 for path, output in outputs.items():
                     if output.exists():

@@ -111,7 +111,7 @@ def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, st
     try:
         packages = merge(_packages(plan, store, stage / "packages", scratch))
         tree = _tree(plan, packages, settings, Compiler(interpreter, store), stage)
-        with store.writer() as file:
+        with store.writer(stage) as file:
             blob = pack(tree, file, mtime=settings.mtime, compression=settings.compression)
             file.flush()
             store.adopt(Path(file.name), blob.digest)
