@@ -18,6 +18,7 @@ ASGI_PATH = "/mcp"
 DISCONNECT_KEY = "jupyter_mcp.disconnected"
 VERBS = ("GET", "POST", "DELETE")
 _HOLD, _HOLD_BYTES = 0.01, 64 << 10  # seconds and bytes a part of a stream may wait for the next
+_SMALL_BODY = 64 << 10  # bytes that are read of a request that is refused
 _CHUNK_SLACK = 64 << 10  # bytes over the limit that a chunked body may send before it is cut off
 
 
@@ -37,7 +38,23 @@ class MCPHandler(JupyterHandler):
         self._gone = asyncio.Event()
 
     async def prepare(self) -> None:  # type: ignore[override]
-        """Let in who is authenticated, from an allowed page, with a body within the limit."""
+        """Let in who is authenticated, from an allowed page, with a body within the limit.
+
+        A refusal waits for a small body. Tornado closes a connection whose body it has not read, and with bytes
+        unread that is a reset: a proxy then answers 502 in place of what we said.
+        """
+        try:
+            await self._admit()
+        except web.HTTPError as error:
+            if not self._body_is_small():
+                raise
+            self._refusal = error
+
+    def _body_is_small(self) -> bool:
+        length = self.request.headers.get("Content-Length") or "0"
+        return "Transfer-Encoding" not in self.request.headers and length.isdecimal() and int(length) <= _SMALL_BODY
+
+    async def _admit(self) -> None:
         if "Content-Length" not in self.request.headers:
             # Tornado reads on while we authenticate.
             connection: Any = self.request.connection
@@ -74,7 +91,7 @@ class MCPHandler(JupyterHandler):
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body, up to the limit."""
         self._received += len(chunk)
-        if self._received > self.endpoint.max_body_bytes:
+        if self._refusal is not None or self._received > self.endpoint.max_body_bytes:
             self._body.clear()
         else:
             self._body.append(chunk)
@@ -206,6 +223,7 @@ class MCPHandler(JupyterHandler):
             if name.lower() != "set-cookie":
                 self.set_header(name, value)
 
+    _refusal: web.HTTPError | None = None
     _serving = False
     _delivered = False
     _held = 0  # bytes written and not sent
@@ -213,6 +231,8 @@ class MCPHandler(JupyterHandler):
     _flushing: asyncio.Task[None] | None = None
 
     async def _serve(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
         if self._received > self.endpoint.max_body_bytes:
             raise web.HTTPError(413, f"The body is over {self.endpoint.max_body_bytes} bytes.")
         self._serving = True
@@ -243,3 +263,6 @@ class MCPHandler(JupyterHandler):
     async def delete(self) -> None:
         """End a stateful session."""
         await self._serve()
+
+    # Never served: what `prepare` found wrong with the request, at least its verb, is the answer.
+    head = put = patch = options = _serve

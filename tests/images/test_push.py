@@ -381,7 +381,7 @@ def test_plain_http_beyond_this_machine_needs_a_word(layout: Path, host: str, tm
     settings = {"NO_PROXY": outside.partition(":")[0]}
     run = pushing(layout, f"{outside}/outside:1", tmp_path, "--platform", "amd64", env=settings)
     assert run.returncode == 66
-    assert "push with --insecure" in told(run)
+    assert "take --insecure" in told(run)
     assert manifest(host, "outside", "1").status_code == 404
     pushed(layout, f"{outside}/outside:1", tmp_path, "--platform", "amd64", "--insecure", env=settings)
     assert manifest(host, "outside", "1").status_code == 200
