@@ -73,7 +73,7 @@ class JupyterMCP(ExtensionApp):
         True,
         config=True,
         help="Take what the server loaded at its start out of the garbage collector's sight (gc.freeze). It is "
-        "never garbage, and going through it again and again is a fifth of the work of many agents.",
+        "never garbage, and full collections would go through it again and again.",
     )
 
     # None until the handlers are made: a server also stops an extension that failed to load.

@@ -17,7 +17,8 @@ from .replies import shortened
 if TYPE_CHECKING:
     from .mcp_server import Tools
 
-TEMPLATE = "notebook:///{path*}"
+SCHEME = "notebook:///"
+TEMPLATE = f"{SCHEME}{{path*}}"
 _MOST = 100  # values that a completion may have
 
 

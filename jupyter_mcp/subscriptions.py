@@ -14,11 +14,11 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, SubscriptionsListenRequestParams, SubscriptionsListenResult
 
 from .auth import caller
+from .resources import SCHEME
 
 if TYPE_CHECKING:
     from .mcp_server import Tools
 
-SCHEME = "notebook:///"
 _AT_MOST_EVERY = 0.2  # seconds between two notices of one notebook to one subscriber
 
 

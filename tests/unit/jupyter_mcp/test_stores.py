@@ -110,7 +110,9 @@ def test_the_first_update_after_a_pause_is_stored_at_once() -> None:
 
 def test_a_room_that_is_stopped_loses_nothing_it_has_handed_over() -> None:
     async def job(store: Batched, document: Doc[Any]) -> None:
-        tasks = start_writes(store, document, [1, 2, 3])
+        tasks = start_writes(store, document, [1])
+        await asyncio.sleep(0)  # the first write begins; the others wait for it
+        tasks += start_writes(store, document, [2, 3])
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
