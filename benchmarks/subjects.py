@@ -210,13 +210,14 @@ def _environment(folder: Path, packages: list[str]) -> Path:
     """Make a peer's virtual environment once for each content of its spec; gives its interpreter."""
     ours = json.loads(_run(sys.executable, "-m", "uv", "pip", "list", "--format", "json", "-p", sys.executable))
     versions = {one["name"]: one["version"] for one in ours}
-    wanted = [*packages, *(f"{name}=={versions[name]}" for name in COMMON)]
+    packages = [*packages, *(f"{name}=={versions[name]}" for name in COMMON)]
+    wanted = [f"python {sys.version}", *packages]
     python = folder / "bin" / "python"
     stamp = folder / "packages.json"
     if not stamp.is_file() or json.loads(stamp.read_text()) != wanted:
         print(f"making {folder.name}'s environment", flush=True)
         _run(sys.executable, "-m", "uv", "venv", "-q", "--clear", "-p", sys.executable, str(folder))
-        _run(sys.executable, "-m", "uv", "pip", "install", "-q", "-p", str(python), *wanted)
+        _run(sys.executable, "-m", "uv", "pip", "install", "-q", "-p", str(python), *packages)
         stamp.write_text(json.dumps(wanted))
     return python
 
