@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 import os
 import threading
@@ -21,6 +20,7 @@ from traitlets import Bool, Float, Int, Unicode
 from .cells import Cells
 from .endpoint import Endpoint
 from .execution import Execution
+from .garbage import tune
 from .kernels import Kernels
 from .mcp_server import Tools, http_app
 from .notebooks import Notebooks
@@ -74,6 +74,12 @@ class JupyterMCP(ExtensionApp):
         config=True,
         help="Take what the server loaded at its start out of the garbage collector's sight (gc.freeze). It is "
         "never garbage, and full collections would go through it again and again.",
+    )
+    gc_threshold = Int(
+        10_000,
+        config=True,
+        help="Objects that are made before the garbage collector looks at the young ones (gc.set_threshold). Python's "
+        "own, 700 or 2000, are fewer than the calls of some agents have in flight. 0: leave Python's.",
     )
 
     # None until the handlers are made: a server also stops an extension that failed to load.
@@ -145,9 +151,7 @@ class JupyterMCP(ExtensionApp):
                 "This server has no authentication: MCP is %s.",
                 "open to anyone" if self.allow_unauthenticated else "switched off",
             )
-        if self.gc_freeze:
-            gc.collect()  # else the garbage of the start is kept as well
-            gc.freeze()
+        tune(freeze=self.gc_freeze, threshold=self.gc_threshold)
         url = url_path_join(serverapp.connection_url, "mcp")
         self.log.info("MCP is served at %s", url)
         warm_up()
