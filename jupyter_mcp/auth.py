@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 import secrets
@@ -55,7 +54,7 @@ class Caller:
 
 def fingerprint(credential: str) -> str:
     """Identify a credential without keeping it; differs from process to process."""
-    return hmac.new(_SECRET, credential.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()[:24]
+    return hmac.digest(_SECRET, credential.encode("utf-8", "surrogateescape"), "sha256").hex()[:24]
 
 
 def caller() -> Caller:

@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any, Literal
 
-from fastmcp import Context, FastMCP
-from fastmcp.server.dependencies import get_http_request
-from fastmcp.tools import ToolResult
+from fastmcp import FastMCP
+from fastmcp.server.dependencies import get_context, get_http_request
+from fastmcp.tools import Tool, ToolResult
+from fastmcp.utilities.versions import VersionSpec
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from . import __version__
 from .agents import Agent, Agents
 from .auth import Action, caller, fingerprint
+from .deferred import deferring
 from .endpoint import ASGIApp
 from .excerpt import Wanted, excerpt
 from .limits import reply_limit
@@ -61,6 +63,25 @@ def _hints(title: str, *, reads: bool, destroys: bool, repeatable: bool, world: 
 _READS: dict[str, bool] = {"reads": True, "destroys": False, "repeatable": True}
 
 
+class _Server(FastMCP[Any]):
+    """A server whose tools stay what they are, so that a call needn't ask each provider for its tool again."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._found: dict[str, Tool] = {}
+
+    async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
+        """Give the tool of that name, None if there is none."""
+        if version is not None:
+            return await super().get_tool(name, version)
+        if name not in self._found:
+            tool = await super().get_tool(name)
+            if tool is None:
+                return None
+            self._found[name] = tool
+        return self._found[name]
+
+
 class Tools:
     """The MCP server over `notebooks`; `server` is it."""
 
@@ -68,7 +89,7 @@ class Tools:
         self._notebooks = notebooks
         self._agents = Agents()
         # Only our own errors' words reach an agent; others are logged.
-        self.server: FastMCP[Any] = FastMCP(
+        self.server: FastMCP[Any] = _Server(
             "jupyter", version=__version__, instructions=INSTRUCTIONS, mask_error_details=True
         )
         _notebook_tools(self)
@@ -78,12 +99,12 @@ class Tools:
         offer_resources(self)
         offer_subscriptions(self)
 
-    async def admit(self, context: Context, *wanted: tuple[Action, str]) -> Agent:
+    async def admit(self, *wanted: tuple[Action, str]) -> Agent:
         """Ask the server's Authorizer for each action; gives who asks."""
         asking = caller()
         for action, resource in wanted:
             await asking.require(action, resource)
-        params = getattr(context.session, "client_params", None)
+        params = getattr(get_context().session, "client_params", None)
         client = getattr(getattr(params, "client_info", None), "name", None) or "agent"
         session = get_http_request().headers.get("mcp-session-id", "")
         agent = Agent(f"agent-{fingerprint(f'{asking.key} {client} {session}')[:12]}", f"{client} ({asking.name})")
@@ -122,22 +143,21 @@ def http_app(
             endpoint.endpoint.session_manager.asgi_app.max_body_size = max_body_bytes
             yield
 
-    return app, lifespan
+    return deferring(app), lifespan
 
 
 def _notebook_tools(tools: Tools) -> None:
     server, notebooks = tools.server, tools.notebooks
 
     @server.tool(annotations=_hints("List notebooks", **_READS), output_schema=schema(list[NotebookEntry]))
-    async def list_notebooks(context: Context) -> ToolResult:
+    async def list_notebooks() -> ToolResult:
         """List every notebook below the server's root, except in hidden folders."""
-        await tools.admit(context, ("read", "contents"))
+        await tools.admit(("read", "contents"))
         return reply(await notebooks.list_all(), reply_limit())
 
     @server.tool(annotations=_hints("Read a notebook", **_READS), output_schema=schema(NotebookReply))
     async def get_notebook(
         path: Path,
-        context: Context,
         start: Annotated[int, Field(description="The first cell; negative counts from the end")] = 0,
         count: Annotated[int | None, Field(ge=1, description="The most cells; none: to the end")] = None,
         outputs: Annotated[bool, Field(description="With the outputs of code cells")] = True,
@@ -148,16 +168,16 @@ def _notebook_tools(tools: Tools) -> None:
         Large with outputs in it. For a large one ask for an `outline`, then for a range of cells, or for single
         cells with get_cell; `cell_count` then says how many there are.
         """
-        await tools.admit(context, ("read", "contents"))
+        await tools.admit(("read", "contents"))
         return reply(excerpt(await notebooks.get(path), Wanted(start, count, outputs, outline)), reply_limit())
 
     @server.tool(
         annotations=_hints("Create a notebook", reads=False, destroys=False, repeatable=False),
         output_schema=schema(NotebookEntry),
     )
-    async def create_notebook(path: Path, context: Context) -> ToolResult:
+    async def create_notebook(path: Path) -> ToolResult:
         """Create a notebook with one empty code cell; makes missing folders; never overwrites."""
-        await tools.admit(context, ("write", "contents"))
+        await tools.admit(("write", "contents"))
         return reply(await notebooks.create(path))
 
 
@@ -165,15 +185,14 @@ def _cell_tools(tools: Tools) -> None:
     server, notebooks = tools.server, tools.notebooks
 
     @server.tool(annotations=_hints("Read a cell", **_READS), output_schema=schema(CellReply))
-    async def get_cell(path: Path, context: Context, index: Index = None, cell_id: CellId = None) -> ToolResult:
+    async def get_cell(path: Path, index: Index = None, cell_id: CellId = None) -> ToolResult:
         """Read one cell: source, cell_type, metadata, outputs, id, index and revision."""
-        await tools.admit(context, ("read", "contents"))
+        await tools.admit(("read", "contents"))
         return reply(await notebooks.cell(path, index, cell_id), reply_limit())
 
     @server.tool(annotations=_hints("Change a cell", reads=False, destroys=True, repeatable=True))
     async def update_cell(
         path: Path,
-        context: Context,
         index: Index = None,
         *,
         source: Annotated[str, Field(description="The whole new source")],
@@ -182,14 +201,13 @@ def _cell_tools(tools: Tools) -> None:
         expected: Expected = None,
     ) -> str:
         """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs."""
-        await tools.admit(context, ("write", "contents"))
+        await tools.admit(("write", "contents"))
         at = await notebooks.update(path, index, source, cell_type, cell_id, expected)
         return f"Cell {at} updated"
 
     @server.tool(annotations=_hints("Insert a cell", reads=False, destroys=False, repeatable=False))
     async def insert_cell(
         path: Path,
-        context: Context,
         index: Annotated[int | None, Field(description="Position; -1 or the cell count mean the end")] = None,
         *,
         source: str,
@@ -202,16 +220,14 @@ def _cell_tools(tools: Tools) -> None:
         ] = None,
     ) -> str:
         """Insert a cell before the one at `index` or with `cell_id`."""
-        await tools.admit(context, ("write", "contents"))
+        await tools.admit(("write", "contents"))
         at = await notebooks.insert(path, index, source, cell_type, cell_id, expected)
         return f"Cell inserted at index {at}"
 
     @server.tool(annotations=_hints("Delete a cell", reads=False, destroys=True, repeatable=False))
-    async def delete_cell(
-        path: Path, context: Context, index: Index = None, cell_id: CellId = None, expected: Expected = None
-    ) -> str:
+    async def delete_cell(path: Path, index: Index = None, cell_id: CellId = None, expected: Expected = None) -> str:
         """Delete a cell. Later cells move up by one."""
-        await tools.admit(context, ("write", "contents"))
+        await tools.admit(("write", "contents"))
         return f"Cell {await notebooks.delete(path, index, cell_id, expected)} deleted"
 
 
@@ -222,7 +238,6 @@ def _execution_tools(tools: Tools) -> None:
     )
     async def execute_cell(
         path: Path,
-        context: Context,
         index: Index = None,
         cell_id: CellId = None,
         expected: Expected = None,
@@ -236,7 +251,9 @@ def _execution_tools(tools: Tools) -> None:
         An exception in the code is an output of type 'error', not a failed call. input() is refused.
         """
         # Running writes outputs, so it takes both rights.
-        await tools.admit(context, ("execute", "kernels"), ("write", "contents"))
+        await tools.admit(("execute", "kernels"), ("write", "contents"))
+
+        context = get_context()
 
         async def progress(seconds: float, message: str) -> None:
             await context.report_progress(seconds, message=message)
@@ -260,39 +277,38 @@ def _room_tools(tools: Tools) -> None:
     server, notebooks = tools.server, tools.notebooks
 
     @server.tool(annotations=_hints("Open a room", reads=False, destroys=False, repeatable=True))
-    async def open_notebook_session(path: Path, context: Context) -> str:
+    async def open_notebook_session(path: Path) -> str:
         """Open the notebook's collaboration room. Optional: cell tools open it when needed."""
-        await tools.admit(context, ("write", "contents"))
+        await tools.admit(("write", "contents"))
         return f"Collaboration room opened for {await notebooks.open(path)}"
 
     @server.tool(annotations=_hints("Close a room", reads=False, destroys=False, repeatable=True))
-    async def close_notebook_session(path: Path, context: Context) -> str:
+    async def close_notebook_session(path: Path) -> str:
         """Save the notebook and close its room; the room stays while people or running cells are in it."""
-        await tools.admit(context, ("write", "contents"))
+        await tools.admit(("write", "contents"))
         closed, gone = await notebooks.close(path)
         return f"Collaboration room closed for {closed}{'' if gone else ' (saved; still in use)'}"
 
     @server.tool(annotations=_hints("Watch a notebook", **_READS), output_schema=schema(WatchReply))
     async def watch_notebook(
         path: Path,
-        context: Context,
         timeout: Annotated[  # noqa: ASYNC109 - the tool's public parameter
             float, Field(gt=0, le=3600, description="Seconds to wait")
         ] = 30,
     ) -> ToolResult:
         """Wait until anybody changes the notebook's cells or metadata, or until the timeout."""
-        await tools.admit(context, ("read", "contents"))
+        await tools.admit(("read", "contents"))
         count = await notebooks.watch(path, timeout, _gone())
         return reply({"changed": False} if count is None else {"changed": True, "cell_count": count})
 
     @server.tool(annotations=_hints("Who is here", **_READS), output_schema=schema(list[User]))
-    async def get_active_users(context: Context) -> ToolResult:
+    async def get_active_users() -> ToolResult:
         """List the people with a notebook open, and the agents that called in the last five minutes; you are one."""
-        await tools.admit(context, ("read", "contents"))
+        await tools.admit(("read", "contents"))
         return reply(tools.users())
 
     @server.tool(annotations=_hints("Open rooms", **_READS), output_schema=schema(list[Session]))
-    async def get_active_sessions(context: Context) -> ToolResult:
+    async def get_active_sessions() -> ToolResult:
         """List the collaboration rooms that are open now."""
-        await tools.admit(context, ("read", "contents"))
+        await tools.admit(("read", "contents"))
         return reply([{"room_id": room_id} for room_id in notebooks.rooms.open_rooms()])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from fastmcp import Context
 from fastmcp.exceptions import ResourceError, ToolError
 from fastmcp.server.completions import CompletionReference
 from mcp.types import Completion, CompletionArgument, CompletionContext, ResourceTemplateReference
@@ -27,10 +26,10 @@ def offer_resources(tools: Tools) -> None:
     server, notebooks = tools.server, tools.notebooks
 
     @server.resource(TEMPLATE, name="notebook", title="A notebook", mime_type="application/x-ipynb+json")
-    async def notebook(path: str, context: Context) -> str:
+    async def notebook(path: str) -> str:
         """Read a notebook (nbformat): its live content if it is open, else the file."""
         try:
-            await tools.admit(context, ("read", "contents"))
+            await tools.admit(("read", "contents"))
             content = await notebooks.get(path)
             if (limit := reply_limit()) is not None:
                 content = shortened(content, limit // 2)  # JSON in JSON: each quote and line end is escaped again

@@ -17,7 +17,6 @@ from .endpoint import Endpoint, Message, Scope
 ASGI_PATH = "/mcp"
 DISCONNECT_KEY = "jupyter_mcp.disconnected"
 VERBS = ("GET", "POST", "DELETE")
-_HOLD, _HOLD_BYTES = 0.01, 64 << 10  # seconds and bytes a part of a stream may wait for the next
 _SMALL_BODY = 64 << 10  # bytes that are read of a request that is refused
 _CHUNK_SLACK = 64 << 10  # bytes over the limit that a chunked body may send before it is cut off
 
@@ -120,6 +119,7 @@ class MCPHandler(JupyterHandler):
     def on_finish(self) -> None:
         """Give the place back, also when a check refused the request."""
         super().on_finish()
+        vars(self).pop("_caller", None)  # which has us: without the cycle both are freed now, by their counts
         if not self._serving:
             self._release()
 
@@ -175,45 +175,17 @@ class MCPHandler(JupyterHandler):
         more = False
         if message["type"] == "http.response.start":
             self._start(message)
-            # A stream's head goes out soon: its first event may be minutes away.
+            # A stream's head goes out at once: its first event may be minutes away.
             more = "Content-Length" not in self._headers
         elif message["type"] == "http.response.body":
             if body := message.get("body", b""):
                 self.write(body)
-                self._held += len(body)
             more = message.get("more_body", False)
         if more:
-            await self._flush_soon()
-
-    async def _flush_soon(self) -> None:
-        """Let what is written go out together with what comes in the next moment; returns when there is room for more.
-
-        A short reply is three messages of ASGI (head, event, end), and each would be a packet of its own.
-        """
-        if self._flushing is not None:
-            await self._flushing
-        if self._held > _HOLD_BYTES:
-            await self._flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_HOLD, self._flush_held)
-
-    def _flush_held(self) -> None:
-        self._timer = None
-        if not (self._gone.is_set() or self._finished):
-            self._flushing = asyncio.create_task(self._flush())
-
-    async def _flush(self) -> None:
-        self._stop_holding()
-        self._held = 0
-        try:
-            await self.flush()  # returns when the socket took it: backpressure
-        except StreamClosedError:
-            self._gone.set()
-
-    def _stop_holding(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            try:
+                await self.flush()  # returns when the socket took it: backpressure
+            except StreamClosedError:
+                self._gone.set()
 
     def _start(self, message: Message) -> None:
         self.set_status(message["status"])
@@ -226,9 +198,6 @@ class MCPHandler(JupyterHandler):
     _refusal: web.HTTPError | None = None
     _serving = False
     _delivered = False
-    _held = 0  # bytes written and not sent
-    _timer: asyncio.TimerHandle | None = None
-    _flushing: asyncio.Task[None] | None = None
 
     async def _serve(self) -> None:
         if self._refusal is not None:
@@ -239,14 +208,9 @@ class MCPHandler(JupyterHandler):
         try:
             with self.endpoint.running():
                 await self.endpoint.app(self._scope(self._caller), self._receive, self._send)
-                if self._flushing is not None:
-                    await self._flushing
         except asyncio.CancelledError:
             self.endpoint.log.debug("An MCP request was ended by the server's stop")
-            if self._flushing is not None:
-                self._flushing.cancel()
         finally:
-            self._stop_holding()
             self._serving = False
             self._release()
         if not self._gone.is_set() and not self._finished:

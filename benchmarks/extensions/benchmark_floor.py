@@ -10,6 +10,7 @@ from typing import Any
 from fastmcp import FastMCP
 from jupyter_server.extension.application import ExtensionApp
 
+from jupyter_mcp.deferred import deferring
 from jupyter_mcp.endpoint import Endpoint
 from jupyter_mcp.tornado_asgi import ASGI_PATH, MCPHandler
 
@@ -27,7 +28,7 @@ class Floor(ExtensionApp):
 
         app = server.http_app(path=ASGI_PATH)
         self.endpoint = Endpoint(
-            app,
+            deferring(app),
             lambda: app.lifespan(app),
             self.log,
             max_body_bytes=1 << 24,

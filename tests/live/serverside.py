@@ -22,11 +22,11 @@ from tornado import web
 
 
 class Counts(APIHandler):
-    """Counts tasks, file descriptors, rooms and memory of the server."""
+    """Counts tasks, file descriptors, rooms, memory and garbage of the server."""
 
     @web.authenticated
     async def get(self) -> None:
-        gc.collect()
+        garbage = gc.collect()
         ydoc = self.settings["jupyter_server_ydoc"]
         process = psutil.Process()
         await self.finish(
@@ -37,6 +37,7 @@ class Counts(APIHandler):
                 "loaders": len(ydoc.file_loaders._FileLoaderMapping__dict),
                 "rss": process.memory_info().rss,
                 "threads": process.num_threads(),
+                "garbage": garbage,
             }
         )
 

@@ -6,6 +6,8 @@ import asyncio
 import json
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -15,7 +17,7 @@ from .conftest import MakeServer, Server
 from .test_outside import eventually
 from .test_tools import call, fresh
 
-MODERN = "2026-07-28"
+MODERN, STATEFUL = "2026-07-28", "2025-11-25"
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
@@ -148,24 +150,68 @@ def test_a_body_without_a_length_is_bounded_too(server: Server) -> None:
     assert refused.status_code in (400, 413)
 
 
+@contextmanager
+def session(server: Server) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
+    """Open a session of the stateful era; gives a client and the session's headers."""
+    params = {"protocolVersion": STATEFUL, "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+    with httpx.Client(headers={**server.headers, **ACCEPT}, timeout=20) as http:
+        opened = http.post(server.mcp, json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
+        headers = {"Mcp-Session-Id": opened.headers["Mcp-Session-Id"], "MCP-Protocol-Version": STATEFUL}
+        http.post(server.mcp, json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=headers)
+        yield http, headers
+
+
+def tool_call(tool: str, **arguments: Any) -> dict[str, Any]:
+    """Give the body of one call in a session."""
+    return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+def test_a_short_call_of_a_session_is_answered_with_one_json_document(server: Server) -> None:
+    with session(server) as (http, headers):
+        reply = http.post(server.mcp, json=tool_call("create_notebook", path=(path := fresh())), headers=headers)
+        assert reply.headers["Content-Type"] == "application/json"
+        assert int(reply.headers["Content-Length"]) == len(reply.content)
+        assert reply.headers["Mcp-Session-Id"] == headers["Mcp-Session-Id"]
+        assert reply.json()["id"] == 7
+        assert reply.json()["result"]["structuredContent"]["path"] == path
+        refused = http.post(server.mcp, json=tool_call("create_notebook", path=path), headers=headers)
+        assert refused.headers["Content-Type"] == "application/json"
+        assert refused.json()["result"]["isError"]
+
+
+def test_a_long_call_of_a_session_is_a_stream_that_begins_before_the_result(server: Server) -> None:
+    path = fresh()
+    with session(server) as (http, headers), session(server) as (other, others):
+        other.post(server.mcp, json=tool_call("create_notebook", path=path), headers=others)
+        watch = tool_call("watch_notebook", path=path, timeout=600)
+        with http.stream("POST", server.mcp, json=watch, headers=headers) as stream:
+            # Nothing has changed yet: a head that waited for the result would not be here.
+            assert stream.headers["Content-Type"].startswith("text/event-stream")
+            other.post(server.mcp, json=tool_call("insert_cell", path=path, index=0, source="x"), headers=others)
+            data = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
+        assert [message["result"]["structuredContent"]["changed"] for message in data] == [True]
+
+
+def test_calls_leave_nothing_to_the_garbage_collector(server: Server) -> None:
+    calls = 20  # together less than what makes the collector come by itself
+    with session(server) as (http, headers):
+        body = tool_call("get_active_sessions")
+        http.post(server.mcp, json=body, headers=headers)
+        server.counts()
+        for _ in range(calls):
+            http.post(server.mcp, json=body, headers=headers)
+        assert server.counts()["garbage"] < 5 * calls
+
+
 def test_a_stateful_sessions_stream_opens_at_once(server: Server) -> None:
     """Its first event may be minutes away; its head may not."""
-    start = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}},
-    }
-    with httpx.Client(headers={**server.headers, **ACCEPT}, timeout=20) as http:
-        opened = http.post(server.mcp, json=start)
-        session = {"Mcp-Session-Id": opened.headers["Mcp-Session-Id"], "MCP-Protocol-Version": "2025-11-25"}
-        http.post(server.mcp, json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=session)
-        with http.stream("GET", server.mcp, headers={**session, "Accept": "text/event-stream"}) as stream:
+    with session(server) as (http, headers):
+        with http.stream("GET", server.mcp, headers={**headers, "Accept": "text/event-stream"}) as stream:
             assert stream.status_code == 200
             assert stream.headers["Content-Type"].startswith("text/event-stream")
-        assert http.delete(server.mcp, headers=session).status_code == 200
+        assert http.delete(server.mcp, headers=headers).status_code == 200
         ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
-        assert http.post(server.mcp, json=ping, headers=session).status_code == 404
+        assert http.post(server.mcp, json=ping, headers=headers).status_code == 404
 
 
 def test_over_the_limit_of_streams_is_a_retry_and_the_places_come_back(make_server: MakeServer) -> None:
