@@ -26,6 +26,7 @@ from .mcp_server import Tools, http_app
 from .notebooks import Notebooks
 from .recovery import recover
 from .rtc_adapter import Rooms
+from .sessions import one_for_each_path
 from .stores import batched
 from .tornado_asgi import MCPHandler
 from .warmup import warm_up
@@ -109,6 +110,7 @@ class JupyterMCP(ExtensionApp):
             fsync=self.journal_fsync,
             idle=self.room_idle_timeout,
         )
+        one_for_each_path(settings["session_manager"])
         kernels = Kernels(settings, self.log, ready_timeout=self.kernel_ready_timeout)
         self._execution = Execution(kernels, grace=self.interrupt_grace)
         cells = Cells(

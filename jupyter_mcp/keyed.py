@@ -16,6 +16,10 @@ class KeyedLocks:
     def __len__(self) -> int:
         return len(self._locks)
 
+    def held(self, key: str) -> bool:
+        """Tell whether somebody holds the key's lock."""
+        return key in self._locks
+
     @asynccontextmanager
     async def __call__(self, key: str) -> AsyncIterator[None]:
         """Hold the key's lock."""
