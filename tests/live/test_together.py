@@ -266,10 +266,15 @@ class Together(RuleBasedStateMachine):
 
     async def agent_closes(self, _: st.DataObject, __: int) -> None:
         """What the file holds when the tool has replied is what the document held."""
+        await eventually(self.file_differs, wanted=False)  # what an editor wrote is in the document
         await self.agent_inserts(_, __)
         sources = [cell["source"] for cell in await self.cells()]
         await call(self.agents[0], "close_notebook_session", path=self.path)
         assert on_disk(self.server.folder / self.path) == sources
+
+    async def file_differs(self) -> bool:
+        file = await asyncio.to_thread(read_steadily, self.server.folder / self.path)
+        return ["".join(cell["source"]) for cell in file[0]["cells"]] != [cell["source"] for cell in await self.cells()]
 
     async def time_passes(self, data: st.DataObject, _: int) -> None:
         await asyncio.sleep(data.draw(st.sampled_from([0.3, 1.3, 3.0])))
@@ -300,13 +305,10 @@ class Together(RuleBasedStateMachine):
             for stack in self.connected.values():
                 await stack.aclose()
             if self.agents:
+                await eventually(self.file_differs, wanted=False)
                 sources = [cell["source"] for cell in await self.cells()]
                 await call(self.agents[0], "close_notebook_session", path=self.path)
-                file = self.server.folder / self.path
-                deadline = time.monotonic() + 30
-                while ["".join(cell["source"]) for cell in json.loads(file.read_text())["cells"]] != sources:
-                    assert time.monotonic() < deadline
-                    await asyncio.sleep(0.2)
+                assert on_disk(self.server.folder / self.path) == sources
             await self.stack.aclose()
 
         self.run(end())
