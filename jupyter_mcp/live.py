@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from logging import Logger
 from typing import Any
@@ -62,7 +62,6 @@ class Live:
         room.clients.add(self._presence)
         self.joined = document.ydoc.get_state()  # state vector: what others had put in before us
         self._updates = document.ydoc.observe(self._on_update)
-        self._cells = document.ycells.observe(self._on_cells)
         self.edits = 0
         self._listeners: set[Callable[[], None]] = set()
         meta: Map[Any] = document.ydoc.get("meta", type=Map)
@@ -73,7 +72,6 @@ class Live:
         self.released = True
         self.room.clients.discard(self._presence)
         self.document.ydoc.unobserve(self._updates)
-        self.document.ycells.unobserve(self._cells)
         for shared, subscription in self._content:
             shared.unobserve(subscription)
         if self._compacting is not None:
@@ -108,8 +106,11 @@ class Live:
         finally:
             self._listeners.discard(callback)
 
-    def _on_content(self, _: object) -> None:
+    def _on_content(self, events: Sequence[object]) -> None:
         self.edits += 1
+        for event in events:
+            if isinstance(event, ArrayEvent) and not event.path:  # type: ignore[attr-defined] # missing from pycrdt's stubs
+                self._on_cells(event)
         for listener in tuple(self._listeners):
             listener()
 
