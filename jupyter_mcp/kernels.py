@@ -149,7 +149,7 @@ class Kernels:
             return str(session["kernel"]["id"])
 
     async def _start(self, path: str, kernel_name: str | None) -> dict[str, Any]:
-        # Asked before: a start that fails leaves a pending kernel, and jupyter-server 2.21 then can't stop.
+        # Asked before, so that the error names what there is.
         known = await ensure_async(self._specs.get_all_specs())
         if kernel_name and kernel_name not in known:
             raise KernelUnavailableError(

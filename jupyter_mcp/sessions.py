@@ -16,8 +16,8 @@ def one_for_each_path(sessions: Any) -> None:
     Upstream (jupyter-server 2.21) looks whether the path has a session, starts a kernel, and only then notes
     the session: who asks meanwhile gets a second kernel, and agent and person would work with different
     variables. Here who comes meanwhile waits, and is given the session as one who came later is. A start goes
-    on when who asked for it is cancelled: one that is broken off leaves a kernel that no session has, and the
-    server then can't stop.
+    on when who asked for it is cancelled, and one that fails is forgotten: either would leave a pending kernel,
+    and a server with one never stops.
     """
     create = sessions.create_session
     starting = KeyedLocks()
@@ -29,7 +29,11 @@ def one_for_each_path(sessions: Any) -> None:
             if waits and await ensure_async(sessions.session_exists(path=path)):
                 found: dict[str, Any] = await ensure_async(sessions.get_session(path=path))
                 return found
-            made: dict[str, Any] = await ensure_async(create(path, *rest, **options))
+            try:
+                made: dict[str, Any] = await ensure_async(create(path, *rest, **options))
+            except BaseException:
+                _forget_failed(sessions.kernel_manager)
+                raise
             return made
 
     async def create_session(path: str | None = None, *rest: Any, **options: Any) -> dict[str, Any]:
@@ -39,3 +43,11 @@ def one_for_each_path(sessions: Any) -> None:
         return await asyncio.shield(task)
 
     sessions.create_session = create_session
+
+
+def _forget_failed(kernels: Any) -> None:
+    """Drop the starts that ended without a kernel: jupyter-client 8.10 keeps them."""
+    pending: dict[str, asyncio.Future[None]] = getattr(kernels, "_pending_kernels", {})
+    for kernel_id, start in list(pending.items()):
+        if start.done() and kernel_id not in kernels:
+            del pending[kernel_id]
