@@ -76,22 +76,21 @@ async def _finish(found: Replay, contents: Any, store_of: StoreFactory, log: Log
             await rescue(contents, path, final, log)
         return
     theirs: Notebook | None = model["content"]
-    if theirs is not None and same(final, theirs):
-        return
-    if theirs is not None and not _is_ours(found, model, saved):
+    if theirs is not None and not same(final, theirs) and not _is_ours(found, model, saved):
         try:
             merged = merge(saved, final, theirs)
         except UnmergeableError:
             if not same(final, saved):
                 await rescue(contents, path, final, log)
             return
-        if same(merged.content, theirs):
-            return
         notebook.set(merged.content)
         final = notebook.get()
-        log.warning("%s changed on disk after a crash; unsaved edits were merged into it", path)
-    log.warning("Recovered unsaved edits of %s", path)
-    await ensure_async(contents.save({"type": "notebook", "format": "json", "content": final}, path))
+        if not same(final, theirs):
+            log.warning("%s changed on disk after a crash; unsaved edits were merged into it", path)
+    if theirs is None or not same(final, theirs):
+        log.warning("Recovered unsaved edits of %s", path)
+        await ensure_async(contents.save({"type": "notebook", "format": "json", "content": final}, path))
+    # Also when the file holds everything: the store is written later, and tabs may have seen what it lacks.
     await _bring_store_in_step(found, doc, store_of)
 
 

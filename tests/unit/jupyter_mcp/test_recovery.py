@@ -78,6 +78,17 @@ class Crashed:
 
         return asyncio.run(read())
 
+    def seen_by_a_tab_is_stored(self) -> bool:
+        async def read() -> bool:
+            doc: Doc[Any] = Doc()
+            async with self.store(ROOM) as store:
+                await store.apply_updates(doc)
+            before = doc.get_state()
+            doc.apply_update(self.doc.get_update())
+            return bool(doc.get_state() == before)
+
+        return asyncio.run(read())
+
 
 def sources(file: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in json.loads(file.read_text())["cells"]]
@@ -93,6 +104,28 @@ def test_an_unsaved_edit_goes_into_the_file_and_the_store(crashed: Crashed) -> N
     crashed.recover()
     assert sources(crashed.file) == crashed.stored() == ["old = 1", "new = 1"]
     assert crashed.left() == []
+
+
+def test_a_store_that_is_behind_the_saved_file_catches_up(crashed: Crashed) -> None:
+    """A tab has seen the edit: a room that takes it from the file again would get it twice."""
+    crashed.insert("new = 1")
+    content = crashed.notebook.get()
+    asyncio.run(crashed.contents.save({"type": "notebook", "format": "json", "content": content}, PATH))
+    crashed.recover()
+    assert sources(crashed.file) == crashed.stored() == ["old = 1", "new = 1"]
+    assert crashed.seen_by_a_tab_is_stored()
+
+
+def test_a_store_has_the_history_of_what_the_file_has_no_more(crashed: Crashed) -> None:
+    """The editor deleted the cell that a tab has seen: the room must know it, to take it from the tab."""
+    crashed.insert("new = 1")
+    crashed.journal.saved(Saved("before", "", crashed.journal.updates))
+    time.sleep(0.01)
+    without = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("old = 1", id="old")])
+    nbformat.write(without, crashed.file)
+    crashed.recover()
+    assert sources(crashed.file) == crashed.stored() == ["old = 1"]
+    assert crashed.seen_by_a_tab_is_stored()
 
 
 def test_a_file_that_the_crash_tore_is_written_anew(crashed: Crashed) -> None:
