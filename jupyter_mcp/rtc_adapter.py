@@ -151,6 +151,7 @@ class Rooms:
                 if live.occupied():
                     return False
                 async with room_lock(self.extension, live.room_id):
+                    await flush(live.room)  # before the last look: somebody may come meanwhile
                     if live.occupied():
                         return False
                     if saves.complete or not live.writable:
@@ -160,8 +161,10 @@ class Rooms:
             return False  # agents edit faster than it can be saved
 
     async def _delete(self, live: Live) -> None:
-        """Delete the room and, if no other room has the file, its side of the file; under the room's lock."""
-        await flush(live.room)
+        """Delete the room and, if no other room has the file, its side of the file; under the room's lock.
+
+        From the call on nobody finds the room: who must know that it is empty looks just before.
+        """
         if self._room(live.room_id) is not live.room:
             return
         await self.extension.ywebsocket_server.delete_room(room=live.room)
@@ -199,12 +202,12 @@ class Rooms:
 
     async def _abandon(self, live: Live, saves: Saves, why: str) -> None:
         """Close the room of a notebook that is no more, unless somebody is in it."""
-        async with self._locks(live.room_id):
+        async with self._locks(live.room_id), room_lock(self.extension, live.room_id):
+            await flush(live.room)
             if live.occupied():
                 return
             self._log.info("%s %s; closing its room", live.path, why)
-            async with room_lock(self.extension, live.room_id):
-                await self._delete(live)
+            await self._delete(live)
             self._forget(live, saves, delete_journal=True)
 
     async def stop(self) -> None:
