@@ -102,9 +102,9 @@ def images(session: nox.Session) -> None:
 
 @nox.session(name="tests")
 def tests(session: nox.Session) -> None:
-    """Run the tests against the installed wheel: -- [pytest arguments]."""
+    """Run the tests against the installed wheel, all of them in two processes: -- [pytest arguments]."""
     install_project(session, "lab.txt", "tools.txt")
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *(session.posargs or ("--numprocesses=2", "--dist=loadgroup")))
 
 
 @nox.session(name="conformance", default=False)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+# Their sessions share built and unpacked images, and a store.
+TOGETHER = ("env", "images")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -14,3 +19,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: run it with --slow"))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+
+
+def _group(file: Path) -> str:
+    """Name the tests that one worker runs, in their order."""
+    kind = file.relative_to(Path(__file__).parent).parts[0]
+    return "images" if kind in TOGETHER else file.stem

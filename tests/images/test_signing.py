@@ -110,9 +110,10 @@ class Skopeo:
 
 
 @pytest.fixture
-def skopeo(tmp_path: Path, host: str) -> Iterator[Skopeo]:
+def skopeo(tmp_path_factory: pytest.TempPathFactory, host: str) -> Iterator[Skopeo]:
     needs("skopeo", "gpg")
-    made = Skopeo(tmp_path / "the signer's", host)
+    # A short name: gpg's agent has its socket in there, and a socket's path has at most 107 bytes.
+    made = Skopeo(tmp_path_factory.mktemp("s") / "the signer's", host)
     made.prepare()
     yield made
     subprocess.run(["gpgconf", "--homedir", made.folder / "gnupg", "--kill", "all"], check=False)
