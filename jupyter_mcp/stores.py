@@ -11,11 +11,12 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from pycrdt import merge_updates
+from pycrdt import Doc, merge_updates
 from pycrdt.store import BaseYStore
 from pycrdt.websocket import YRoom
 
 EVERY = 0.25  # seconds from the end of a write to the next
+_NOTHING: bytes = Doc[Any]().get_state()
 
 
 class BatchedWrites(BaseYStore):
@@ -52,6 +53,18 @@ class BatchedWrites(BaseYStore):
                     await asyncio.wait_for(self._wanted.wait(), EVERY)
         finally:
             self._writing = None
+
+    async def apply_updates(self, ydoc: Doc[Any]) -> None:
+        """Load the document, and keep what it held before. Raises YDocNotFound.
+
+        Upstream's room notes its path in the document before anybody listens. A store without that has a gap
+        at the start of all that this room's server does: pycrdt steps over it, but a browser (Yjs) waits for what
+        is missing, and shows nothing that builds on the rest.
+        """
+        own = ydoc.get_update() if ydoc.get_state() != _NOTHING else None
+        await super().apply_updates(ydoc)
+        if own is not None:
+            await self.write(own)
 
     async def flush(self) -> None:
         """Wait until everything is stored, without the pause between writes."""

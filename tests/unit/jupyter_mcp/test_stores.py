@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycrdt import Array, Doc
+from pycrdt import Array, Doc, Map
 from pycrdt.store import SQLiteYStore
 
 from jupyter_mcp.stores import BatchedWrites
@@ -138,5 +138,26 @@ def test_a_store_that_fails_tells_everybody_and_the_next_write_goes_on() -> None
 def test_flushing_a_store_that_was_never_written_returns() -> None:
     async def job(store: Batched, _: Doc[Any]) -> None:
         await asyncio.wait_for(store.flush(), 5)
+
+    run(job)
+
+
+def test_what_a_room_wrote_before_it_loaded_is_stored_too() -> None:
+    """Upstream's room notes its path first. Without that, browsers wait for ever for all it did later."""
+
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        document.get("cells", type=Array).append(1)
+        await store.encode_state_as_update(document)
+        again: Doc[Any] = Doc()
+        again.get("state", type=Map)["path"] = "a.ipynb"
+        await store.apply_updates(again)
+        tasks: list[asyncio.Task[None]] = []
+        subscription = again.observe(lambda event: tasks.append(asyncio.create_task(store.write(event.update))))
+        again.get("cells", type=Array).append(2)
+        again.unobserve(subscription)
+        await asyncio.gather(*tasks)
+        third: Doc[Any] = Doc()
+        await store.apply_updates(third)
+        assert third.get_state() == again.get_state()
 
     run(job)
