@@ -94,7 +94,7 @@ async def agree(server: Server, path: str, page: Page, dialogs: list[str]) -> Sh
     return wanted
 
 
-@pytest.mark.slow  # now and then the tab does not catch up within its 90 s; why is not known
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
 @pytest.mark.timeout(max(600, 120 * ROUNDS))
 def test_a_browser_that_lives_through_kills_shows_what_was_acknowledged_once(make_server: MakeServer) -> None:
