@@ -151,11 +151,7 @@ def test_what_a_room_wrote_before_it_loaded_is_stored_too() -> None:
         again: Doc[Any] = Doc()
         again.get("state", type=Map)["path"] = "a.ipynb"
         await store.apply_updates(again)
-        tasks: list[asyncio.Task[None]] = []
-        subscription = again.observe(lambda event: tasks.append(asyncio.create_task(store.write(event.update))))
-        again.get("cells", type=Array).append(2)
-        again.unobserve(subscription)
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*start_writes(store, again, [2]))
         third: Doc[Any] = Doc()
         await store.apply_updates(third)
         assert third.get_state() == again.get_state()
