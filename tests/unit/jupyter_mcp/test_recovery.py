@@ -21,6 +21,8 @@ from jupyter_mcp.journal import Header, Journal, Saved
 from jupyter_mcp.merge import fingerprint
 from jupyter_mcp.recovery import recover
 
+from .test_stores import clocks
+
 PATH = "a.ipynb"
 ROOM = "json:notebook:file-id"
 LOG = logging.getLogger("test")
@@ -83,9 +85,9 @@ class Crashed:
             doc: Doc[Any] = Doc()
             async with self.store(ROOM) as store:
                 await store.apply_updates(doc)
-            before = doc.get_state()
+            before = clocks(doc)
             doc.apply_update(self.doc.get_update())
-            return bool(doc.get_state() == before)
+            return clocks(doc) == before
 
         return asyncio.run(read())
 
