@@ -17,6 +17,7 @@ from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped
 from pycrdt.store import BaseYStore
 from traitlets import Bool, Float, Int, Unicode
 
+from .arriving import send_round
 from .cells import Cells
 from .endpoint import Endpoint
 from .execution import Execution
@@ -140,7 +141,7 @@ class JupyterMCP(ExtensionApp):
             provider.token = token.strip()
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        self._configure_store()
+        self._prepare_collaboration()
         # The loop is held on purpose: no room may be made before the last crash is repaired.
         paths = {path_id: self._path_of(path_id) for path_id in self._journalled()}
         recovering = threading.Thread(target=asyncio.run, args=(self._recover(paths),))
@@ -158,10 +159,11 @@ class JupyterMCP(ExtensionApp):
         self.log.info("MCP is served at %s", url)
         warm_up()
 
-    def _configure_store(self) -> None:
-        """Make rooms created through get_document use the configured store, as browsers' do."""
+    def _prepare_collaboration(self) -> None:
+        """Make rooms created through get_document use the configured store, as browsers' do; leave no tab unserved."""
         extension = self._rooms.extension
         extension.ystore_class = batched(extension.ystore_class, extension.config)
+        send_round(extension.ywebsocket_server)
 
     def _journalled(self) -> set[str]:
         return {file.name.split(".", 1)[0] for file in self._journals().glob("*.journal")}

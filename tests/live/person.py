@@ -53,11 +53,8 @@ class Tab:
 
 
 @asynccontextmanager
-async def in_room(server: Server, path: str, document: YNotebook) -> AsyncIterator[YNotebook]:
-    """Connect `document` to the notebook's room; give it when it holds the room's content.
-
-    Passing a document of before a restart is what a browser tab does when it reconnects.
-    """
+async def connected(server: Server, path: str) -> AsyncIterator[Any]:
+    """Open a websocket to the notebook's room, as a tab does."""
     async with httpx.AsyncClient(headers=server.headers) as client:
         reply = await client.put(
             f"{server.url}api/collaboration/session/{path}",
@@ -67,6 +64,16 @@ async def in_room(server: Server, path: str, document: YNotebook) -> AsyncIterat
     room = f"json:notebook:{session['fileId']}?sessionId={session['sessionId']}"
     url = f"{server.url.replace('http', 'ws', 1)}api/collaboration/room/{room}"
     async with websockets.connect(url, additional_headers=server.headers) as socket:
+        yield socket
+
+
+@asynccontextmanager
+async def in_room(server: Server, path: str, document: YNotebook) -> AsyncIterator[YNotebook]:
+    """Connect `document` to the notebook's room; give it when it holds the room's content.
+
+    Passing a document of before a restart is what a browser tab does when it reconnects.
+    """
+    async with connected(server, path) as socket:
         tab = Tab(socket, document)
         subscription = document.ydoc.observe(tab.on_update)
         await socket.send(create_sync_message(document.ydoc))

@@ -15,6 +15,7 @@ from jupyter_server.auth import Authorizer, IdentityProvider, User
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from jupyter_server.utils import url_path_join
+from jupyter_server_ydoc import handlers
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
@@ -68,6 +69,20 @@ class Fire(APIHandler):
             (room,) = (room for room_id, room in rooms.items() if room_id.startswith("json:notebook:"))
             room._document.append_cell({"cell_type": "code", "source": "last", "metadata": {}})
             await self.serverapp._stop()
+        elif what == "hold-tabs":
+            # A tab that was let in waits here: it is not yet among the room's clients.
+            held = asyncio.Event()
+            note = handlers.save_current_session
+
+            async def wait_and_note(*args: Any, **options: Any) -> None:
+                await held.wait()
+                handlers.save_current_session = note
+                await note(*args, **options)
+
+            handlers.save_current_session = wait_and_note
+            self.settings["held_tabs"] = held
+        elif what == "let-tabs-in":
+            self.settings["held_tabs"].set()
         await self.finish({})
 
 

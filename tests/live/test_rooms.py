@@ -7,12 +7,15 @@ import json
 import os
 from typing import Any
 
+import httpx
 import pytest
 from fastmcp.exceptions import ToolError
 from jupyter_ydoc import YNotebook
+from websockets import CloseCode
+from websockets.exceptions import ConnectionClosedError
 
 from .conftest import MakeServer, Server
-from .person import in_room
+from .person import connected, in_room
 from .test_bridge import settle
 from .test_outside import eventually, on_disk
 from .test_tools import call, fresh
@@ -86,6 +89,37 @@ def test_a_room_that_only_agents_used_is_saved_and_closed_when_idle(make_server:
                 said = await call(client, "close_notebook_session", path=path)
                 assert said.endswith("(saved; still in use)")
             await eventually(lambda: rooms(client), 0)
+
+    asyncio.run(run())
+
+
+def test_a_tab_that_comes_as_its_room_is_closed_is_sent_round(make_server: MakeServer) -> None:
+    """Jupyter-server-ydoc 3.0 alone leaves it connected and says nothing."""
+    server = make_server()
+    path = fresh()
+
+    async def run() -> None:
+        async with (
+            server.client() as client,
+            httpx.AsyncClient(base_url=server.url, headers=server.headers, timeout=30) as http,
+        ):
+            await call(client, "create_notebook", path=path)
+            await call(client, "update_cell", path=path, index=0, source="kept = 1")
+            await http.post("serverside/fire/hold-tabs")
+            async with connected(server, path) as socket:
+                closed = await call(client, "close_notebook_session", path=path)
+                assert closed == f"Collaboration room closed for {path}"
+                await http.post("serverside/fire/let-tabs-in")
+                with pytest.raises(ConnectionClosedError) as said:
+                    await asyncio.wait_for(socket.recv(), 20)
+                assert said.value.rcvd is not None
+                assert said.value.rcvd.code == CloseCode.TRY_AGAIN_LATER
+            async with in_room(server, path, YNotebook()) as tab:
+                tab.ycells[0]["source"].insert(8, "; typed = 2")
+                await eventually(lambda: source(client), "kept = 1; typed = 2")
+
+    async def source(client: Any) -> str:
+        return str((await call(client, "get_cell", path=path, index=0))["source"])
 
     asyncio.run(run())
 
