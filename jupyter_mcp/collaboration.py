@@ -17,6 +17,8 @@ from jupyter_server_ydoc.loaders import FileLoader  # type: ignore[import-untype
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_ydoc import YNotebook
 
+OBSERVED_WITHIN = 10.0  # seconds; a room that was stopped never begins
+
 Model = dict[str, Any]
 Save = Callable[[Model], Awaitable[Model | None]]
 
@@ -54,7 +56,12 @@ def update_lock(room: DocumentRoom) -> asyncio.Lock:
 
 
 async def loaded(room: DocumentRoom) -> None:
-    """Wait until a room that loads progressively holds the whole file."""
+    """Wait until a room holds the whole file, and hands on what is done to it.
+
+    It begins to observe its document a turn of the loop after it is ready; what is done before reaches neither
+    its clients nor its store. Raises TimeoutError if the room is stopped meanwhile.
+    """
+    await asyncio.wait_for(room.ydoc_observed.wait(), OBSERVED_WITHIN)
     if room._document_load_progressively and not room._document_progressively_loaded.done():
         await room._document_progressively_loaded
 

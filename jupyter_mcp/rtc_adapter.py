@@ -105,7 +105,10 @@ class Rooms:
                     # A browser's handshake adds the room first and fills it later, under this lock.
                     async with room_lock(extension, room_id):
                         await room.initialize()
-                await loaded(room)
+                try:
+                    await loaded(room)
+                except TimeoutError as error:
+                    raise RoomUnavailableError(f"The room of {path!r} was closed just now; try again.") from error
                 return await self._attach(path, room, fresh=fresh)
 
     async def _attach(self, path: str, room: DocumentRoom, *, fresh: bool) -> tuple[Live, Saves]:

@@ -18,6 +18,7 @@ from .conftest import MakeServer, Server
 from .person import connected, in_room
 from .test_bridge import settle
 from .test_outside import eventually, on_disk
+from .test_stop import stored
 from .test_tools import call, fresh
 
 ROUNDS = int(os.environ.get("JUPYTER_MCP_ROOM_ROUNDS", "60"))
@@ -120,6 +121,33 @@ def test_a_tab_that_comes_as_its_room_is_closed_is_sent_round(make_server: MakeS
 
     async def source(client: Any) -> str:
         return str((await call(client, "get_cell", path=path, index=0))["source"])
+
+    asyncio.run(run())
+
+
+def test_a_tab_that_returns_after_the_room_was_closed_brings_nothing_twice(make_server: MakeServer) -> None:
+    """The first edit of a room counts, too: a room built from a store without it has another history than the tab."""
+    server = make_server()
+    path = fresh()
+    tab = YNotebook()
+
+    async def run() -> None:
+        async with server.client() as client:
+            await call(client, "create_notebook", path=path)
+            for number in range(3):
+                await call(client, "insert_cell", path=path, index=number, source=f"cell {number}")
+            async with in_room(server, path, tab):
+                assert [str(cell["source"]) for cell in tab.ycells] == ["cell 0", "cell 1", "cell 2", ""]
+            await eventually(lambda: close(client), f"Collaboration room closed for {path}")
+            assert stored(server) == on_disk(server.folder / path)
+            await call(client, "update_cell", path=path, index=0, source="changed")
+            async with in_room(server, path, tab):
+                cells = (await call(client, "get_notebook", path=path))["cells"]
+                assert [cell["source"] for cell in cells] == ["changed", "cell 1", "cell 2", ""]
+                assert [str(cell["source"]) for cell in tab.ycells] == ["changed", "cell 1", "cell 2", ""]
+
+    async def close(client: Any) -> str:
+        return str(await call(client, "close_notebook_session", path=path))
 
     asyncio.run(run())
 
