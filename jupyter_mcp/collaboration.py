@@ -79,6 +79,17 @@ def save_now(room: DocumentRoom) -> asyncio.Task[None] | None:
     return cast("asyncio.Task[None] | None", room._save_to_disc())
 
 
+def save_to_the_end(room: DocumentRoom) -> asyncio.Task[None] | None:
+    """Start writing the file, and let no later edit cancel it; None while upstream itself writes to the document.
+
+    Upstream's saves wait for a pause: while several agents edit, there is none.
+    """
+    saving = save_now(room)
+    if saving is not None:
+        room._saving_document = None  # an edit schedules a save of its own, and cancels what it finds here
+    return saving
+
+
 def save_is_due(room: DocumentRoom) -> bool:
     """Tell whether an edit is not yet in the file."""
     return room._saving_document is not None and not room._saving_document.done()

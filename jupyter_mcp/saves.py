@@ -10,7 +10,7 @@ from jupyter_server_ydoc.utils import OutOfBandChanges  # type: ignore[import-un
 from jupyter_ydoc import YNotebook
 from pycrdt import Doc
 
-from .collaboration import Model, Save, loader_of, save_now, settled, stand_between, update_lock
+from .collaboration import Model, Save, loader_of, save_now, save_to_the_end, settled, stand_between, update_lock
 from .errors import SaveFailedError
 from .journal import Saved
 from .live import Live
@@ -45,8 +45,11 @@ class Saves:
 
     async def _save(self, model: Model) -> Model | None:
         """Write the document's content, merged with what somebody else put into the file."""
-        # An edit during upstream's copying has scheduled a save that cancels this one: let it.
+        # An edit during upstream's copying has scheduled a save that cancels this one, if it can be: let it.
         await asyncio.sleep(0)
+        await settled(self._live.room)
+        # Of this moment, as the edits that are counted below: upstream lets others edit while it copies.
+        model = {**model, "content": read(self._live.document)}
         try:
             for _ in range(_ATTEMPTS):
                 try:
@@ -144,7 +147,7 @@ class Saves:
         for _ in range(_ATTEMPTS):
             await settled(self._live.room)
             self._failed(None)
-            saving = save_now(self._live.room)
+            saving = save_to_the_end(self._live.room)
             if saving is not None:
                 await asyncio.wait([saving])
             if self.saved_edits >= wanted:

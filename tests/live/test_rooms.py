@@ -152,6 +152,37 @@ def test_a_tab_that_returns_after_the_room_was_closed_brings_nothing_twice(make_
     asyncio.run(run())
 
 
+def test_a_notebook_can_be_saved_while_another_agent_edits_it_without_a_pause(server: Server) -> None:
+    path = fresh()
+
+    async def run() -> None:
+        async with server.client() as one, server.client() as two:
+            await call(one, "create_notebook", path=path)
+            for number in range(200):
+                await call(one, "insert_cell", path=path, index=-1, source=f"cell {number}")
+            stop = asyncio.Event()
+
+            async def edit() -> None:
+                while not stop.is_set():
+                    await call(two, "update_cell", path=path, index=0, source=fresh())
+
+            editing = asyncio.create_task(edit())
+            try:
+                for number in range(5):
+                    source = f"saved {number}"
+                    await call(one, "update_cell", path=path, index=1, source=source)
+                    await call(one, "close_notebook_session", path=path)
+                    assert on_disk(server.folder / path)[1] == source
+            finally:
+                stop.set()
+                await editing
+            await call(one, "close_notebook_session", path=path)
+            cells = (await call(one, "get_notebook", path=path))["cells"]
+            assert on_disk(server.folder / path) == [cell["source"] for cell in cells]
+
+    asyncio.run(run())
+
+
 def test_a_room_stays_while_an_agents_cell_runs_in_it_though_the_person_left(make_server: MakeServer) -> None:
     server = make_server(options=("--YDocExtension.document_cleanup_delay=1",))
     path = fresh()
