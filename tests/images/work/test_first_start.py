@@ -6,6 +6,7 @@ Pictures of it are left in `artifacts/screenshots/`, to be looked at.
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,8 @@ async def run_all(page: Page, name: str, cells: int) -> None:
     """Open a notebook by its name in the file browser, run it, and wait for its last code cell to have ended."""
     await page.locator(".jp-DirListing-item", has_text=name).dblclick()
     await page.locator(f"{SHOWN} .jp-MarkdownOutput h1").first.wait_for()
+    # JupyterLab runs nothing, and says nothing, while the notebook has no kernel yet.
+    await page.locator("#jp-main-statusbar", has_text=re.compile(rf"\| Idle.*{re.escape(name)}")).wait_for()
     await page.get_by_role("menuitem", name="Run", exact=True).click()
     await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     await page.wait_for_function(ENDED, arg=cells)
