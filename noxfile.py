@@ -35,8 +35,8 @@ def install_project(session: nox.Session, *locks: str) -> None:
     """Install the locks, and the project's wheel over them, as a user's environment has it."""
     install_locked(session, *locks)
     session.run("python", "-m", "hatchling", "build", "--target", "wheel", "--directory", "dist", silent=True)
-    wheel = max((ROOT / "dist").glob("jupyter_mcp-*.whl"), key=lambda path: path.stat().st_mtime)
-    session.install("--no-deps", "--reinstall-package", "jupyter-mcp", str(wheel), silent=True)
+    wheel = max((ROOT / "dist").glob("jupyter_mcp_rooms-*.whl"), key=lambda path: path.stat().st_mtime)
+    session.install("--no-deps", "--reinstall-package", "jupyter-mcp-rooms", str(wheel), silent=True)
 
 
 @nox.session(name="lab", default=False)
@@ -74,7 +74,7 @@ def fetch(session: nox.Session) -> None:
 
 @nox.session(name="package", default=False)
 def package(session: nox.Session) -> None:
-    """Build the wheel and the sdist of jupyter-mcp into dist/."""
+    """Build the wheel and the sdist of jupyter-mcp-rooms into dist/."""
     install_locked(session, "tools.txt")
     session.run("python", "-m", "hatchling", "build", "--directory", "dist", env={"SOURCE_DATE_EPOCH": _epoch()})
 

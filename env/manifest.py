@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from env.errors import SpecError
 from env.platforms import PLATFORMS, Platform
-from env.spec import ROOT, load
+from env.spec import FORMER_NAME, FORMER_NAME_REFUSED, ROOT, load
 
 MANIFEST = "pixi.toml"
 CHANNEL_ALIAS = "https://conda.anaconda.org"
@@ -115,6 +117,8 @@ def _specs(table: Mapping[str, Any], platform: Platform, path: Path) -> list[str
 
 
 def _spec(name: str, wanted: Any, path: Path) -> str:
+    if canonicalize_name(name) == FORMER_NAME:
+        raise SpecError(path, FORMER_NAME_REFUSED)
     table = {"version": wanted} if isinstance(wanted, str) else wanted
     if not isinstance(table, dict) or set(table) - {"version", "build"}:
         raise SpecError(path, f"{name}: give a version, or a table with version and build")

@@ -24,14 +24,12 @@ from env.errors import LockFormatError, LockMissingError, NoWheelError, SpecErro
 from env.lock import Lock, LockedFile
 from env.markers import applies, installs
 from env.platforms import Platform
-from env.spec import source_requirements
+from env.spec import DISTRIBUTION, FORMER_NAME, FORMER_NAME_REFUSED, project_version, source_requirements
 from env.uv import PYTHON
 from env.wheels import best_wheel, supported_tags, wheel_file
 
 REQUIREMENTS = "requirements.txt"
 PYLOCK = "pylock.toml"
-DISTRIBUTION = "jupyter-mcp"
-"""A line of this name asks for what this project's own wheel requires; the wheel itself comes from the checkout."""
 _LOCK_VERSION = "1.0"
 _HASH = re.compile(r"--hash[= ]sha256:([0-9a-f]{64})(?=\s|$)")
 
@@ -59,7 +57,8 @@ def read_requirements(root: Path) -> tuple[Asked, ...]:
     """Read requirements.txt, in pip's format without its options; the project's own name stands for what it requires.
 
     Raises:
-        SpecError: it is not there, or a line is no requirement on a package of an index.
+        SpecError: it is not there, or a line is no requirement on a package of an index, or asks for the extension by
+            a name or a version that is not this project's.
 
     """
     path = root / REQUIREMENTS
@@ -69,6 +68,9 @@ def read_requirements(root: Path) -> tuple[Asked, ...]:
         raise SpecError(path, str(error)) from None
     found = [_asked(path, number, line) for number, line in _logical_lines(text)]
     own = [one for one in found if one.name == DISTRIBUTION]
+    for one in own:
+        if not one.requirement.specifier.contains(project_version(), prereleases=True):
+            raise SpecError(path, f"asks for `{one.requirement}`, and this checkout is {project_version()}")
     needed = [Asked(Requirement(line)) for line in source_requirements("overlay")] if own else []
     return tuple([one for one in found if one not in own] + needed)
 
@@ -96,6 +98,8 @@ def _asked(path: Path, number: int, line: str) -> Asked:
         requirement = Requirement(bare)
     except InvalidRequirement as error:
         raise SpecError(f"{path}:{number}", f"is no requirement: {' '.join(str(error).split())}") from None
+    if canonicalize_name(requirement.name) == FORMER_NAME:
+        raise SpecError(f"{path}:{number}", FORMER_NAME_REFUSED)
     if requirement.url is not None:
         raise SpecError(f"{path}:{number}", f"asks for {requirement.name} at an address: only an index is asked")
     return Asked(requirement, hashes)
@@ -145,6 +149,8 @@ def _files(path: Path, platform: Platform, target: str, content: str | None) -> 
         if "marker" in package and not installs(package["marker"], platform):
             continue
         name, version = package.get("name", "a package"), package.get("version", "")
+        if canonicalize_name(name) == FORMER_NAME:
+            raise LockFormatError(path, FORMER_NAME_REFUSED, target)
         wheel = best_wheel(package.get("wheels", []), order)
         if wheel is None or not version:
             raise NoWheelError(path, f"{name} {version}".strip(), platform, PYTHON)

@@ -14,6 +14,13 @@ from env.errors import SpecError
 from env.lock import Source
 
 ROOT = Path(__file__).parent.parent
+DISTRIBUTION = "jupyter-mcp-rooms"
+"""This project's name as a distribution. A requirement of that name asks for what the extension requires; the wheel
+itself comes from the checkout."""
+FORMER_NAME = "jupyter-mcp"
+FORMER_NAME_REFUSED = (
+    f"asks for {FORMER_NAME}, which on PyPI is somebody else's package: this project's extension is {DISTRIBUTION}"
+)
 DEBIAN: tuple[Source, ...] = ("debian", "debian-conda", "emulator")
 """The sources that come from Debian's archive, each with a spec of its own: ``env/SOURCE.toml``."""
 GROUPS: dict[Source, tuple[str, ...]] = {
@@ -49,6 +56,11 @@ def load(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, tomllib.TOMLDecodeError) as error:
         raise SpecError(path, str(error)) from None
+
+
+def project_version(root: Path = ROOT) -> str:
+    """Return the version of this project's own distribution."""
+    return str(load(root / "pyproject.toml")["project"]["version"])
 
 
 def group_requirements(*groups: str, root: Path = ROOT) -> list[str]:

@@ -14,8 +14,8 @@ from env.fresh import require_fresh
 from env.lock import LOCKS, OF_RECIPES, Lock, lock_name, read_lock
 from env.pixilock import PIXI_LOCK
 from env.platforms import Platform, parse_platform
-from env.pylock import DISTRIBUTION, REQUIREMENTS, read_requirements, target_of
-from env.spec import ROOT, source_requirements
+from env.pylock import REQUIREMENTS, read_requirements, target_of
+from env.spec import DISTRIBUTION, ROOT, source_requirements
 from images.bytecode import host
 from images.errors import PlatformNotOfferedError, RecipeError, UnknownEnvironmentError
 from images.recipe import Recipe

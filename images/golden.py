@@ -12,10 +12,11 @@ from pathlib import Path
 
 from env.lock import write_atomically
 from env.platforms import Platform
+from env.spec import DISTRIBUTION
 from images.ociconfig import CREATED_BY, ENVIRONMENT_LABEL
 from images.reading import PlatformImage
 
-PROJECT = "jupyter-mcp"
+PROJECT = DISTRIBUTION
 """The layer of the project's own wheel."""
 
 DiffIds = dict[str, dict[str, str]]

@@ -10,16 +10,17 @@ import tempfile
 from pathlib import Path
 
 from env.lock import LockedFile
+from env.spec import DISTRIBUTION
 from env.store import Store
 from images.cache import Cache, key_of
 from images.errors import PackageContentError
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "jupyter_mcp/**/*")
+SOURCES = ("pyproject.toml", "docs/pypi.md", "LICENSE", "jupyter_mcp/**/*")
 
 
 def project_wheel(store: Store, epoch: int) -> LockedFile:
-    """Build the ``jupyter-mcp`` wheel into the store, unless it holds the one these sources make.
+    """Build the project's wheel into the store, unless it holds the one these sources make.
 
     `epoch` is the time that the wheel's members carry, in seconds since 1970.
 
@@ -53,5 +54,5 @@ def _build(folder: Path, epoch: int) -> Path:
     done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False, umask=0o022)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        raise PackageContentError("jupyter-mcp", done.stderr.strip().rpartition("\n")[2] or "hatchling made no wheel")
+        raise PackageContentError(DISTRIBUTION, done.stderr.strip().rpartition("\n")[2] or "hatchling made no wheel")
     return wheels[0]

@@ -120,7 +120,7 @@ class Install(Table):
     locks: tuple[Literal["debian", "environment", "overlay"], ...] = ()
     """``debian``: the base; ``environment``: conda, wheels or cuda, as is built; ``overlay``: what goes over it."""
     project: bool = False
-    """Whether the wheel of this project, jupyter-mcp, is installed."""
+    """Whether the wheel of this project, jupyter-mcp-rooms, is installed."""
 
 
 class Part(Table):

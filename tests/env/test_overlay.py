@@ -68,7 +68,7 @@ def test_overlay_and_project_are_added_and_a_wrong_hash_is_refused(tmp_path: Pat
     installed = subprocess.run(
         [python, "-c", names], capture_output=True, text=True, check=True, cwd=tmp_path
     ).stdout.split()
-    assert {"jsonref", "jupyter-mcp"} <= set(installed)
+    assert {"jsonref", "jupyter-mcp-rooms"} <= set(installed)
     assert (prefix / "etc/jupyter/jupyter_server_config.d/jupyter_mcp.json").is_file()
     for platform in PLATFORMS:
         path = locks / lock_name("conda-overlay", platform)

@@ -194,8 +194,10 @@ def copy_whole_checkout(root: Path, *, specs: str, url: str, store: Path) -> Che
     """Copy the project to `root`, with these specs of conda packages instead of its own, and the mirror configured."""
     for name in ("env", "images", "jupyter_mcp"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "pixi.toml"):
+    for name in ("pyproject.toml", "LICENSE", "pixi.toml"):
         shutil.copyfile(ROOT / name, root / name)
+    (root / "docs").mkdir()
+    shutil.copyfile(ROOT / "docs" / "pypi.md", root / "docs" / "pypi.md")
     manifest = (root / "pixi.toml").read_text()
     head = manifest[: manifest.index("[dependencies]")]
     (root / "pixi.toml").write_text(head + specs)

@@ -92,9 +92,9 @@ def test_the_extension_can_be_among_ones_own_requirements(recipe: Path) -> None:
     plan = ("build", "--recipe", recipe, "--plan", "--json")
     lacking = images(*plan)
     assert lacking.returncode == 41
-    assert "add a line `jupyter-mcp`" in told(lacking)
+    assert "add a line `jupyter-mcp-rooms`" in told(lacking)
     with (recipe / REQUIREMENTS).open("a") as file:
-        file.write("jupyter-mcp\n")
+        file.write("jupyter-mcp-rooms\n")
     locked = env("lock", "--recipe", recipe)
     assert locked.returncode == 0, locked.stderr
     run = images(*plan)
@@ -102,7 +102,7 @@ def test_the_extension_can_be_among_ones_own_requirements(recipe: Path) -> None:
     for one in json.loads(run.stdout)["platforms"]:
         names = {package["name"] for layer in one["layers"] for package in layer["packages"]}
         assert {"fastmcp", "jupyter-server", "markupsafe", "tabulate"} <= names
-        assert "jupyter-mcp" not in names, "that comes from the checkout"
+        assert "jupyter-mcp-rooms" not in names, "that comes from the checkout"
 
 
 def test_what_can_not_be_locked_is_told_and_the_old_lock_stays(recipe: Path) -> None:

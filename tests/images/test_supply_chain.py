@@ -42,7 +42,7 @@ def test_a_bill_of_materials_lists_every_locked_package_with_its_hash(layout: Pa
         listed = {(p["name"], p["checksums"][0]["checksumValue"]) for p in bills[image.digest]["packages"]}
         locked = {(f.name, f.sha256) for lock in locks_of("wheels", platform).values() for f in lock.files}
         assert locked <= listed
-        assert {name for name, _ in listed - locked} == {"jupyter", "jupyter-mcp"}
+        assert {name for name, _ in listed - locked} == {"jupyter", "jupyter-mcp-rooms"}
         licences = [package["licenseDeclared"] for package in bills[image.digest]["packages"]]
         assert licences.count("NOASSERTION") < len(licences) / 5
 

@@ -69,7 +69,7 @@ class Server:
             "JUPYTER_TOKEN": self.token,
         }
         try:
-            distribution("jupyter-mcp")
+            distribution("jupyter-mcp-rooms")
         except PackageNotFoundError:
             environment["PYTHONPATH"] += f":{SOURCE}"
             environment["JUPYTER_CONFIG_PATH"] = str(SOURCE / "jupyter_mcp" / "etc" / "jupyter")

@@ -53,6 +53,7 @@ def test_features_and_targets_make_an_environments_specs(tmp_path: Path) -> None
         ('[feature.x.pypi-dependencies]\nfastmcp = "*"\n', "overlay group"),
         ('[environments]\nx = ["missing"]\n', "'missing'"),
         ('[dependencies]\nmine = { path = "." }\n', "mine"),
+        ('[dependencies]\njupyter_mcp = "*"\n', "somebody else's package"),
         ('[constraints]\nnumpy = "<2"\n', "constraints"),
         ('[feature.x.system-requirements]\nlinux = "5"\n[environments]\nx = ["x"]\n', "system-requirements"),
     ],

@@ -154,8 +154,27 @@ def test_a_line_that_is_no_requirement_is_told_with_its_number(recipe: Path, lin
 
 
 def test_the_projects_name_asks_for_what_it_requires(recipe: Path) -> None:
-    (recipe / "requirements.txt").write_text("native\nJupyter_MCP\n")
+    (recipe / "requirements.txt").write_text("native\nJupyter_MCP.rooms>=0.1\n")
     asked = [str(one.requirement) for one in read_requirements(recipe)]
     assert len(asked) == 1 + len(source_requirements("overlay"))
     assert "fastmcp>=4" in asked
-    assert "jupyter-mcp" not in asked
+    assert "jupyter-mcp-rooms" not in asked
+
+
+@pytest.mark.parametrize("line", ["jupyter-mcp", "Jupyter_MCP>=0.1", "jupyter.mcp[all]", "jupyter-mcp @ file:///x.whl"])
+def test_the_former_name_is_refused_because_it_is_somebody_elses(recipe: Path, line: str) -> None:
+    (recipe / "requirements.txt").write_text(f"native\n{line}\n")
+    with pytest.raises(SpecError, match=r"requirements\.txt:2: .*somebody else's package.* jupyter-mcp-rooms"):
+        read_requirements(recipe)
+
+
+def test_a_lock_that_holds_the_former_name_is_refused(recipe: Path) -> None:
+    (recipe / "pylock.toml").write_text(LOCK.replace("Some_Thing", "jupyter_mcp"))
+    with pytest.raises(LockFormatError, match="somebody else's package"):
+        pylock_files(AMD64, recipe)
+
+
+def test_another_version_of_the_project_than_the_checkouts_is_refused(recipe: Path) -> None:
+    (recipe / "requirements.txt").write_text("native\njupyter-mcp-rooms>=99\n")
+    with pytest.raises(SpecError, match=r"`jupyter-mcp-rooms>=99`, and this checkout is 0\."):
+        read_requirements(recipe)
