@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +23,7 @@ VARIABLES = {"debian": "DEBIAN_MIRROR", "debian-security": "DEBIAN_SECURITY_MIRR
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _URI = re.compile(r"^'(?P<url>[^']+)' (?P<file>\S+_\S+_\S+\.deb) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
+_RELEASE = re.compile(r"^'(?P<root>\S+?)/+dists/\S+'")
 _UNREACHABLE = re.compile(
     r"resolving|could not connect|unable to connect|connection timed out|unreachable", re.IGNORECASE
 )
@@ -36,14 +38,39 @@ def archive_root(archive: str) -> str:
     """
     if configured := os.environ.get(VARIABLES[archive]):
         return configured.rstrip("/")
-    if shutil.which("apt-get"):
-        listing = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True, check=False
-        )
-        for uri in listing.stdout.split():
-            if uri.rstrip("/").endswith(f"/{archive}"):
-                return uri.rstrip("/")
+    for root in _configured_roots():
+        if root.endswith(f"/{archive}"):
+            return root
     raise NoArchiveError(archive, VARIABLES[archive])
+
+
+def _configured_roots() -> Iterator[str]:
+    """Yield the roots of the archives that this host's apt is configured for, downloaded lists or not."""
+    if not shutil.which("apt-get"):
+        return
+    # It reads apt's sources in all their forms and fetches nothing; `indextargets` knows only the lists that are here.
+    listing = subprocess.run(
+        ["apt-get", "update", "--print-uris"],
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for line in listing.stdout.splitlines():
+        if match := _RELEASE.match(line):
+            yield from _addresses(unquote(match["root"]))
+
+
+def _addresses(root: str) -> Iterator[str]:
+    # apt-transport-mirror(1): a file of mirrors, one a line, with options after a tab; cloud images come with one.
+    if root.startswith("mirror+file:"):
+        with suppress(OSError, UnicodeDecodeError):
+            lines = Path(root.removeprefix("mirror+file:").replace("//", "/")).read_text(encoding="utf-8").splitlines()
+            for line in lines:
+                if line.strip() and not line.startswith("#"):
+                    yield from _addresses(line.split()[0].rstrip("/"))
+    elif root.startswith(("http://", "https://")):
+        yield root.rstrip("/")
 
 
 def lock_debian(

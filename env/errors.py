@@ -156,7 +156,10 @@ class NoArchiveError(EnvError):
     exit_code = 22
 
     def __init__(self, archive: str, variable: str) -> None:
-        super().__init__(f"no {archive} archive in this host's apt configuration: set {variable} to a mirror's address")
+        super().__init__(
+            f"this host's apt configuration names no {archive} archive: set {variable} to the address of one "
+            "(docs/how-to/environments.md, \"Use a mirror\")"
+        )
 
 
 class DownloadCorruptError(EnvError):
