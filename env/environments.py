@@ -66,6 +66,7 @@ def needed(environment: str, platforms: Sequence[Platform], root: Path = ROOT) -
         debian = read_lock(LOCKS / lock_name("debian", host))
         if debian not in locks:
             locks.append(replace(debian, files=tuple(file for file in debian.files if file.name in INTERPRETER)))
+        locks.append(read_lock(LOCKS / lock_name("sandbox", host)))
         if set(platforms) - {host}:
             locks.append(read_lock(LOCKS / lock_name("emulator", host)))
     return locks

@@ -158,7 +158,7 @@ class NoArchiveError(EnvError):
     def __init__(self, archive: str, variable: str) -> None:
         super().__init__(
             f"this host's apt configuration names no {archive} archive: set {variable} to the address of one "
-            "(docs/how-to/environments.md, \"Use a mirror\")"
+            '(docs/how-to/environments.md, "Use a mirror")'
         )
 
 

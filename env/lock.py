@@ -24,6 +24,7 @@ Source = Literal[
     "debian",
     "debian-conda",
     "emulator",
+    "sandbox",
     "wheels",
     "overlay",
     "conda",

@@ -21,7 +21,7 @@ FORMER_NAME = "jupyter-mcp"
 FORMER_NAME_REFUSED = (
     f"asks for {FORMER_NAME}, which on PyPI is somebody else's package: this project's extension is {DISTRIBUTION}"
 )
-DEBIAN: tuple[Source, ...] = ("debian", "debian-conda", "emulator")
+DEBIAN: tuple[Source, ...] = ("debian", "debian-conda", "emulator", "sandbox")
 """The sources that come from Debian's archive, each with a spec of its own: ``env/SOURCE.toml``."""
 GROUPS: dict[Source, tuple[str, ...]] = {
     "wheels": ("jupyter", "services"),

@@ -4,7 +4,8 @@ Layout: ``ROOT/sha256/ab/abcdef…`` for content and ``ROOT/partial/`` for what 
 by the digest that they should have, and whatever else a build has begun. A file appears
 under its digest in one step, so two builds may share a store and an interrupted one leaves nothing half-made.
 ``ROOT/cache/`` holds small JSON records of what was made from what: a digest in one says that content is needed.
-``ROOT/interpreters/`` and ``ROOT/emulators/`` hold programs unpacked to run here, by keys that records name as well.
+``ROOT/interpreters/``, ``ROOT/emulators/`` and ``ROOT/sandboxes/`` hold programs unpacked to run here, by keys that
+records name as well.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Store:
 
     def programs(self) -> list[Path]:
         """Give the folders of programs that were unpacked to run here; their names are keys of 64 hex digits."""
-        return sorted(path for kind in ("interpreters", "emulators") for path in (self.root / kind).glob("*"))
+        return sorted(
+            path for kind in ("interpreters", "emulators", "sandboxes") for path in (self.root / kind).glob("*")
+        )
 
     @contextmanager
     def in_use(self, *, alone: bool = False) -> Iterator[None]:

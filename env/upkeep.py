@@ -33,7 +33,7 @@ class Pruned:
     records: tuple[Path, ...]
     """Records of what was made, that were not used for long."""
     programs: tuple[Path, ...]
-    """Interpreters and emulators that were unpacked, and that no record names."""
+    """Interpreters, emulators and sandboxes that were unpacked, and that no record names."""
     partial: tuple[Path, ...]
     """Downloads and builds that will not be finished."""
     size: int

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from env.platforms import Platform
 from env.store import Store
+from images.bubblewrap import bubblewrap
 from images.checks import LABEL, SECTIONS, Check, Variables, from_label
 from images.emulator import emulator
 from images.errors import NotOfferedError
@@ -79,7 +80,7 @@ def check_layout(
 
 
 def _check(image: PlatformImage, store: Store, log: Path, console: Console, tell: Report, origin: object) -> None:
-    runner = emulator(image.platform, store, console)
+    runner, wrapper = emulator(image.platform, store, console), bubblewrap(store, console)
     how = "natively" if runner is None else f"under {runner.name}"
     console.print(f"{image.platform}  {image.digest}, {how}")
     with store.scratch() as scratch:
@@ -89,7 +90,7 @@ def _check(image: PlatformImage, store: Store, log: Path, console: Console, tell
         token = secrets.token_urlsafe(32)
         secret = scratch / "token"
         secret.write_text(token, encoding="ascii")
-        sandbox = Sandbox(root, image.platform, image.config["config"], runner, {TOKEN_FILE: secret})
+        sandbox = Sandbox(root, image.platform, image.config["config"], runner, wrapper, {TOKEN_FILE: secret})
         sandbox.probe()
         sections = from_label(sandbox.config.get("Labels", {}).get(LABEL, "{}"), origin)
         port = _free_port()

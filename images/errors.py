@@ -128,11 +128,8 @@ class SandboxError(ImageError):
 
     exit_code = 52
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"bubblewrap can't run the image here: {reason}; it needs user namespaces (sysctl "
-            "user.max_user_namespaces, and in a container a seccomp profile that allows them)"
-        )
+    def __init__(self, reason: str, way_out: str) -> None:
+        super().__init__(f"bubblewrap can't run the image here: {reason}; {way_out}")
 
 
 class EmulationError(ImageError):

@@ -24,6 +24,7 @@ from xmlrpc.client import Fault, ServerProxy, Transport
 
 from env.errors import ToolMissingError
 from env.platforms import Platform
+from images.bubblewrap import way_out
 from images.errors import EmulationError, SandboxError
 
 SUPERVISOR_SOCKET = "/tmp/supervisor.sock"  # noqa: S108 - inside
@@ -64,6 +65,8 @@ class Sandbox:
     config: dict[str, Any]
     emulator: Path | None
     """A static qemu that runs the platform's programs, or None where this host does."""
+    bubblewrap: tuple[str, ...]
+    """The first words of bubblewrap's command line."""
     files: Mapping[str, Path] = field(default_factory=dict)
     """Host files to be seen read-only inside, by their path there: secrets, as an orchestrator mounts them."""
     mounts: Mapping[str, Path] = field(default_factory=dict)
@@ -102,7 +105,7 @@ class Sandbox:
     def command(self, arguments: Sequence[str], env: Mapping[str, str]) -> list[str]:
         """Give the host's command that runs `arguments` inside."""
         uid, gid = map(str, self._ids)
-        command = ["bwrap", "--unshare-user", "--uid", uid, "--gid", gid]
+        command = [*self.bubblewrap, "--unshare-user", "--uid", uid, "--gid", gid]
         command += ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
         command += ["--new-session", "--bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev"]
         command += ["--perms", "1777", "--tmpfs", "/tmp", "--perms", "1777", "--tmpfs", "/var/tmp"]  # noqa: S108 - inside
@@ -159,8 +162,6 @@ class Sandbox:
         return done
 
     def _require(self) -> None:
-        if shutil.which("bwrap") is None:
-            raise ToolMissingError("bwrap", "install it with `apt-get install bubblewrap`")
         if self.emulator is not None and shutil.which("unshare") is None:
             raise ToolMissingError("unshare", "install it with `apt-get install util-linux`")
 
@@ -169,7 +170,7 @@ class Sandbox:
         if code and self.emulator is not None and (code == 125 or last.startswith("unshare: ")):  # noqa: PLR2004 - ours
             raise EmulationError(self.platform, last)
         if code and last.startswith("bwrap: "):
-            raise SandboxError(last.removeprefix("bwrap: "))
+            raise SandboxError(last.removeprefix("bwrap: "), way_out())
 
     def probe(self) -> None:
         """Make sure that this host can run the image at all.
@@ -180,7 +181,7 @@ class Sandbox:
         """
         done = self.run(["/bin/sh", "-c", "exit 0"], timeout_s=60)
         if done.returncode:
-            raise SandboxError(done.stderr.strip() or f"a shell ends with {done.returncode}")
+            raise SandboxError(done.stderr.strip() or f"a shell ends with {done.returncode}", way_out())
 
     @contextmanager
     def service(self, env: Mapping[str, str], log: IO[bytes]) -> Iterator[Service]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.needs import summary
+
 # Their sessions share built and unpacked images, and a store.
 TOGETHER = ("env", "images")
 
@@ -27,3 +29,12 @@ def _group(file: Path) -> str:
     """Name the tests that one worker runs, in their order."""
     kind = file.relative_to(Path(__file__).parent).parts[0]
     return "images" if kind in TOGETHER else file.stem
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line for each thing that this machine lacks how many tests were skipped for it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if lines := summary(report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)):
+        terminalreporter.section("what this machine lacks")
+        for line in lines:
+            terminalreporter.line(line)

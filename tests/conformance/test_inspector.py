@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.live.conftest import Server
+from tests.support.needs import reason
 
 from .errors import SuiteError
 from .suites import MODULES, node
@@ -39,7 +40,7 @@ def node_binary() -> Path:
     try:
         return node()
     except SuiteError:
-        pytest.skip("the inspector is not installed; `./noxw -s conformance` installs and runs it")
+        pytest.skip(reason("the MCP inspector", "run `./noxw -s conformance`, which installs it"))
 
 
 @pytest.fixture(scope="module")

@@ -30,10 +30,11 @@ from env.records import VARIABLE
 from env.sources import locate
 from env.spec import ROOT
 from env.uv import Preferences, executable
+from tests.support.needs import reason
 
 RECORDS = Path(os.environ.get(VARIABLE, ROOT.parent / "shared" / "conda-records"))
 needs_records = pytest.mark.skipif(
-    not RECORDS.is_dir(), reason=f"no conda records at {RECORDS}: name a folder of them in {VARIABLE}"
+    not RECORDS.is_dir(), reason=reason("conda records", f"name a folder of them in {VARIABLE}")
 )
 CHANNEL = "https://conda.anaconda.org/conda-forge"
 Solver = Callable[..., PixiLock]

@@ -28,6 +28,7 @@ from env.platforms import AMD64, ARM64
 from env.store import Store
 from env.upkeep import contents, damaged
 from tests.killing import MOMENTS, killed, moments
+from tests.support.needs import needs, no_namespaces
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -318,7 +319,7 @@ def test_a_fetch_from_the_registries_killed_at_ten_moments_brings_every_file_in_
     killed_ten_times(chosen, tmp_path)
 
 
-@pytest.mark.skipif(shutil.which("unshare") is None, reason="util-linux's unshare makes the small filesystem")
+@needs("unshare")
 def test_a_full_disk_is_named_and_the_next_run_goes_on(mirror: Mirror, tmp_path: Path) -> None:
     file = mirror.locked("a", os.urandom(4 << 20))
     small = Store(tmp_path / "small")
@@ -332,6 +333,6 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on(mirror: Mirror, tmp_path:
         check=False,
     )
     if "unshare failed" in run.stderr or "mount:" in run.stderr:
-        pytest.skip(f"this host gives no user namespaces: {run.stderr.strip()}")
+        no_namespaces(run.stderr)
     assert run.returncode == 19, run.stderr
     assert "no space left" in run.stderr

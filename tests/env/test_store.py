@@ -21,6 +21,7 @@ from env.lock import Lock, LockedFile
 from env.platforms import AMD64
 from env.store import Store
 from env.upkeep import contents, copy, damaged, locked, prune
+from tests.support.needs import no_namespaces, reason
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -235,7 +236,7 @@ def test_a_copy_holds_what_the_locks_need_and_nothing_else(store: Store, tmp_pat
 def test_a_copy_to_another_filesystem_is_read_again_on_the_way(store: Store, tmp_path: Path) -> None:
     elsewhere = Path("/dev/shm")  # noqa: S108 - another filesystem, wherever the tests run
     if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip(f"{elsewhere} is no other filesystem here")
+        pytest.skip(reason("another filesystem", f"mount one at {elsewhere}"))
     lock = lock_of(store, os.urandom(3_000_000))
     target = Store(elsewhere / f"store-{os.getpid()}")
     try:
@@ -262,8 +263,8 @@ def test_a_damaged_or_missing_file_is_not_copied(store: Store, tmp_path: Path) -
 def test_a_folder_with_something_else_is_not_copied_into(store: Store, tmp_path: Path) -> None:
     lock = lock_of(store, b"one")
     (tmp_path / "thesis.tex").write_text("years of work")
-    for place, reason in ((tmp_path, "exists and is no store"), (store.root, "is the store itself")):
-        with pytest.raises(StorePlaceError, match=reason):
+    for place, why in ((tmp_path, "exists and is no store"), (store.root, "is the store itself")):
+        with pytest.raises(StorePlaceError, match=why):
             copy(store, [lock], Store(place), lambda _: None)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store", "thesis.tex"]
 
@@ -296,6 +297,6 @@ except StoreFullError as error:
         check=False,
     )
     if "unshare failed" in run.stderr or "mount:" in run.stderr:
-        pytest.skip(f"this host gives no user namespaces: {run.stderr.strip()}")
+        no_namespaces(run.stderr)
     assert run.returncode == StoreFullError.exit_code, run.stderr
     assert run.stdout == "", "something half-made is left"

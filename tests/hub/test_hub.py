@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,13 +21,13 @@ from fastmcp.client.transports import StreamableHttpTransport
 
 from tests.images.conftest import REPOSITORY
 from tests.images.work.container import native, unpacked
+from tests.support.needs import find, needs
 
-PROXY = shutil.which("configurable-http-proxy")
+PROXY = find("configurable-http-proxy")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap: apt-get install bubblewrap"),
-    pytest.mark.skipif(PROXY is None, reason="needs the proxy: npm install -g configurable-http-proxy"),
+    needs("configurable-http-proxy"),
 ]
 
 CONFIG = """
@@ -92,7 +91,12 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         volumes = tmp_path / "volumes"
         volumes.mkdir()
         what = tmp_path / "what.json"
-        details = {"root": str(sandbox.root), "platform": sandbox.platform.oci, "config": sandbox.config}
+        details = {
+            "root": str(sandbox.root),
+            "platform": sandbox.platform.oci,
+            "config": sandbox.config,
+            "bubblewrap": sandbox.bubblewrap,
+        }
         what.write_text(json.dumps({**details, "volumes": str(volumes)}))
         port, token = free_port(), secrets.token_hex(16)
         text = CONFIG.format(

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 
 @dataclass(frozen=True)
 class Containers:
@@ -49,13 +47,6 @@ def ran(*command: object, stdin: Any = None, env: dict[str, str] | None = None) 
     )
     assert run.returncode == 0, f"{' '.join(map(str, command))}\n{run.stderr}"
     return run.stdout
-
-
-def needs(*programs: str) -> None:
-    """Skip the test, with the reason, where a program is not installed."""
-    for program in programs:
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed: apt-get install {program}")
 
 
 def index_of(layout: Path) -> str:

@@ -6,7 +6,6 @@ import base64
 import http.client
 import json
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -20,12 +19,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+
+from tests.support.needs import require
 
 PROGRAM = "docker-registry"
 # "ann" with the password "open sesame", as `htpasswd -B` writes it.
@@ -43,8 +43,7 @@ def free_port() -> int:
 @contextmanager
 def registry(folder: Path, auth: str = "") -> Iterator[str]:
     """Run a registry that keeps its content in `folder`; give ``HOST:PORT``."""
-    if shutil.which(PROGRAM) is None:
-        pytest.skip("docker-registry is not installed: apt-get install docker-registry")
+    require(PROGRAM)
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = folder / "config.yml"

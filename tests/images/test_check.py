@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from env.platforms import PLATFORMS, Platform
 from env.store import Store
+from tests.support.needs import NAMESPACES, reason
 
 from .conftest import images
 
-CANNOT_RUN = {20: "a program is missing", 52: "no user namespaces", 53: "no emulation"}
-
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap: apt-get install bubblewrap")
+CANNOT_RUN = {20: "unshare", 52: NAMESPACES, 53: "emulation"}
 
 
 def checked(recipe: Path, store: Store, output: Path, platform: Platform) -> tuple[int, list[dict[str, object]], str]:
@@ -24,7 +22,7 @@ def checked(recipe: Path, store: Store, output: Path, platform: Platform) -> tup
     assert built.returncode == 0, built.stderr
     run = images("check", output, "--json", "--platform", platform)
     if run.returncode in CANNOT_RUN:
-        pytest.skip(f"{CANNOT_RUN[run.returncode]}: {run.stderr}")
+        pytest.skip(reason(CANNOT_RUN[run.returncode], run.stderr))
     return run.returncode, json.loads(run.stdout), run.stderr
 
 

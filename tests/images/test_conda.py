@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from env.environments import ENVIRONMENTS
 from env.lock import Lock, LockedFile
@@ -23,6 +23,7 @@ from env.spec import ROOT
 from env.store import Store
 from env.verify import find_faults
 from images import plan
+from images.bubblewrap import bubblewrap
 from images.build import Build
 from images.bytecode import host
 from images.listing import content_of
@@ -30,6 +31,7 @@ from images.reading import PlatformImage, read_layout
 from images.recipe import load_recipe
 from images.sandbox import Sandbox
 from images.unpack import unpack
+from tests.support.needs import require_namespaces
 
 from .conda_channel import CHANNEL, served
 from .conda_checkout import Checkout, copy_checkout, write_offer
@@ -199,9 +201,9 @@ def test_the_base_has_no_python_of_its_own(platform: Platform, roots: Roots) -> 
     assert image.config["config"]["Labels"]["io.github.jupyter-mcp.environment"] == "conda"
 
 
-def test_python_and_the_overlay_run_from_the_image(roots: Roots) -> None:
+def test_python_and_the_overlay_run_from_the_image(roots: Roots, store: Store) -> None:
     root, image = roots[host().oci]
-    sandbox = Sandbox(root, host(), image.config["config"], emulator=None)
+    sandbox = Sandbox(root, host(), image.config["config"], None, bubblewrap(store, Console(stderr=True)))
     code = "import compiled, overlaid, pure, sys; print(sys.version_info[:2], compiled.VALUE, overlaid.NAME)"
     for arguments, said in (
         (["python", "-c", code], "(3, 13) 42 overlaid"),
@@ -217,8 +219,7 @@ def test_another_folder_user_and_umask_give_the_same_bytes(
     checkout: Checkout, layout: Path, store: Store, tmp_path: Path, server: str
 ) -> None:
     user = ["unshare", "--user", "--map-user=1234", "--map-group=1234"]
-    if subprocess.run([*user, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this host gives no user namespaces")
+    require_namespaces(*user)
     fresh = filled(tmp_path / "another" / "store", [])
     for path in (store.root / "sha256").rglob("*"):
         # What was fetched, and nothing that was made.

@@ -18,9 +18,10 @@ from env.platforms import AMD64, ARM64
 from env.store import Store
 from images.carried import read_contents
 from images.reading import blob_path, read_layout
+from tests.support.needs import require
 
 from .conftest import REPOSITORY, command, images, small_recipe
-from .containers import Containers, index_of, needs, ran, without_base
+from .containers import Containers, index_of, ran, without_base
 from .referrers import attach
 from .test_mistakes import told
 
@@ -42,7 +43,7 @@ def made(store: Store, recipe: Path, compression: str) -> Path:
 
 @pytest.fixture
 def containers() -> Iterator[Containers]:
-    needs("podman", "skopeo", "runc")
+    require("podman", "skopeo", "runc")
     used = Containers(Path(tempfile.mkdtemp(prefix="podman-")))
     yield used
     used.remove()

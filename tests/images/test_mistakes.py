@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from env.store import Store
+from tests.support.needs import no_namespaces
 
 from .conftest import REPOSITORY, command, images
 
@@ -112,7 +113,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_image(
         check=False,
     )
     if "unshare failed" in run.stderr or "mount:" in run.stderr:
-        pytest.skip(f"this host gives no user namespaces: {run.stderr.strip()}")
+        no_namespaces(run.stderr)
     assert run.returncode == 47, run.stderr
     assert "no space left" in told(run)
     assert run.stdout == "", "something half-made is left"

@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from env.platforms import AMD64
+from env.store import Store
+from images.bubblewrap import bubblewrap
 from images.bytecode import host
 from images.reading import read_layout
 from images.sandbox import Sandbox
@@ -30,7 +33,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(host() != AMD64, reason="jupyter-ml is for amd64"),
-    pytest.mark.skipif(not LAYOUT.is_dir(), reason="needs the image: ./noxw -s build-image -- jupyter-ml"),
+    pytest.mark.skipif(not LAYOUT.is_dir(), reason="needs the image jupyter-ml: ./noxw -s build-image -- jupyter-ml"),
 ]
 
 
@@ -42,7 +45,7 @@ def image() -> Iterator[Sandbox]:
         root = place / "root"
         root.mkdir()
         unpack(built, root)
-        sandbox = Sandbox(root, AMD64, built.config["config"], None)
+        sandbox = Sandbox(root, AMD64, built.config["config"], None, bubblewrap(Store(), Console(stderr=True)))
         sandbox.probe()
         yield sandbox
     finally:

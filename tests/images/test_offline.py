@@ -12,6 +12,7 @@ import pytest
 
 from env.store import Store
 from images.reading import read_layout
+from tests.support.needs import no_namespaces, reason
 
 from .conftest import REPOSITORY, command, images
 
@@ -25,7 +26,7 @@ def _cut() -> None:
     )
     run = subprocess.run([*CUT, sys.executable, "-c", probe], capture_output=True, text=True, check=False)
     if run.returncode:
-        pytest.skip(f"this host gives no network namespaces: {run.stderr.strip()}")
+        no_namespaces(run.stderr)
     assert run.stdout == "101\n", "ENETUNREACH: there is a network in the namespace"
 
 
@@ -45,7 +46,7 @@ def test_a_build_from_a_copied_store_needs_no_network_and_gives_the_same_image(
     # What the jupyter image needs as well: the small image's base is among it.
     copied = offline(sys.executable, "-m", "env", "store", "copy", str(carried), "--platform", "amd64", "--json")
     if "fetch" in copied.stderr and copied.returncode == 12:
-        pytest.skip("the user's store does not hold the wheels: run `./noxw -s fetch` first")
+        pytest.skip(reason("a filled store", "run `./noxw -s fetch` first"))
     assert copied.returncode == 0, copied.stderr
     assert json.loads(copied.stdout)["files"] > 150
     # Nothing that was made before, no package index's cache and no settings of the user's.
@@ -65,7 +66,7 @@ def test_fetching_again_needs_no_network_and_a_file_that_is_missing_is_told(tmp_
     fetch = [sys.executable, "-m", "env", "fetch", "--platform", "amd64", "--store", str(carried)]
     copied = offline(sys.executable, "-m", "env", "store", "copy", str(carried), "--platform", "amd64")
     if copied.returncode == 12:
-        pytest.skip("the user's store does not hold the wheels: run `./noxw -s fetch` first")
+        pytest.skip(reason("a filled store", "run `./noxw -s fetch` first"))
     assert offline(*fetch).returncode == 0
     victim = min((carried / "sha256").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 1 << 60)
     victim.unlink()

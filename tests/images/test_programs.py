@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from env.platforms import AMD64, ARM64
 from env.store import Store
 from env.upkeep import locked, prune
+from images.bubblewrap import bubblewrap
 from images.bytecode import host
 from images.emulator import emulator
 from images.interpreter import unpack_interpreter
@@ -20,6 +23,21 @@ from .conftest import images
 from .containers import without_base
 
 OTHER = ARM64 if host() == AMD64 else AMD64
+
+
+def test_images_run_on_a_machine_with_nothing_installed(cold_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = bubblewrap(cold_store, Console(stderr=True))
+    monkeypatch.setenv("PATH", "")
+    root = Path(words[0]).parent
+    assert cold_store.root in root.parents
+    run = subprocess.run([*words, "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("bubblewrap ")
+    # Every library it is linked with is its own: the host's may be another C library's.
+    listed = subprocess.run([words[0], "--list", *words[1:]], capture_output=True, text=True, check=True)
+    places = [line.partition(" => ")[2].partition(" (")[0] for line in listed.stdout.splitlines() if " => " in line]
+    assert places
+    assert all(Path(place).is_relative_to(root) for place in places), listed.stdout
+    assert prune(cold_store, locked(), dry_run=False).programs == ()
 
 
 def test_a_store_without_unused_programs_still_builds(recipe: Path, cold_store: Store, tmp_path: Path) -> None:

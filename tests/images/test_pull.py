@@ -19,9 +19,10 @@ from images.bytecode import host as native
 from images.origin import opened
 from images.reading import read_layout
 from images.unpack import unpack
+from tests.support.needs import reason, require
 
 from .conftest import images, small_recipe
-from .containers import index_of, needs, ran
+from .containers import index_of, ran
 from .registries import PASSWORD, USER, Proxy, htpasswd, proxied, registry, serving, token_server
 from .test_check import CANNOT_RUN
 from .test_push import NOBODY, built, pushed
@@ -74,7 +75,7 @@ def stored(store: Path) -> set[str]:
 
 def outcomes(run: subprocess.CompletedProcess[str]) -> dict[str, str | None]:
     if run.returncode in CANNOT_RUN:
-        pytest.skip(f"{CANNOT_RUN[run.returncode]}: {run.stderr}")
+        pytest.skip(reason(CANNOT_RUN[run.returncode], run.stderr))
     return {verdict["id"]: verdict["unmet"] for verdict in json.loads(run.stdout)}
 
 
@@ -151,7 +152,7 @@ def test_archives_of_every_kind_are_images_too(layout: Path, tmp_path: Path) -> 
 
 
 def test_images_that_older_tools_pushed_are_read_and_unpacked(store: Store, host: str, tmp_path: Path) -> None:
-    needs("skopeo")
+    require("skopeo")
     layout = built(store, tmp_path, "gzip")
     copy = ("skopeo", "--insecure-policy", "copy", "--all", "--format=v2s2", "--dest-tls-verify=false")
     ran(*copy, f"oci:{layout}:tiny", f"docker://{host}/older:1")

@@ -17,9 +17,10 @@ from env.platforms import AMD64
 from env.store import Store
 from images.carried import read_contents
 from images.layout import INDEX_TYPE, MANIFEST_TYPE
+from tests.support.needs import require
 
 from .conftest import REPOSITORY, command, images, small_recipe
-from .containers import index_of, needs, ran, without_base
+from .containers import index_of, ran, without_base
 from .referrers import attach
 from .registries import PASSWORD, USER, Proxy, TokenServer, htpasswd, proxied, registry, token_server
 from .test_mistakes import told
@@ -80,7 +81,7 @@ def manifest(host: str, name: str, tag: str) -> httpx.Response:
 def test_what_skopeo_pulls_back_is_the_same_to_the_byte(
     store: Store, host: str, tmp_path: Path, compression: str
 ) -> None:
-    needs("skopeo")
+    require("skopeo")
     layout = built(store, tmp_path / "in", compression)
     result = pushed(layout, f"{host}/tests/{compression}:1", tmp_path)
     assert result["digest"] == index_of(layout)

@@ -19,6 +19,7 @@ from env.store import Store
 from env.uv import Preferences
 from images import debs
 from images.bytecode import host
+from tests.support.needs import reason
 
 QUADLET = Path(__file__).parents[2] / "deploy" / "quadlet"
 INSTALLED = (Path("/usr/libexec/podman/quadlet"), Path("/usr/lib/podman/quadlet"))
@@ -39,7 +40,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store = Store()
         fetch([Lock(closure.source, closure.platform, closure.spec, (podman,))], store, console=Console(stderr=True))
     except EnvError as error:
-        pytest.skip(f"needs podman 4.4 or later, installed or from Debian: {error}")
+        pytest.skip(reason("podman 4.4 or later", f"install it, or let it come from Debian: {error}"))
     for entry in debs.unpack(store.verified(podman.sha256, podman.file), podman.name, place / "unpacked"):
         if entry.path == "usr/libexec/podman/quadlet" and isinstance(entry.content, Path):
             program = Path(shutil.copy(entry.content, place / "quadlet"))

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from env.store import Store
+from tests.support.needs import require
 
 from .conftest import small_recipe
-from .containers import index_of, needs, without_base
+from .containers import index_of, without_base
 from .registries import registry
 from .test_build import built
 from .test_mistakes import told
@@ -111,7 +112,7 @@ class Skopeo:
 
 @pytest.fixture
 def skopeo(tmp_path_factory: pytest.TempPathFactory, host: str) -> Iterator[Skopeo]:
-    needs("skopeo", "gpg")
+    require("skopeo", "gpg")
     # A short name: gpg's agent has its socket in there, and a socket's path has at most 107 bytes.
     made = Skopeo(tmp_path_factory.mktemp("s") / "the signer's", host)
     made.prepare()

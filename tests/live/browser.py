@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from playwright.async_api import Page, async_playwright
 
+from tests.support.needs import find
+
 from .conftest import Server
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = find("chromium")
 # As root there is no sandbox; the rest keeps Chromium from calling home.
 FLAGS = [
     "--no-sandbox",

@@ -9,10 +9,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
-import pytest
 from playwright.async_api import Page
 
-from .browser import CHROMIUM, tab_on
+from tests.support.needs import needs
+
+from .browser import tab_on
 from .conftest import Server
 from .test_tools import call, fresh
 
@@ -32,7 +33,7 @@ async def cell_count(page: Page) -> int:
     return await page.locator(".jp-Notebook .jp-Cell").count()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
+@needs("chromium")
 def test_an_agents_edit_shows_on_the_screen(server: Server, tmp_path: Path) -> None:
     path = fresh()
 

@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from .browser import CHROMIUM, tab_on
+from tests.support.needs import needs
+
+from .browser import tab_on
 from .conftest import MakeServer, Server
 from .test_crash import GONE, KINDS, Kept, edit, output_of
 from .test_outside import eventually
@@ -95,7 +97,7 @@ async def agree(server: Server, path: str, page: Page, dialogs: list[str]) -> Sh
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
+@needs("chromium")
 @pytest.mark.timeout(max(600, 120 * ROUNDS))
 def test_a_browser_that_lives_through_kills_shows_what_was_acknowledged_once(make_server: MakeServer) -> None:
     seed = secrets.randbits(32)

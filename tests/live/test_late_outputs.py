@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
 from jupyter_ydoc import YNotebook
 from pycrdt import Array
 
-from .browser import CHROMIUM, tab_on
+from tests.support.needs import needs
+
+from .browser import tab_on
 from .conftest import MakeServer, Server
 from .person import in_room
 from .test_execution import notebook, outputs_in_document, run_cell, text_of
@@ -212,7 +213,7 @@ def test_the_limit_of_a_run_holds_for_its_threads_too(make_server: MakeServer) -
     asyncio.run(run())
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
+@needs("chromium")
 def test_a_browser_that_runs_the_cell_again_writes_its_late_output_alone(server: Server) -> None:
     async def run() -> None:
         async with notebook(server, THREAD, "start(work, 'a', 12, .5)") as (client, path), tab_on(server, path) as page:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -20,18 +19,20 @@ import pytest
 from fastmcp.exceptions import ToolError
 from jupyter_ydoc import YNotebook
 
+from tests.support.needs import find, needs
+
 from .conftest import SOURCE, MakeServer, Server
 from .person import in_room
 from .test_execution import run_cell, text_of
 from .test_outside import eventually
 from .test_tools import call, fresh
 
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+NGINX = find("nginx")
 NAME = "jupyter.example.org"
 HOW_TO = SOURCE / "docs" / "how-to" / "reverse-proxy.md"
 OPTIONS = (f"--ServerApp.local_hostnames={NAME}", "--ServerApp.trust_xheaders=True")
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="needs Debian's nginx: apt-get install nginx-light")
+pytestmark = needs("nginx", "openssl")
 
 
 class Proxied(Server):

@@ -15,6 +15,7 @@ import pytest
 from env.platforms import Platform
 from images.errors import EmulationError
 from images.sandbox import Sandbox
+from tests.support.needs import reason, require
 
 from .container import Container, native, on, other, unpacked
 
@@ -22,10 +23,9 @@ from .container import Container, native, on, other, unpacked
 @pytest.fixture(scope="session")
 def unpacked_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Platform], Sandbox]]:
     """Give a platform's image, ready to be run; another platform's under emulation."""
-    if shutil.which("bwrap") is None:
-        pytest.skip("needs bubblewrap: apt-get install bubblewrap")
+    require("setpriv")
     if os.geteuid() != 0:
-        pytest.skip("only root can run the image as a user that owns other files")
+        pytest.skip(reason("root", "only root can run the image as a user that owns other files"))
     with ExitStack() as stack:
 
         @functools.cache
@@ -35,7 +35,7 @@ def unpacked_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             try:
                 sandbox.probe()
             except EmulationError as error:
-                pytest.skip(str(error))
+                pytest.skip(reason("emulation", str(error)))
             return sandbox
 
         yield made

@@ -21,6 +21,7 @@ from rich.console import Console
 
 from env.platforms import AMD64, PLATFORMS, Platform
 from env.store import Store
+from images.bubblewrap import bubblewrap, words
 from images.bytecode import host
 from images.emulator import emulator
 from images.reading import PlatformImage, blob_path, read_layout
@@ -58,7 +59,10 @@ def unpacked(layout: Path, platform: Platform, *parts: str) -> Iterator[Sandbox]
         unpack(image, root)
         if os.geteuid() == 0:
             _own(image, root)
-        yield Sandbox(root, platform, image.config["config"], emulator(platform, Store(), Console(stderr=True)))
+        store, console = Store(), Console(stderr=True)
+        # The user that runs it may not enter root's own store.
+        carried = words(shutil.copytree(Path(bubblewrap(store, console)[0]).parent, place / "bubblewrap"))
+        yield Sandbox(root, platform, image.config["config"], emulator(platform, store, console), carried)
     finally:
         shutil.rmtree(place)
 

@@ -10,12 +10,12 @@ import re
 import shutil
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Page, async_playwright
 
 from tests.images.conftest import REPOSITORY
 from tests.live.browser import CHROMIUM, FLAGS
 from tests.live.test_browser import colours
+from tests.support.needs import needs
 
 from .container import Container
 from .test_work import TEMPLATES
@@ -52,7 +52,7 @@ async def nothing_is_in_the_way(page: Page) -> None:
     assert await page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: apt-get install chromium")
+@needs("chromium")
 def test_the_first_start_shows_notebooks_that_open_and_run(container: Container) -> None:
     shutil.rmtree(SHOTS, ignore_errors=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from tests.support.needs import needs, require
 
 from .container import OPENSHIFT, Container
 
@@ -34,6 +35,7 @@ def as_person(*words: object, env: dict[str, str]) -> str:
 @pytest.fixture
 def agents(workspace: Path) -> Iterator[Path]:
     """The host's ssh-agent, which holds a key that is nowhere else."""
+    require("ssh-agent", "ssh-keygen")
     folder = workspace.with_name("agents")
     sockets = folder / "sockets"
     for made in (folder, sockets):
@@ -84,7 +86,7 @@ def sshd(folder: Path, public: Path) -> Iterator[int]:
         server.wait()
 
 
-@pytest.mark.skipif(not Path("/usr/sbin/sshd").exists(), reason="needs sshd: apt-get install openssh-server")
+@needs("sshd", "git")
 def test_git_goes_over_the_hosts_ssh_agent_and_no_key_is_inside(container: Container, agents: Path) -> None:
     origin = agents.parent / "origin.git"
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", origin], check=True)
@@ -111,8 +113,7 @@ def test_git_goes_over_the_hosts_ssh_agent_and_no_key_is_inside(container: Conta
 @pytest.fixture
 def gpg(workspace: Path) -> Iterator[Path]:
     """The sockets of the host's gpg-agent, and the public half of the key that it holds."""
-    if shutil.which("gpg-agent") is None:
-        pytest.skip("needs gpg-agent: apt-get install gpg gpg-agent")
+    require("gpg", "gpg-agent")
     home = workspace.with_name("gnupg")
     sockets = workspace.with_name("sockets")
     for made, mode in ((home, 0o700), (sockets, 0o755)):

@@ -16,7 +16,7 @@ from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.requirements import pins
 from env.wheels import additions, best_wheel, supported_tags
 
-SOURCES: tuple[Source, ...] = ("debian", "debian-conda", "emulator", "wheels", "overlay", "conda-overlay")
+SOURCES: tuple[Source, ...] = ("debian", "debian-conda", "emulator", "sandbox", "wheels", "overlay", "conda-overlay")
 UNIVERSAL: tuple[Source, ...] = ("wheels", "overlay")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from images.activation import read_activation
+from tests.support.needs import needs
 
 
 def prefix(tmp_path: Path, **scripts: str) -> Path:
@@ -70,7 +70,7 @@ def test_conditions_look_into_the_prefix(tmp_path: Path) -> None:
     assert "OLD_GDAL_DATA" not in found.variables
 
 
-@pytest.mark.skipif(shutil.which("dash") is None, reason="dash reads the scripts here as a second opinion")
+@needs("dash")
 @pytest.mark.parametrize("text", [SIMPLE, CONDITIONAL.replace("[[", "[").replace("]]", "]")])
 def test_a_shell_comes_to_the_same(tmp_path: Path, text: str) -> None:
     found = read_activation(prefix(tmp_path, script=text))
@@ -142,7 +142,7 @@ BLOCKS = st.tuples(TESTS, ASSIGNMENTS, TESTS, ASSIGNMENTS, ASSIGNMENTS).map(
 SCRIPTS = st.lists(st.one_of(ASSIGNMENTS, BLOCKS), min_size=1, max_size=5).map(lambda lines: "\n".join(lines) + "\n")
 
 
-@pytest.mark.skipif(shutil.which("dash") is None, reason="dash reads the scripts here as a second opinion")
+@needs("dash")
 @given(SCRIPTS)
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_read_is_what_a_shell_sets(text: str) -> None:
