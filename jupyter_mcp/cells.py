@@ -17,6 +17,7 @@ from .live import Live
 from .messages import Output, clean
 from .outputs import OutputSink
 from .telemetry import span
+from .textdiff import rewrite
 
 CELL_TYPES = ("code", "markdown", "raw")
 
@@ -33,18 +34,25 @@ class Cells:
         self._execution_timeout = execution_timeout
 
     def update(self, live: Live, at: int, source: str, cell_type: str | None) -> None:
-        """Change a cell in place; its id, other people's cursors and their undo stay."""
+        """Change a cell by the least that is needed: people's carets, selections and undo in the rest of it stay.
+
+        A new type takes a new shared cell, as in JupyterLab; it keeps the id, and stays a person's active cell.
+        """
         document = live.document
-        old = document.ycells[at]
+        old: Map[Any] = document.ycells[at]
         with _edit(live, "update"):
-            if cell_type is not None and cell_type != old["cell_type"]:
-                cell = new_cell(source, cell_type)
-                cell["id"] = old.get("id") or cell["id"]
-                kept = {key: value for key, value in old["metadata"].to_py().items() if key != "trusted"}
-                cell["metadata"] = {**kept, **cell["metadata"]}
-                document.set_cell(at, cell)
-            else:
-                document.set_cell(at, source=clean(source))
+            if cell_type is None or cell_type == old["cell_type"]:
+                rewrite(old["source"], clean(source))
+                return
+            cell = new_cell(source, cell_type)
+            cell["id"] = old.get("id") or cell["id"]
+            kept = {key: value for key, value in old["metadata"].to_py().items() if key != "trusted"}
+            cell["metadata"] = {**kept, **cell["metadata"]}
+            if "code" not in (cell_type, old["cell_type"]) and (attachments := old.to_py().get("attachments")):
+                cell["attachments"] = attachments
+            # In this order: of a cell that goes first, JupyterLab would make the one above active.
+            document.ycells.insert(at, document.create_ycell(cell))
+            del document.ycells[at + 1]
 
     def insert(
         self, live: Live, index: int | None, source: str, cell_type: str, cell_id: str | None, expected: str | None
