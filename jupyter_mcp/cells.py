@@ -48,7 +48,7 @@ class Cells:
             cell["id"] = old.get("id") or cell["id"]
             kept = {key: value for key, value in old["metadata"].to_py().items() if key != "trusted"}
             cell["metadata"] = {**kept, **cell["metadata"]}
-            if "code" not in (cell_type, old["cell_type"]) and (attachments := old.to_py().get("attachments")):
+            if "code" not in (cell_type, old["cell_type"]) and (attachments := (old.to_py() or {}).get("attachments")):
                 cell["attachments"] = attachments
             # In this order: of a cell that goes first, JupyterLab would make the one above active.
             document.ycells.insert(at, document.create_ycell(cell))
