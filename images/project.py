@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -10,13 +9,11 @@ import tempfile
 from pathlib import Path
 
 from env.lock import LockedFile
+from env.project import ROOT, source_hashes
 from env.spec import DISTRIBUTION
 from env.store import Store
 from images.cache import Cache, key_of
 from images.errors import PackageContentError
-
-ROOT = Path(__file__).parent.parent
-SOURCES = ("pyproject.toml", "docs/pypi.md", "LICENSE", "jupyter_mcp/**/*")
 
 
 def project_wheel(store: Store, epoch: int) -> LockedFile:
@@ -28,9 +25,7 @@ def project_wheel(store: Store, epoch: int) -> LockedFile:
         PackageContentError: hatchling can't build it.
 
     """
-    files = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern)) if _is_source(path)]
-    hashes = {path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    cache, key = Cache(store), key_of(epoch, hashes)
+    cache, key = Cache(store), key_of(epoch, source_hashes())
     known = cache.get("project", key)
     if known is not None and known["sha256"] in store:
         return LockedFile(**known)
@@ -41,10 +36,6 @@ def project_wheel(store: Store, epoch: int) -> LockedFile:
         built = LockedFile(name.replace("_", "-"), version, wheel.name, sha256, wheel.stat().st_size)
     cache.put("project", key, {field: value for field, value in vars(built).items() if value is not None})
     return built
-
-
-def _is_source(path: Path) -> bool:
-    return path.is_file() and path.suffix != ".pyc"
 
 
 def _build(folder: Path, epoch: int) -> Path:

@@ -1,0 +1,146 @@
+"""The command line of `./noxw`: its own help and version, and nox for all else."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from door.environments import LAB, TOOLS, Environments
+from door.errors import DoorError, UsageError
+from door.running import call, failures
+from door.sessions import Door, doors
+
+ROOT = Path(__file__).parent.parent
+INTERRUPTED = 130
+_CHOOSE = ("-s", "-e", "--session", "--sessions")
+_HELP = ("-h", "--help")
+_PAGE = """\
+usage: ./noxw -s SESSION [-- ARGUMENTS]
+
+JupyterLab that people and AI agents edit together: locked environments, the images that are made of them, and the MCP
+server extension. This is the one command of the checkout; it makes what a session needs and keeps it.
+
+Begin with:
+  ./noxw -s lab            work in it now: JupyterLab with MCP at /mcp
+  ./noxw -s build-image    build the images of both platforms
+
+Sessions:
+{sessions}
+
+  ./noxw -s SESSION -- --help   what a session does, and its arguments
+  ./noxw --version              versions
+  ./noxw -l                     the sessions; every other option is nox's: ./noxw --nox-help
+
+Documentation: README.md, docs/how-to/, docs/reference/command-line.md (also exit codes and completion).
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; return the exit code of the first program that failed."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except DoorError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    ours, theirs = _parted(words)
+    sessions = chosen(ours)
+    known = doors()
+    for name in sessions:
+        _require_known(name, list(known))
+    if "--version" in ours:
+        print(version())  # noqa: T201 - the result
+        return 0
+    if {*_HELP} & {*ours, *theirs} and len(sessions) == 1:
+        return show_help(known[sessions[0]], [word for word in (*ours, *theirs) if word not in _HELP])
+    if {*_HELP} & {*ours}:
+        print(_PAGE.format(sessions=listing(known)), end="")  # noqa: T201 - the result
+        return 0
+    if ours and not ours[0].startswith("-"):
+        close = difflib.get_close_matches(ours[0], known, 1)
+        raise UsageError(
+            f"{ours[0]!r} is no option: run ./noxw -s {close[0] if close else 'SESSION'}, or ./noxw --help"
+        )
+    return _nox(["--help" if word == "--nox-help" else word for word in words])
+
+
+def _nox(words: list[str]) -> int:
+    sys.argv = ["./noxw", *words]
+    try:
+        importlib.import_module("nox").main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(bool(end.code))
+        if isinstance(end.code, str):
+            _say(end.code)
+        return failures[0] if code and failures else code
+    return 0
+
+
+def _parted(words: list[str]) -> tuple[list[str], list[str]]:
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
+def chosen(words: Sequence[str]) -> list[str]:
+    """Return the sessions that nox's own words name."""
+    found: list[str] = []
+    taking = False
+    for word in words:
+        option, equals, value = word.partition("=")
+        if option in _CHOOSE:
+            taking = True
+            found += [value] if equals else []
+        elif word.startswith("-"):
+            taking = False
+            # -slint is nox's too.
+            found += [word[2:]] if word[:2] in _CHOOSE else []
+        elif taking:
+            found.append(word)
+    return found
+
+
+def _require_known(name: str, known: list[str]) -> None:
+    # nox takes tests(a=1) and tests-3.11 for sessions that are made several times.
+    if any(name == one or name.startswith((f"{one}(", f"{one}-")) for one in known):
+        return
+    close = difflib.get_close_matches(name, known, 1)
+    meant = f"did you mean ./noxw -s {close[0]}? " if close else ""
+    raise UsageError(f"there is no session {name!r}: {meant}./noxw --help lists them")
+
+
+def listing(known: dict[str, Door]) -> str:
+    """Return a line a session, with what it does."""
+    width = max(map(len, known))
+    return "\n".join(f"  {name:{width}}  {one.summary}" for name, one in known.items())
+
+
+def show_help(door: Door, words: list[str]) -> int:
+    """Print what a session does, and what its program says of its arguments; make nothing."""
+    if door.program is None:
+        print(f"usage: ./noxw -s {door.name}{door.usage}\n\n{door.about}")  # noqa: T201 - the result
+        return 0
+    # A command's own words choose the page: images -- push --help.
+    commands = [word for word in words if not word.startswith("-") and word != door.name]
+    with Environments().ready(TOOLS if door.program[0] in ("env", "images") else LAB) as environment:
+        return call(environment, ("python", "-m", *door.program, *commands[:2], "--help"), {})
+
+
+def version() -> str:
+    """Return the versions of the project and of what runs it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"{project['name']} {project['version']} (nox {importlib.metadata.version('nox')}, Python {python})"
+
+
+def _say(text: str) -> None:
+    print(f"noxw: {text}", file=sys.stderr)  # noqa: T201 - there is no rich here
