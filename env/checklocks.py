@@ -17,7 +17,7 @@ from env.lock import Lock, LockedFile, lock_text
 from env.markers import marked_requirements
 from env.requirements import RequirementsFile, hashes, pins
 from env.spec import DEBIAN, ROOT, debian_spec, group_requirements
-from env.wheels import supported_tags
+from env.wheel_tags import supported_tags
 
 
 def check_lock(lock: Lock, path: Path, root: Path = ROOT) -> Iterator[Fault]:

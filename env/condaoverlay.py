@@ -23,12 +23,12 @@ from env.fetch import fetch
 from env.lock import Lock, LockedFile
 from env.markers import applies, unmarked
 from env.pixilock import CondaPackage
-from env.platforms import Platform
+from env.platforms import PYTHON, Platform
 from env.pypinames import distributions
 from env.requirements import LAB, newest, pins
 from env.spec import ROOT, overlay_digest, source_requirements
 from env.store import Store
-from env.uv import PYTHON, Preferences, compile_requirements
+from env.uv import Preferences, compile_requirements
 from env.wheels import resolve
 
 

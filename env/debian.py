@@ -7,70 +7,22 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from env.errors import NoArchiveError, NoNetworkError, PackageGoneError, ToolFailedError, ToolMissingError
-from env.lock import Lock, LockedFile, Source
+from env.archives import VARIABLES, archive_root
+from env.errors import NoNetworkError, PackageGoneError, ToolFailedError, ToolMissingError
+from env.lock import Lock, LockedFile
 from env.platforms import Platform
-from env.spec import ROOT, debian_spec, spec_digest
+from env.spec import ROOT, Source, debian_spec, spec_digest
 from env.uv import Preferences
-
-VARIABLES = {"debian": "DEBIAN_MIRROR", "debian-security": "DEBIAN_SECURITY_MIRROR"}
-"""Environment variables that name an archive's root, by archive."""
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _URI = re.compile(r"^'(?P<url>[^']+)' (?P<file>\S+_\S+_\S+\.deb) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})$")
-_RELEASE = re.compile(r"^'(?P<root>\S+?)/+dists/\S+'")
 _UNREACHABLE = re.compile(
     r"resolving|could not connect|unable to connect|connection timed out|unreachable", re.IGNORECASE
 )
-
-
-def archive_root(archive: str) -> str:
-    """Give the address of an archive without a trailing slash: the variable's, else the host's apt configuration's.
-
-    Raises:
-        NoArchiveError: neither names one.
-
-    """
-    if configured := os.environ.get(VARIABLES[archive]):
-        return configured.rstrip("/")
-    for root in _configured_roots():
-        if root.endswith(f"/{archive}"):
-            return root
-    raise NoArchiveError(archive, VARIABLES[archive])
-
-
-def _configured_roots() -> Iterator[str]:
-    """Yield the roots of the archives that this host's apt is configured for, downloaded lists or not."""
-    if not shutil.which("apt-get"):
-        return
-    # It reads apt's sources in all their forms and fetches nothing; `indextargets` knows only the lists that are here.
-    listing = subprocess.run(
-        ["apt-get", "update", "--print-uris"],
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    for line in listing.stdout.splitlines():
-        if match := _RELEASE.match(line):
-            yield from _addresses(unquote(match["root"]))
-
-
-def _addresses(root: str) -> Iterator[str]:
-    # apt-transport-mirror(1): a file of mirrors, one a line, with options after a tab; cloud images come with one.
-    if root.startswith("mirror+file:"):
-        with suppress(OSError, UnicodeDecodeError):
-            lines = Path(root.removeprefix("mirror+file:").replace("//", "/")).read_text(encoding="utf-8").splitlines()
-            for line in lines:
-                if line.strip() and not line.startswith("#"):
-                    yield from _addresses(line.split()[0].rstrip("/"))
-    elif root.startswith(("http://", "https://")):
-        yield root.rstrip("/")
 
 
 def lock_debian(

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from env.condafiles import conda_files
-from env.lock import LOCKS, Lock, Source, lock_name, read_lock
+from env.lock import Lock, lock_name, read_lock
 from env.platforms import AMD64, Platform, host_platform
 from env.pylock import PYLOCK, REQUIREMENTS, pylock_files
-from env.spec import ROOT
+from env.spec import LOCKS, ROOT, Source
 
 EnvironmentName = Literal["conda", "wheels", "cuda"]
 ENVIRONMENTS: Mapping[str, Mapping[str, Source]] = MappingProxyType(

@@ -17,9 +17,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from env.errors import NoNetworkError
-from env.platforms import Platform
+from env.platforms import PYTHON, Platform
 from env.requirements import pins
-from env.uv import PYTHON, try_compile
+from env.uv import try_compile
 
 _NAMED = ("fastmcp", "opentelemetry-api")
 _DEPENDS = re.compile(r"(\S+) depends on (\S+?)(?=[,.]?(?:\s|$))")

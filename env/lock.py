@@ -11,28 +11,15 @@ import tempfile
 import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import tomli_w
 
 from env.errors import LockFormatError, LockMissingError
 from env.platforms import Platform, parse_platform
+from env.spec import LOCKS, Source
 
-LOCKS = Path(__file__).parent / "locks"
 VERSION = 1
-Source = Literal[
-    "debian",
-    "debian-conda",
-    "emulator",
-    "sandbox",
-    "wheels",
-    "overlay",
-    "conda",
-    "conda-overlay",
-    "cuda",
-    "cuda-overlay",
-    "pylock",
-]
 OF_RECIPES: tuple[Source, ...] = ("conda", "pylock")
 """The sources whose locks are files of other tools' formats, which a recipe may bring with it."""
 

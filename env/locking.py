@@ -15,12 +15,12 @@ from env.condaoverlay import Resolver
 from env.debian import lock_debian
 from env.environments import CUDA_PLATFORMS
 from env.errors import LockMissingError
-from env.lock import LOCKS, Lock, Source, lock_name, read_lock, write_atomically, write_lock
+from env.lock import Lock, lock_name, read_lock, write_atomically, write_lock
 from env.manifest import DEFAULT, read_manifest
 from env.pixilock import PIXI_LOCK, CondaPackage, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
 from env.requirements import CONDA_LOCK_TOOL, LAB, NOXW, TOOLS, compile_file, newest, pins
-from env.spec import DEBIAN, ROOT
+from env.spec import DEBIAN, LOCKS, ROOT, Source
 from env.store import Store
 from env.uv import Preferences
 from env.wheels import lock_cuda, lock_wheels

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
-from env.platforms import Platform
-from env.uv import PYTHON
+from env.platforms import PYTHON, Platform
 
 
 def environment_markers(platform: Platform) -> dict[str, str]:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from env.errors import UnknownPlatformError
 
+PYTHON = "3.13"
+"""The Python of the images."""
+
 
 @dataclass(frozen=True)
 class Platform:

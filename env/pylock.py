@@ -23,10 +23,9 @@ from packaging.version import Version
 from env.errors import LockFormatError, LockMissingError, NoWheelError, SpecError, StaleLockError, UnlistedHashError
 from env.lock import Lock, LockedFile
 from env.markers import applies, installs
-from env.platforms import Platform
+from env.platforms import PYTHON, Platform
 from env.spec import DISTRIBUTION, FORMER_NAME, FORMER_NAME_REFUSED, project_version, source_requirements
-from env.uv import PYTHON
-from env.wheels import best_wheel, supported_tags, wheel_file
+from env.wheel_tags import best_wheel, tag_order, wheel_file
 
 REQUIREMENTS = "requirements.txt"
 PYLOCK = "pylock.toml"
@@ -144,7 +143,7 @@ def pylock_files(platform: Platform, root: Path, content: str | None = None) -> 
 
 def _files(path: Path, platform: Platform, target: str, content: str | None) -> Iterator[LockedFile]:
     data = _read(path, target, content)
-    order = {tag: rank for rank, tag in reversed(list(enumerate(supported_tags(platform))))}
+    order = tag_order(platform)
     for package in data.get("packages", []):
         if "marker" in package and not installs(package["marker"], platform):
             continue

@@ -13,9 +13,9 @@ from rich.console import Console
 from env.errors import EnvError
 from env.lock import write_atomically
 from env.locking import changes
-from env.platforms import Platform
+from env.platforms import PYTHON, Platform
 from env.pylock import PYLOCK, REQUIREMENTS, pylock_files, read_requirements
-from env.uv import PYTHON, Preferences, compile_requirements
+from env.uv import Preferences, compile_requirements
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s\"]+@")
 

@@ -6,8 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from env.lock import LOCKS
-from env.spec import ROOT, group_requirements
+from env.spec import LOCKS, ROOT, group_requirements
 from env.uv import Preferences, compile_requirements
 
 FLOOR = "3.11"

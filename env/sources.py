@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from env.debian import archive_root
+from env.archives import archive_root
 from env.errors import LockFormatError, PackageGoneError
 from env.fresh import target_of
 from env.lock import Lock, LockedFile
@@ -17,7 +17,7 @@ from env.mirrors import answering_base
 from env.platforms import Platform
 from env.spec import DEBIAN
 from env.uv import compile_requirements
-from env.wheels import platform_options
+from env.wheel_tags import platform_options
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,26 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from env.errors import SpecError
-from env.lock import Source
 
 ROOT = Path(__file__).parent.parent
+"""The checkout: the one place that is found by where this file is."""
+LOCKS = ROOT / "env" / "locks"
+Source = Literal[
+    "debian",
+    "debian-conda",
+    "emulator",
+    "sandbox",
+    "wheels",
+    "overlay",
+    "conda",
+    "conda-overlay",
+    "cuda",
+    "cuda-overlay",
+    "pylock",
+]
 DISTRIBUTION = "jupyter-mcp-rooms"
 """This project's name as a distribution. A requirement of that name asks for what the extension requires; the wheel
 itself comes from the checkout."""

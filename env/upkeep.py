@@ -17,8 +17,9 @@ from pathlib import Path
 
 from env.condafiles import conda_files
 from env.errors import LockMissingError, StoreCorruptError, StoreFullError, StorePlaceError
-from env.lock import LOCKS, Lock, LockedFile, read_lock
+from env.lock import Lock, LockedFile, read_lock
 from env.platforms import PLATFORMS
+from env.spec import LOCKS
 from env.store import CHUNK, Store
 
 DAY_S = 24 * 60 * 60

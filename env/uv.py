@@ -12,9 +12,6 @@ from pathlib import Path
 
 from env.errors import NoNetworkError, ToolFailedError, ToolMissingError
 
-PYTHON = "3.13"
-"""The Python of the images."""
-
 _UNREACHABLE = re.compile(r"dns error|failed to lookup|connection refused|error sending request|timed out|unreachable")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 

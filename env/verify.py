@@ -23,13 +23,13 @@ from env.environments import CUDA_PLATFORMS, ENVIRONMENTS
 from env.errors import EnvError, VerifyError
 from env.fault import Fault
 from env.joint import joint_solve
-from env.lock import Lock, Source, lock_name, read_lock
+from env.lock import Lock, lock_name, read_lock
 from env.manifest import DEFAULT, read_manifest
 from env.pixilock import PIXI_LOCK, PixiLock, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
 from env.pypinames import distributions
 from env.requirements import FILES, LAB
-from env.spec import DEBIAN, ROOT, source_requirements
+from env.spec import DEBIAN, ROOT, Source, source_requirements
 
 SOURCES: tuple[Source, ...] = (*DEBIAN, "wheels", "overlay", "conda-overlay")
 """The sources whose locks are files below env/locks/."""

@@ -16,7 +16,8 @@ from rich.console import Console
 from env.errors import ToolMissingError
 from env.fetch import fetch
 from env.fresh import require_fresh
-from env.lock import LOCKS, Lock, lock_name, read_lock
+from env.lock import Lock, lock_name, read_lock
+from env.spec import LOCKS
 from env.store import Store
 from images import debs
 from images.bytecode import host

@@ -11,11 +11,11 @@ from packaging.requirements import Requirement
 
 from env.environments import INTERPRETER, brings_requirements, locks_of
 from env.fresh import require_fresh
-from env.lock import LOCKS, OF_RECIPES, Lock, lock_name, read_lock
+from env.lock import OF_RECIPES, Lock, lock_name, read_lock
 from env.pixilock import PIXI_LOCK
 from env.platforms import Platform, parse_platform
 from env.pylock import REQUIREMENTS, read_requirements, target_of
-from env.spec import DISTRIBUTION, ROOT, source_requirements
+from env.spec import DISTRIBUTION, LOCKS, ROOT, source_requirements
 from images.bytecode import host
 from images.errors import PlatformNotOfferedError, RecipeError, UnknownEnvironmentError
 from images.recipe import Recipe

@@ -71,7 +71,8 @@ def _build(options: argparse.Namespace, console: Console) -> Build:
         # A plan asks no network, so it can't know what would answer.
         return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression)
     builds = [Build(recipe, platforms, name, options.compression) for name in recipe.image.environments]
-    chosen, why = choose({build.environment: build.needed() for build in builds}, Store(options.store))
+    store = Store(options.store)
+    chosen, why = choose({one.environment: one.needed() for one in builds}, lambda sha256: sha256 in store)
     console.print(f"environment {chosen}: {why} (--env NAME pins it)")
     return next(build for build in builds if build.environment == chosen)
 

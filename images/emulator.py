@@ -13,8 +13,9 @@ from rich.console import Console
 
 from env.fetch import fetch
 from env.fresh import require_fresh
-from env.lock import LOCKS, lock_name, read_lock
+from env.lock import lock_name, read_lock
 from env.platforms import Platform
+from env.spec import LOCKS
 from env.store import Store
 from images import debs
 from images.bytecode import host

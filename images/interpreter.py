@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from env.environments import INTERPRETER
-from env.lock import LOCKS, lock_name, read_lock
+from env.lock import lock_name, read_lock
+from env.spec import LOCKS
 from env.store import Store
 from images import debs
 from images.bytecode import Interpreter, host

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from env.lock import LOCKS, Lock
+from env.lock import Lock
 from env.pixilock import PIXI_LOCK
 from env.pylock import PYLOCK
+from env.spec import LOCKS
 from images.layout import INTOTO_TYPE, Document
 from images.recipe import Recipe
 from images.sbom import Component

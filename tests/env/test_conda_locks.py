@@ -21,14 +21,13 @@ from env.condafiles import conda_files
 from env.condalock import CONDA_LOCK
 from env.errors import ChannelUnreachableError, NoSolutionError, RecordsError, SpecError
 from env.joint import joint_solve
-from env.lock import LOCKS
 from env.manifest import read_manifest
 from env.pixilock import PIXI_LOCK, PixiLock, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
 from env.pypinames import distributions, pypi_name
 from env.records import VARIABLE
 from env.sources import locate
-from env.spec import ROOT
+from env.spec import LOCKS, ROOT
 from env.uv import Preferences, executable
 from tests.support.needs import reason
 

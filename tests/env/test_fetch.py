@@ -23,8 +23,9 @@ from rich.console import Console
 
 from env.errors import DownloadCorruptError, DownloadRefusedError, NoNetworkError, PackageGoneError, StoreCorruptError
 from env.fetch import fetch
-from env.lock import LOCKS, Lock, LockedFile, read_lock, write_lock
+from env.lock import Lock, LockedFile, read_lock, write_lock
 from env.platforms import AMD64, ARM64
+from env.spec import LOCKS
 from env.store import Store
 from env.upkeep import contents, damaged
 from tests.killing import MOMENTS, killed, moments
@@ -232,7 +233,7 @@ from pathlib import Path
 from rich.console import Console
 from env.command import run
 from env.fetch import fetch
-from env.lock import LOCKS, Lock, LockedFile, read_lock, write_lock
+from env.lock import Lock, LockedFile, read_lock, write_lock
 from env.platforms import AMD64
 from env.store import Store
 root, name, path, sha256, size = sys.argv[1:]

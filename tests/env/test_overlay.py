@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from env.errors import ToolMissingError
-from env.lock import LOCKS, lock_name, read_lock
+from env.lock import lock_name, read_lock
 from env.overlay import install, requirements
 from env.platforms import PLATFORMS, Platform, host_platform
-from env.spec import ROOT
+from env.spec import LOCKS, ROOT
 from env.uv import executable
 
 PROGRAM = """

@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from env.fetch import fetch
-from env.lock import LOCKS, lock_name, read_lock
+from env.lock import lock_name, read_lock
 from env.platforms import PLATFORMS, Platform
-from env.spec import ROOT
+from env.spec import LOCKS, ROOT
 from env.store import Store
 from images.debs import unpack
 from images.entries import Entry, Kind

@@ -279,14 +279,14 @@ def test_without_env_conda_is_taken_where_its_channel_answers(offer: Path, tmp_p
     with served(offer) as (url, _):
         file = LockedFile("pure", "1.0 pyh0", f"noarch/{package}", "0" * 64, 1, f"{url}/channel/")
         lock = Lock("conda", ARM64, "0" * 64, (file,))
-        chosen, why = choose({"conda": [lock], "wheels": []}, Store(tmp_path))
+        chosen, why = choose({"conda": [lock], "wheels": []}, Store(tmp_path).__contains__)
     assert chosen == "conda"
     assert "answers" in why
 
 
 def test_without_env_wheels_are_taken_where_no_channel_answers(tmp_path: Path) -> None:
     lock = conda_lock("http://127.0.0.1:9/conda-forge/")
-    chosen, why = choose({"conda": [lock], "wheels": []}, Store(tmp_path))
+    chosen, why = choose({"conda": [lock], "wheels": []}, Store(tmp_path).__contains__)
     assert (chosen, why) == ("wheels", "no conda, since 127.0.0.1:9 does not answer within 2 s")
 
 
@@ -294,7 +294,7 @@ def test_without_env_a_store_that_holds_condas_packages_is_enough(tmp_path: Path
     store = Store(tmp_path)
     file = LockedFile("a", "1 0", "noarch/a-1-0.conda", store.add(b"content"), 7, "http://127.0.0.1:9/")
     lock = Lock("conda", AMD64, "0" * 64, (file,))
-    assert choose({"conda": [lock], "wheels": []}, store)[0] == "conda"
+    assert choose({"conda": [lock], "wheels": []}, store.__contains__)[0] == "conda"
 
 
 def test_a_channel_out_of_reach_is_told_in_one_line_with_the_ways_out(checkout: Checkout, tmp_path: Path) -> None:

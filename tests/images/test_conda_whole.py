@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from env.lock import LOCKS, lock_name, read_lock
+from env.lock import lock_name, read_lock
 from env.platforms import PLATFORMS, Platform
+from env.spec import LOCKS
 from images.bytecode import host
 
 from .conda_channel import Package, served, write_channel

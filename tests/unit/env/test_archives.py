@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from env.debian import VARIABLES, archive_root
+from env.archives import VARIABLES, archive_root
 from env.errors import NoArchiveError
 
 ONE_LINE = """

@@ -10,11 +10,13 @@ from packaging.utils import parse_wheel_filename
 from env.cli import main
 from env.errors import OverlayReplacesError, StaleLockError
 from env.fresh import require_fresh
-from env.lock import LOCKS, Lock, LockedFile, Source, lock_name, read_lock, write_lock
+from env.lock import Lock, LockedFile, lock_name, read_lock, write_lock
 from env.locking import changes
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.requirements import pins
-from env.wheels import additions, best_wheel, supported_tags
+from env.spec import LOCKS, Source
+from env.wheel_tags import best_wheel, supported_tags
+from env.wheels import additions
 
 SOURCES: tuple[Source, ...] = ("debian", "debian-conda", "emulator", "sandbox", "wheels", "overlay", "conda-overlay")
 UNIVERSAL: tuple[Source, ...] = ("wheels", "overlay")
