@@ -14,9 +14,8 @@ from pathlib import Path
 
 from env.errors import EnvError, LockMissingError, ToolFailedError, ToolMissingError
 from env.platforms import Platform, host_platform
+from env.spec import LOCKS, ROOT
 
-ROOT = Path(__file__).parent.parent
-LOCKS = ROOT / "env" / "locks"
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from env.spec import ROOT
+
 SOURCES = ("pyproject.toml", "docs/pypi.md", "LICENSE", "jupyter_mcp/**/*")
 """Globs of all that the wheel is made from."""
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from env.platforms import Platform, host_platform
 from env.store import Store
-from images.cache import Cache, key_of
+from images.cache import Cache, key_of, source_of
 from images.entries import Entry, Kind
 from images.errors import InterpreterError
 
 TAG = "cpython-313"
-SCRIPT = Path(__file__).parent / "_compile.py"
+SCRIPT = source_of("images._compile")
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The first time a zip archive can say: the bundles carry no real one."""
 

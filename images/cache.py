@@ -6,9 +6,12 @@ meets an old result.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
+import re
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -16,33 +19,61 @@ from pathlib import Path
 from typing import Any
 
 from env.lock import write_atomically
+from env.spec import ROOT
 from env.store import Store
+from images import errors
 
-LAYER_MODULES = (
-    "_compile",
-    "_install",
-    "bytecode",
-    "conda",
-    "debs",
-    "entries",
-    "layers",
-    "records",
-    "rootfs",
-    "tarball",
-    "wheels",
-)
-"""The modules that decide the bytes of a layer; a change of any other keeps the cache."""
+_PACKAGE = "images"
+_LIBRARIES = ("installer", "py-rattler", "zstandard")
+
+
+def source_of(module: str) -> Path:
+    """Return the source file of one of this program's modules, by its dotted name."""
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 @cache
-def program_digest() -> str:
-    """Give a sha256 over the sources that decide the bytes of a layer, and the versions of the libraries they use."""
+def program_digest(module: str) -> str:
+    """Return a sha256 over the sources that decide what `module` makes, and the versions of the libraries they use."""
     digest = hashlib.sha256()
-    for library in ("installer", "py-rattler", "zstandard"):
+    for library in _LIBRARIES:
         digest.update(f"{library} {version(library)}\n".encode())
-    for module in LAYER_MODULES:
-        digest.update(module.encode() + b"\0" + (Path(__file__).parent / f"{module}.py").read_bytes() + b"\0")
+    for name in sorted(sources_of(module)):
+        digest.update(name.encode() + b"\0" + source_of(name).read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def sources_of(module: str) -> frozenset[str]:
+    """Return the modules of this package that `module` is made of: what it imports, and what it runs as a process.
+
+    A module that is run is one that a string names whole, e.g. ``"images._install"``. The texts of errors decide
+    nothing, so that changing one does not make every cached result old.
+    """
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        own = re.fullmatch(rf"{_PACKAGE}(\.\w+)*", name)
+        if not own or name in found or name == errors.__name__ or not source_of(name).is_file():
+            continue
+        found.add(name)
+        waiting += _named(name)
+    return frozenset(found)
+
+
+def _named(module: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source_of(module).read_bytes())):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=base, names=names, level=level):
+                # In a relative import, each dot is a step up.
+                place = ".".join([*(module.split(".")[:-level] if level else ()), *([base] if base else ())])
+                # What is imported from a package may be a module of it.
+                yield from (place, *(f"{place}.{alias.name}" for alias in names))
+            case ast.Constant(value=str(text)):
+                yield text
 
 
 def key_of(*parts: object) -> str:

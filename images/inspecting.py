@@ -14,7 +14,7 @@ from images.errors import DifferentError, LayoutError, NotGoldenError, NotOffere
 from images.golden import diff_ids, golden_path, read_golden, unexpected, write_golden
 from images.listing import content_of, differences, sizes
 from images.reading import PlatformImage, read_layout
-from images.recipe import HERE, load_recipe, recipe_names
+from images.recipe import RECIPES, load_recipe, recipe_names
 from images.recipedoc import recipe_reference
 from images.schema import MODELS, schema_of
 from images.verify import verify
@@ -138,7 +138,7 @@ def _diff(options: argparse.Namespace, _console: Console) -> None:
 def _golden(options: argparse.Namespace, console: Console) -> None:
     layout = layout_of(options.image)
     images = read_layout(layout)
-    path = golden_path(HERE / load_recipe(options.recipe).image.name, images)
+    path = golden_path(RECIPES / load_recipe(options.recipe).image.name, images)
     actual = diff_ids(images)
     if options.write:
         write_golden(path, {**read_golden(path), **actual})

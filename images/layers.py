@@ -75,7 +75,7 @@ def layer_key(plan: LayerPlan, settings: Settings, interpreter: Interpreter) -> 
     files = [[file.sha256 for file in plan.files], [file.sha256 for file in plan.beside]]
     known = [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories(settings.recipe).values()]
     shared = [settings.mtime, settings.compression, drops, known, settings.recipe.user.model_dump()]
-    return key_of(program_digest(), plan.kind, plan.environment, files, own, shared, interpreter.identity)
+    return key_of(program_digest(__name__), plan.kind, plan.environment, files, own, shared, interpreter.identity)
 
 
 def _digests(folder: Path) -> list[Any]:

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from env.lock import LockedFile
-from env.project import ROOT, source_hashes
-from env.spec import DISTRIBUTION
+from env.project import source_hashes
+from env.spec import DISTRIBUTION, ROOT
 from env.store import Store
 from images.cache import Cache, key_of
 from images.errors import PackageContentError

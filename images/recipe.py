@@ -14,11 +14,13 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from env.spec import ROOT
 from images.checks import Check, Table
 from images.errors import RecipeError, UnknownImageError
 
-HERE = Path(__file__).parent
-PARTS = HERE / "parts"
+RECIPES = ROOT / "images"
+"""Where this project's recipes are, a folder each."""
+PARTS = ROOT / "images" / "parts"
 T = TypeVar("T", bound=BaseModel)
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/.*[^/]$")]
@@ -216,7 +218,7 @@ class Recipe:
 
 def recipe_names() -> list[str]:
     """List this project's recipes."""
-    return sorted(path.parent.name for path in HERE.glob("*/image.toml"))
+    return sorted(path.parent.name for path in RECIPES.glob("*/image.toml"))
 
 
 def load_recipe(name: str) -> Recipe:
@@ -228,7 +230,7 @@ def load_recipe(name: str) -> Recipe:
     """
     if name not in recipe_names():
         raise UnknownImageError(name, recipe_names())
-    return read_recipe(HERE / name)
+    return read_recipe(RECIPES / name)
 
 
 def read_recipe(folder: Path) -> Recipe:

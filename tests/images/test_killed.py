@@ -15,7 +15,7 @@ from env.platforms import AMD64, PLATFORMS
 from env.store import Store
 from env.upkeep import damaged
 from images.build import Build
-from images.recipe import HERE, read_recipe
+from images.recipe import RECIPES, read_recipe
 from images.verify import verify
 from tests.killing import MOMENTS, killed, moments, running
 
@@ -81,7 +81,7 @@ def test_a_build_killed_at_ten_moments_comes_to_the_right_digest(recipe: Path, t
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
 def test_a_build_of_the_jupyter_image_killed_at_ten_moments_comes_to_the_right_digest(tmp_path: Path) -> None:
-    killed_ten_times(HERE / "jupyter", "linux/amd64", tmp_path)
+    killed_ten_times(RECIPES / "jupyter", "linux/amd64", tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from env.platforms import AMD64, ARM64
+from env.spec import ROOT
 from images.build import Build
 from images.checks import VARIABLES
 from images.errors import PlatformNotOfferedError, RecipeError, UnknownImageError
 from images.live import _variables as live_variables
-from images.recipe import HERE, Service, load_recipe, read_recipe, recipe_names
+from images.recipe import PARTS, RECIPES, Service, load_recipe, read_recipe, recipe_names
 from images.recipedoc import recipe_reference
 from images.rootfs import matches, program
 from images.schema import MODELS, schema_of
@@ -24,8 +25,8 @@ def recipe(tmp_path: Path) -> Path:
     """A copy of the jupyter image's recipe and parts."""
     folder = tmp_path / "mine"
     folder.mkdir()
-    shutil.copy(HERE / "jupyter" / "image.toml", folder)
-    shutil.copytree(HERE / "parts", folder / "parts")
+    shutil.copy(RECIPES / "jupyter" / "image.toml", folder)
+    shutil.copytree(PARTS, folder / "parts")
     return folder
 
 
@@ -109,11 +110,11 @@ def test_a_service_is_a_supervisord_program_that_is_restarted() -> None:
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_published_schema_is_that_of_the_program(name: str) -> None:
-    assert (HERE.parent / "docs" / "reference" / "schemas" / f"{name}.schema.json").read_text() == schema_of(name)
+    assert (ROOT / "docs" / "reference" / "schemas" / f"{name}.schema.json").read_text() == schema_of(name)
 
 
 def test_the_reference_is_that_of_the_program() -> None:
-    assert (HERE.parent / "docs" / "reference" / "recipes.md").read_text() == recipe_reference()
+    assert (ROOT / "docs" / "reference" / "recipes.md").read_text() == recipe_reference()
 
 
 def test_the_reference_has_every_variable_that_recipes_use_and_a_value_for_each() -> None:
