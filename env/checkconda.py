@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from rattler.lock import LockFile
-
 from env.condafiles import unanswered
 from env.condalock import CONDA_LOCK, conda_lock_text
 from env.fault import Fault
@@ -28,7 +26,7 @@ def check_conda(lock: PixiLock, manifest: Manifest, conda_lock: Path) -> Iterato
 
     """
     yield from unanswered(lock, manifest)
-    if not _is_canonical(lock.path):
+    if not _is_canonical(lock):
         yield Fault(PIXI_LOCK, "the file", "", "is not as py-rattler writes it: was it edited by hand?")
     for environment in manifest.environments:
         for subdir, packages in lock.packages.get(environment.name, {}).items():
@@ -86,11 +84,11 @@ def _unrequired(environment: CondaEnvironment, subdir: str, packages: Iterable[C
         yield Fault(PIXI_LOCK, name, subdir, f"nothing in environment {environment.name} asks for it")
 
 
-def _is_canonical(path: Path) -> bool:
+def _is_canonical(lock: PixiLock) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         again = Path(folder) / PIXI_LOCK
-        LockFile.from_path(path).to_path(again)
-        return again.read_bytes() == path.read_bytes()
+        lock.document.to_path(again)
+        return again.read_bytes() == lock.path.read_bytes()
 
 
 def _check_conda_lock(lock: PixiLock, manifest: Manifest, path: Path) -> Iterator[Fault]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -15,44 +14,45 @@ from env.fault import Fault
 from env.fresh import expected_spec, target_of
 from env.lock import Lock, LockedFile, lock_text
 from env.markers import marked_requirements
-from env.requirements import RequirementsFile, hashes, pins
-from env.spec import DEBIAN, ROOT, debian_spec, group_requirements
+from env.requirements import LAB, RequirementsFile, hashes, pins
+from env.spec import DEBIAN, Tree, debian_spec, group_requirements
 from env.wheel_tags import supported_tags
 
 
-def check_lock(lock: Lock, path: Path, root: Path = ROOT) -> Iterator[Fault]:
-    """Give the faults of one lock by itself."""
+def check_lock(lock: Lock, tree: Tree) -> Iterator[Fault]:
+    """Return the faults of one lock of a tree by itself."""
     name, platform = lock.file_name, str(lock.platform)
     try:
-        if lock.spec != expected_spec(lock, root):
+        if lock.spec != expected_spec(lock, tree):
             yield Fault(name, "every package", platform, f"is stale: run `./noxw -s lock -- {target_of(lock)}`")
     except EnvError:
         yield Fault(name, "every package", platform, "can't be compared with pixi.lock, which has faults of its own")
-    if path.read_text(encoding="utf-8") != lock_text(lock):
+    if tree.content(tree.locks / name) != lock_text(lock).encode():
         yield Fault(name, "the file", platform, "is not as `./noxw -s lock` writes it: was it edited by hand?")
     for package, count in Counter(file.name for file in lock.files).items():
         if count > 1:
             yield Fault(name, package, platform, f"is provided {count} times")
-    yield from _check_debian(lock, root) if lock.source in DEBIAN else _check_wheels(lock)
+    yield from _check_debian(lock, tree) if lock.source in DEBIAN else _check_wheels(lock)
 
 
-def check_requirements_file(file: RequirementsFile, root: Path = ROOT) -> Iterator[Fault]:
+def check_requirements_file(file: RequirementsFile, tree: Tree) -> Iterator[Fault]:
     """Give what the groups of a requirements file ask for and it has not, and what it has without a hash."""
-    path = root / "env" / "locks" / file.name
+    path = tree.locks / file.name
     if not path.is_file():
         yield Fault(file.name, "every package", "", "is missing: run `./noxw -s lock`")
         return
+    text = tree.content(path).decode()
     pinned = {
         name: [version.partition(";")[0].strip() for version in versions.split(" | ")]
-        for name, versions in pins(path).items()
+        for name, versions in pins(text).items()
     }
-    for line in group_requirements(*file.groups, root=root):
+    for line in group_requirements(tree, *file.groups):
         wanted = Requirement(line)
         has = pinned.get(canonicalize_name(wanted.name), [])
         if not any(wanted.specifier.contains(Version(version), prereleases=True) for version in has):
-            text = f"is asked for as `{line}`, and there is {' and '.join(has) or 'none'}"
-            yield Fault(file.name, wanted.name, "", text)
-    hashed = hashes(path)
+            lack = f"is asked for as `{line}`, and there is {' and '.join(has) or 'none'}"
+            yield Fault(file.name, wanted.name, "", lack)
+    hashed = hashes(text)
     for name, versions in pinned.items():
         for version in versions:
             if not hashed.get((name, version)):
@@ -70,13 +70,12 @@ def check_same_files(locks: Iterable[Lock]) -> Iterator[Fault]:
                 yield Fault(lock.file_name, file.name, str(lock.platform), text)
 
 
-def check_universal(lock: Lock, lab: Path) -> Iterator[Fault]:
-    """Give wheels whose digest is not among those that lab.txt has for the same version."""
-    known = hashes(lab)
+def check_universal(lock: Lock, known: Mapping[tuple[str, str], frozenset[str]]) -> Iterator[Fault]:
+    """Return wheels whose digest is not among those that lab.txt has for the same version, which are `known`."""
     for file in lock.files:
         digests = known.get((file.name, file.version))
         if digests is not None and file.sha256 not in digests:
-            yield Fault(lock.file_name, file.name, str(lock.platform), f"has a sha256 that {lab.name} does not have")
+            yield Fault(lock.file_name, file.name, str(lock.platform), f"has a sha256 that {LAB.name} does not have")
 
 
 def check_overlay(lock: Lock, below: Mapping[str, str]) -> Iterator[Fault]:
@@ -120,9 +119,9 @@ def _check_wheels(lock: Lock) -> Iterator[Fault]:
             yield Fault(lock.file_name, file.name, str(lock.platform), f"{file.file} is for another platform or Python")
 
 
-def _check_debian(lock: Lock, root: Path) -> Iterator[Fault]:
+def _check_debian(lock: Lock, tree: Tree) -> Iterator[Fault]:
     names = {file.name for file in lock.files}
-    for package in debian_spec(lock.source, root).packages:
+    for package in debian_spec(lock.source, tree).packages:
         if package not in names:
             yield Fault(lock.file_name, package, str(lock.platform), "is asked for and not in the lock")
     for file in lock.files:

@@ -17,7 +17,7 @@ from env.locking import TARGETS, make_locks
 from env.platforms import PLATFORMS, parse_platforms
 from env.recipelock import lock_recipe
 from env.records import VARIABLE as RECORDS_VARIABLE
-from env.spec import ROOT
+from env.spec import Tree
 from env.store import Store
 from env.storecmd import add_store
 from env.uv import Preferences
@@ -35,20 +35,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace, console: Console) -> None:
+    tree = Tree()
     if options.command == "lock":
         upgrade = None if options.upgrade is None else tuple(options.upgrade)
         if options.recipe is not None:
             platforms = PLATFORMS if options.platform is None else parse_platforms(options.platform)
-            lock_recipe(options.recipe, platforms, Preferences(upgrade, options.exclude_newer), console)
+            lock_recipe(tree.beside(options.recipe), platforms, Preferences(upgrade, options.exclude_newer), console)
             return
         records = None if options.live else options.records
-        make_locks(options.target or TARGETS, Preferences(upgrade, options.exclude_newer), console, records)
+        make_locks(tree, options.target or TARGETS, Preferences(upgrade, options.exclude_newer), console, records)
     elif options.command == "verify":
-        verify(console, joint=not options.offline)
+        verify(console, tree, joint=not options.offline)
     elif options.command == "store":
         options.run(options, console)
     else:
-        locks = fresh_locks(options.env, options.platform, options.recipe or ROOT)
+        locks = fresh_locks(options.env, options.platform, tree.beside(options.recipe or tree.root))
         fetch(locks, Store(options.store), console=console, check=options.check)
 
 

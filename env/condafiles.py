@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from env.errors import StaleLockError
 from env.fault import Fault
 from env.lock import Lock, LockedFile
 from env.manifest import DEFAULT, CondaEnvironment, Manifest, read_manifest, virtual_packages
 from env.matching import by_name, satisfied, spec_name
-from env.pixilock import PIXI_LOCK, CondaPackage, PixiLock, read_pixi_lock
+from env.pixilock import PIXI_LOCK, CondaPackage, PixiLock, find_pixi_lock
 from env.platforms import Platform
-from env.spec import ROOT
+from env.spec import Tree
 
 
-def conda_packages(platform: Platform, root: Path = ROOT, environment: str = DEFAULT) -> tuple[CondaPackage, ...]:
+def conda_packages(platform: Platform, tree: Tree, environment: str = DEFAULT) -> tuple[CondaPackage, ...]:
     """Give the packages of an environment for a platform.
 
     Raises:
@@ -23,25 +22,25 @@ def conda_packages(platform: Platform, root: Path = ROOT, environment: str = DEF
         LockMissingError, LockFormatError: there is no pixi.lock, or it can't be read.
 
     """
-    lock, manifest = read_pixi_lock(root / PIXI_LOCK), read_manifest(root)
-    for fault in unanswered(lock, manifest):
+    lock, manifest = find_pixi_lock(tree), read_manifest(tree)
+    for fault in tree.once("unanswered", lambda: tuple(unanswered(lock, manifest))):
         raise StaleLockError(f"{PIXI_LOCK} ({fault.package} on {fault.platform or 'all platforms'})", "conda")
     return lock.packages[environment][platform.conda]
 
 
-def conda_files(platform: Platform, root: Path = ROOT) -> Lock:
+def conda_files(platform: Platform, tree: Tree) -> Lock:
     """Give the default environment of a platform as a lock, whose files are paths below a channel.
 
     Raises:
         StaleLockError, LockMissingError, LockFormatError: as `conda_packages`.
 
     """
-    packages = conda_packages(platform, root)
+    packages = conda_packages(platform, tree)
     files = (
         LockedFile(one.name, f"{one.version} {one.build}", one.file, one.sha256, one.size, one.channel)
         for one in packages
     )
-    return Lock("conda", platform, read_manifest(root).digest, tuple(files))
+    return Lock("conda", platform, read_manifest(tree).digest, tuple(files))
 
 
 def unanswered(lock: PixiLock, manifest: Manifest) -> Iterator[Fault]:

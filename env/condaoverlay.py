@@ -26,7 +26,7 @@ from env.pixilock import CondaPackage
 from env.platforms import PYTHON, Platform
 from env.pypinames import distributions
 from env.requirements import LAB, newest, pins
-from env.spec import ROOT, overlay_digest, source_requirements
+from env.spec import Tree, overlay_digest, source_requirements
 from env.store import Store
 from env.uv import Preferences, compile_requirements
 from env.wheels import resolve
@@ -36,6 +36,7 @@ from env.wheels import resolve
 class Resolver:
     """What the overlays of all platforms are resolved with."""
 
+    tree: Tree
     preferences: Preferences
     work: Path
     """An empty folder; a lab.txt in it is preferred to the committed one."""
@@ -43,7 +44,7 @@ class Resolver:
     """Where wheels are read from, for what they require."""
     console: Console
 
-    def lock(self, platform: Platform, packages: Iterable[CondaPackage], old: Lock | None, root: Path = ROOT) -> Lock:
+    def lock(self, platform: Platform, packages: Iterable[CondaPackage], old: Lock | None) -> Lock:
         """Resolve the overlay over the conda packages of one platform.
 
         Raises:
@@ -53,10 +54,10 @@ class Resolver:
 
         """
         present = distributions(packages)
-        requirements = source_requirements("conda-overlay", root)
+        requirements = source_requirements("conda-overlay", self.tree)
         constraints = self._prefer(requirements, platform, present, old)
         files = additions(resolve(requirements, platform, constraints, self.work), present, platform)
-        lock = Lock("conda-overlay", platform, overlay_digest(present, root), files)
+        lock = Lock("conda-overlay", platform, overlay_digest(present, self.tree), files)
         fetch([lock], self.store, console=self.console)
         return replace(lock, files=with_requires(files, requirements, platform, self.store))
 
@@ -66,7 +67,8 @@ class Resolver:
         """Choose versions: conda's where it has one, else the locked ones, else those of lab.txt."""
         given = self.work / f"conda.{platform.slug}.txt"
         given.write_text("".join(f"{name}=={version}\n" for name, version in sorted(present.items())), encoding="utf-8")
-        preferred = {name: version.partition(" ")[0] for name, version in pins(newest(LAB.name, self.work)).items()}
+        lab = newest(LAB.name, self.work, self.tree).read_text(encoding="utf-8")
+        preferred = {name: version.partition(" ")[0] for name, version in pins(lab).items()}
         preferred |= {} if old is None else {file.name: file.version for file in old.files}
         output = self.work / f"overlay.{platform.slug}.txt"
         output.write_text(

@@ -15,7 +15,7 @@ from env.archives import VARIABLES, archive_root
 from env.errors import NoNetworkError, PackageGoneError, ToolFailedError, ToolMissingError
 from env.lock import Lock, LockedFile
 from env.platforms import Platform
-from env.spec import ROOT, Source, debian_spec, spec_digest
+from env.spec import Source, Tree, debian_spec, spec_digest
 from env.uv import Preferences
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -25,9 +25,7 @@ _UNREACHABLE = re.compile(
 )
 
 
-def lock_debian(
-    source: Source, platform: Platform, old: Lock | None, preferences: Preferences, root: Path = ROOT
-) -> Lock:
+def lock_debian(source: Source, platform: Platform, old: Lock | None, preferences: Preferences, tree: Tree) -> Lock:
     """Resolve ``env/SOURCE.toml`` for a platform; versions of `old` are kept unless `preferences` frees them.
 
     Raises:
@@ -39,7 +37,7 @@ def lock_debian(
         raise ToolMissingError("apt-get", "make the Debian lock on a Debian or Ubuntu host or in such a container")
     if not _KEYRING.is_file():
         raise ToolMissingError("debian-archive-keyring", "install it with `apt-get install debian-archive-keyring`")
-    spec = debian_spec(source, root)
+    spec = debian_spec(source, tree)
     kept = {} if old is None else {file.name: file.version for file in old.files if not preferences.frees(file.name)}
     roots = {archive: archive_root(archive) for archive in VARIABLES}
     with tempfile.TemporaryDirectory(prefix="apt-") as folder:
@@ -50,7 +48,7 @@ def lock_debian(
     for file in files:
         if kept.get(file.name, file.version) != file.version:
             raise PackageGoneError(file.name, kept[file.name], "base")
-    return Lock(source, platform, spec_digest(source, root), files)
+    return Lock(source, platform, spec_digest(source, tree), files)
 
 
 class _Apt:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from env.condafiles import conda_files
-from env.lock import Lock, lock_name, read_lock
+from env.lock import Lock, find_lock, lock_name
 from env.platforms import AMD64, Platform, host_platform
 from env.pylock import PYLOCK, REQUIREMENTS, pylock_files
-from env.spec import LOCKS, ROOT, Source
+from env.spec import Source, Tree
 
 EnvironmentName = Literal["conda", "wheels", "cuda"]
 ENVIRONMENTS: Mapping[str, Mapping[str, Source]] = MappingProxyType(
@@ -29,12 +28,12 @@ INTERPRETER = ("libc6", "libexpat1", "libpython3.13-minimal", "libpython3.13-std
 """The Debian packages that a locked Python needs to compile bytecode on the host, whichever platform that is for."""
 
 
-def brings_requirements(root: Path) -> bool:
+def brings_requirements(tree: Tree) -> bool:
     """Say whether a recipe's folder has Python packages of its own."""
-    return (root / REQUIREMENTS).is_file() or (root / PYLOCK).is_file()
+    return (tree.root / REQUIREMENTS).is_file() or (tree.root / PYLOCK).is_file()
 
 
-def locks_of(environment: str, platform: Platform, root: Path = ROOT) -> dict[str, Lock]:
+def locks_of(environment: str, platform: Platform, tree: Tree) -> dict[str, Lock]:
     """Read the locks of an environment for one platform: ``debian``, ``environment`` and ``overlay``.
 
     Raises:
@@ -44,29 +43,30 @@ def locks_of(environment: str, platform: Platform, root: Path = ROOT) -> dict[st
 
     """
     sources = ENVIRONMENTS[environment]
-    if environment == "wheels" and brings_requirements(root):
+    if environment == "wheels" and brings_requirements(tree):
         # All of its Python packages are in one lock, what the overlay asks for too.
-        return {"debian": read_lock(LOCKS / lock_name("debian", platform)), "environment": pylock_files(platform, root)}
+        debian = find_lock(tree.project, lock_name("debian", platform))
+        return {"debian": debian, "environment": pylock_files(platform, tree)}
     return {
-        name: conda_files(platform, root) if source == "conda" else read_lock(LOCKS / lock_name(source, platform))
+        name: conda_files(platform, tree) if source == "conda" else find_lock(tree.project, lock_name(source, platform))
         for name, source in sources.items()
     }
 
 
-def needed(environment: str, platforms: Sequence[Platform], root: Path = ROOT) -> list[Lock]:
+def needed(environment: str, platforms: Sequence[Platform], tree: Tree) -> list[Lock]:
     """Give every lock whose files a build and its checks read on this host, so that they need no network afterwards.
 
     Raises:
         LockMissingError, LockFormatError, StaleLockError: as `locks_of` does.
 
     """
-    locks = [lock for platform in platforms for lock in locks_of(environment, platform, root).values()]
+    locks = [lock for platform in platforms for lock in locks_of(environment, platform, tree).values()]
     host = host_platform()
     if host is not None:
-        debian = read_lock(LOCKS / lock_name("debian", host))
+        debian = find_lock(tree.project, lock_name("debian", host))
         if debian not in locks:
             locks.append(replace(debian, files=tuple(file for file in debian.files if file.name in INTERPRETER)))
-        locks.append(read_lock(LOCKS / lock_name("sandbox", host)))
+        locks.append(find_lock(tree.project, lock_name("sandbox", host)))
         if set(platforms) - {host}:
-            locks.append(read_lock(LOCKS / lock_name("emulator", host)))
+            locks.append(find_lock(tree.project, lock_name("emulator", host)))
     return locks

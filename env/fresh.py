@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from env.condafiles import conda_packages
 from env.environments import needed
 from env.errors import StaleLockError
-from env.lock import OF_RECIPES, Lock
+from env.lock import Lock
 from env.manifest import read_manifest
 from env.platforms import PLATFORMS, parse_platforms
 from env.pylock import requirements_digest
 from env.pypinames import distributions
-from env.spec import DEBIAN, ROOT, overlay_digest, spec_digest
+from env.spec import DEBIAN, Tree, overlay_digest, spec_digest
 
 
-def require_fresh(lock: Lock, root: Path = ROOT) -> None:
+def require_fresh(lock: Lock, tree: Tree) -> None:
     """Refuse a lock that answers another spec than the one in the tree.
 
     Raises:
         StaleLockError: its spec has changed since.
 
     """
-    if lock.spec != expected_spec(lock, root):
+    if lock.spec != expected_spec(lock, tree):
         raise StaleLockError(lock.file_name, target_of(lock))
 
 
-def fresh_locks(environment: str, platforms: str | None, root: Path = ROOT) -> list[Lock]:
+def fresh_locks(environment: str, platforms: str | None, tree: Tree) -> list[Lock]:
     """Give the locks that builds for these platforms (None: all) need, and see that they answer their specs.
 
-    `root` is a recipe's folder where it brings locks of its own.
+    `tree` is that of a recipe's folder where it brings locks of its own.
 
     Raises:
         EnvError: there is no such platform, or a lock is missing, is no lock, or is stale.
 
     """
-    locks = needed(environment, PLATFORMS if platforms is None else parse_platforms(platforms), root)
+    locks = needed(environment, PLATFORMS if platforms is None else parse_platforms(platforms), tree)
     for lock in locks:
-        require_fresh(lock, root if lock.source in OF_RECIPES else ROOT)
+        require_fresh(lock, tree)
     return locks
 
 
-def expected_spec(lock: Lock, root: Path = ROOT) -> str:
+def expected_spec(lock: Lock, tree: Tree) -> str:
     """Give the digest that a lock of this source and platform would have if it were made today.
 
     Raises:
@@ -50,13 +48,13 @@ def expected_spec(lock: Lock, root: Path = ROOT) -> str:
     """
     match lock.source:
         case "conda":
-            return read_manifest(root).digest
+            return read_manifest(tree).digest
         case "pylock":
-            return requirements_digest(root)
+            return requirements_digest(tree)
         case "conda-overlay":
-            return overlay_digest(distributions(conda_packages(lock.platform, root)), root)
+            return overlay_digest(distributions(conda_packages(lock.platform, tree.project)), tree.project)
         case _:
-            return spec_digest(lock.source, root)
+            return spec_digest(lock.source, tree.project)
 
 
 def target_of(lock: Lock) -> str:

@@ -72,7 +72,7 @@ def joint_solve(platform: Platform, requirements: Sequence[str], given: Mapping[
     except NoNetworkError:
         return Joint(platform, None, reason="not asked, the Python package index can't be reached")
     if explanation is None:
-        return Joint(platform, pins(output))
+        return Joint(platform, pins(output.read_text(encoding="utf-8")))
     clashes = tuple(dict.fromkeys(clashes_in(explanation, given)))
     return Joint(platform, None, clashes, f"would fail today: {explanation}")
 

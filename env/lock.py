@@ -17,11 +17,9 @@ import tomli_w
 
 from env.errors import LockFormatError, LockMissingError
 from env.platforms import Platform, parse_platform
-from env.spec import LOCKS, Source
+from env.spec import Source, Tree
 
 VERSION = 1
-OF_RECIPES: tuple[Source, ...] = ("conda", "pylock")
-"""The sources whose locks are files of other tools' formats, which a recipe may bring with it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Lock:
 
     @property
     def file_name(self) -> str:
-        """Its name below `LOCKS`, e.g. ``wheels-linux-amd64.lock``."""
+        """Its name in the folder of locks, e.g. ``wheels-linux-amd64.lock``."""
         return lock_name(self.source, self.platform)
 
 
@@ -73,9 +71,31 @@ def read_lock(path: Path) -> Lock:
 
     """
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise LockMissingError(path) from None
+    return parse_lock(path, content)
+
+
+def find_lock(tree: Tree, name: str) -> Lock:
+    """Return the lock of that file name in a tree; the errors are those of `read_lock`."""
+    path = tree.locks / name
+    try:
+        content = tree.content(path)
+    except FileNotFoundError:
+        raise LockMissingError(path) from None
+    return tree.once(("lock", name), lambda: parse_lock(path, content))
+
+
+def parse_lock(path: Path, content: bytes) -> Lock:
+    """Parse the content of a lock.
+
+    Raises:
+        LockFormatError: it is not a lock of this version.
+
+    """
+    try:
+        data: dict[str, Any] = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise LockFormatError(path, f"not TOML ({error})") from None
     if data.get("version") != VERSION:
@@ -93,7 +113,7 @@ def read_lock(path: Path) -> Lock:
     return lock
 
 
-def write_lock(lock: Lock, folder: Path = LOCKS) -> Path:
+def write_lock(lock: Lock, folder: Path) -> Path:
     """Write a lock, atomically: the old one stands until the new one is complete."""
     path = folder / lock.file_name
     write_atomically(path, lock_text(lock).encode())

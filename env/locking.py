@@ -15,12 +15,12 @@ from env.condaoverlay import Resolver
 from env.debian import lock_debian
 from env.environments import CUDA_PLATFORMS
 from env.errors import LockMissingError
-from env.lock import Lock, lock_name, read_lock, write_atomically, write_lock
+from env.lock import Lock, find_lock, lock_name, write_atomically, write_lock
 from env.manifest import DEFAULT, read_manifest
-from env.pixilock import PIXI_LOCK, CondaPackage, read_pixi_lock
+from env.pixilock import PIXI_LOCK, CondaPackage, find_pixi_lock, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
 from env.requirements import CONDA_LOCK_TOOL, LAB, NOXW, TOOLS, compile_file, newest, pins
-from env.spec import DEBIAN, LOCKS, ROOT, Source
+from env.spec import DEBIAN, Source, Tree
 from env.store import Store
 from env.uv import Preferences
 from env.wheels import lock_cuda, lock_wheels
@@ -32,6 +32,7 @@ TARGETS = ("base", "wheels", "tools", "conda", "cuda")
 class _Made:
     """What has been resolved and is not yet written."""
 
+    tree: Tree
     locks: list[Lock] = field(default_factory=list)
     files: list[tuple[Path, Path]] = field(default_factory=list)
     """Each a file in the work folder and its place in the tree."""
@@ -40,15 +41,24 @@ class _Made:
 
     def add_lock(self, lock: Lock) -> None:
         self.locks.append(lock)
-        self.versions.append((lock.file_name, _versions(_old(lock.source, lock.platform)), _versions(lock)))
+        self.versions.append((lock.file_name, _versions(self.old(lock.source, lock.platform)), _versions(lock)))
 
     def add_requirements(self, made: Path) -> None:
-        self.files.append((made, LOCKS / made.name))
-        self.versions.append((made.name, pins(LOCKS / made.name), pins(made)))
+        place = self.tree.locks / made.name
+        before = pins(self.tree.content(place).decode()) if place.is_file() else {}
+        self.files.append((made, place))
+        self.versions.append((made.name, before, pins(made.read_text(encoding="utf-8"))))
+
+    def old(self, source: Source, platform: Platform) -> Lock | None:
+        """Return the lock that is there before, if one is."""
+        name = lock_name(source, platform)
+        return find_lock(self.tree, name) if (self.tree.locks / name).is_file() else None
 
 
-def make_locks(targets: Sequence[str], preferences: Preferences, console: Console, records: Path | None = None) -> None:
-    """Resolve the named sets (`TARGETS`), print what changed, and write them.
+def make_locks(
+    tree: Tree, targets: Sequence[str], preferences: Preferences, console: Console, records: Path | None = None
+) -> None:
+    """Resolve the named sets (`TARGETS`) of a tree, print what changed, and write them.
 
     `records` is a folder of conda records to solve against in the channel's stead.
     """
@@ -59,7 +69,7 @@ def make_locks(targets: Sequence[str], preferences: Preferences, console: Consol
         "conda": lambda made, work: _conda(made, work, preferences, console, records),
         "cuda": lambda made, work: _cuda(made, work, console),
     }
-    made = _Made()
+    made = _Made(tree)
     with tempfile.TemporaryDirectory(prefix="lock-") as folder:
         for target in sorted(targets, key=TARGETS.index):
             makers[target](made, Path(folder))
@@ -68,7 +78,7 @@ def make_locks(targets: Sequence[str], preferences: Preferences, console: Consol
         for path, place in made.files:
             write_atomically(place, path.read_bytes())
         for lock in made.locks:
-            write_lock(lock)
+            write_lock(lock, tree.locks)
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
@@ -89,48 +99,49 @@ def _base(made: _Made, preferences: Preferences, console: Console) -> None:
     for platform in PLATFORMS:
         console.print(f"resolving Debian packages for {platform}")
         for source in DEBIAN:
-            made.add_lock(lock_debian(source, platform, _old(source, platform), preferences))
+            made.add_lock(lock_debian(source, platform, made.old(source, platform), preferences, made.tree))
 
 
 def _wheels(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:
     console.print("resolving lab.txt for every Python and system")
-    lab = compile_file(LAB, work, preferences)
+    lab = compile_file(LAB, work, preferences, made.tree)
     made.add_requirements(lab)
     for platform in PLATFORMS:
         console.print(f"resolving wheels for {platform}")
-        for lock in lock_wheels(platform, lab, work):
+        for lock in lock_wheels(platform, lab, work, made.tree):
             made.add_lock(lock)
 
 
 def _tools(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:
     console.print("resolving tools.txt, noxw.txt and conda-lock.txt")
-    if not newest(LAB.name, work).is_file():
-        raise LockMissingError(LOCKS / LAB.name)
+    if not newest(LAB.name, work, made.tree).is_file():
+        raise LockMissingError(made.tree.locks / LAB.name)
     for file in (TOOLS, NOXW, CONDA_LOCK_TOOL):
-        made.add_requirements(compile_file(file, work, preferences))
+        made.add_requirements(compile_file(file, work, preferences, made.tree))
 
 
 def _conda(made: _Made, work: Path, preferences: Preferences, console: Console, records: Path | None) -> None:
-    manifest = read_manifest()
+    tree = made.tree
+    manifest = read_manifest(tree)
     source = ", ".join(manifest.channels) if records is None else f"the records in {records}"
     console.print(f"solving pixi.toml against {source}")
-    place = ROOT / PIXI_LOCK
+    place = tree.root / PIXI_LOCK
     folder = work / "conda"
     folder.mkdir()
     solved = solve(Request(manifest, place, preferences, records), folder)
-    lock, before = read_pixi_lock(solved), read_pixi_lock(place).packages if place.is_file() else {}
+    lock, before = read_pixi_lock(solved), find_pixi_lock(tree).packages if place.is_file() else {}
     for environment, platforms in lock.packages.items():
         for subdir, packages in platforms.items():
             old = before.get(environment, {}).get(subdir, ())
             made.versions.append((f"{PIXI_LOCK} {environment} {subdir}", _builds(old), _builds(packages)))
     text = folder / CONDA_LOCK
     text.write_text(conda_lock_text(lock, manifest), encoding="utf-8")
-    resolver = Resolver(preferences, folder, Store(), console)
+    resolver = Resolver(tree, preferences, folder, Store(), console)
     for platform in manifest.platforms:
         console.print(f"resolving the overlay over conda for {platform}")
         packages = lock.packages[DEFAULT][platform.conda]
-        made.add_lock(resolver.lock(platform, packages, _old("conda-overlay", platform)))
-    made.files += [(solved, place), (text, ROOT / CONDA_LOCK)]
+        made.add_lock(resolver.lock(platform, packages, made.old("conda-overlay", platform)))
+    made.files += [(solved, place), (text, tree.root / CONDA_LOCK)]
 
 
 def _cuda(made: _Made, work: Path, console: Console) -> None:
@@ -138,17 +149,12 @@ def _cuda(made: _Made, work: Path, console: Console) -> None:
     folder.mkdir()
     for platform in CUDA_PLATFORMS:
         console.print(f"resolving wheels with CUDA for {platform}")
-        for lock in lock_cuda(platform, folder):
+        for lock in lock_cuda(platform, folder, made.tree):
             made.add_lock(lock)
 
 
 def _builds(packages: Iterable[CondaPackage]) -> dict[str, str]:
     return {package.name: f"{package.version} {package.build}" for package in packages}
-
-
-def _old(source: Source, platform: Platform) -> Lock | None:
-    path = LOCKS / lock_name(source, platform)
-    return read_lock(path) if path.is_file() else None
 
 
 def _versions(lock: Lock | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from env.errors import SpecError
 from env.platforms import PLATFORMS, Platform
-from env.spec import FORMER_NAME, FORMER_NAME_REFUSED, ROOT, load
+from env.spec import FORMER_NAME, FORMER_NAME_REFUSED, Tree
 
 MANIFEST = "pixi.toml"
 CHANNEL_ALIAS = "https://conda.anaconda.org"
@@ -59,15 +59,17 @@ def virtual_packages(platform: Platform) -> tuple[str, ...]:
     return ("__unix=0=0", "__linux=4.18", "__glibc=2.28", f"__archspec=0={platform.machine}")
 
 
-def read_manifest(root: Path = ROOT) -> Manifest:
-    """Read pixi.toml.
+def read_manifest(tree: Tree) -> Manifest:
+    """Read a tree's pixi.toml.
 
     Raises:
         SpecError: it is not there, is not TOML, or asks for something that can't be locked here.
 
     """
-    path = root / MANIFEST
-    data = load(path)
+    return tree.once(MANIFEST, lambda: _manifest(tree.root / MANIFEST, tree.toml(MANIFEST)))
+
+
+def _manifest(path: Path, data: Mapping[str, Any]) -> Manifest:
     workspace = data.get("workspace", {})
     subdirs = workspace.get("platforms", [])
     platforms = tuple(platform for platform in PLATFORMS if platform.conda in subdirs)

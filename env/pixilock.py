@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from rattler.lock import LockFile
 from rattler.repo_data import RepoDataRecord
 
 from env.errors import LockFormatError, LockMissingError
+from env.spec import Tree
 
 PIXI_LOCK = "pixi.lock"
 
@@ -58,6 +58,8 @@ class PixiLock:
     """Base addresses by environment."""
     packages: Mapping[str, Mapping[str, tuple[CondaPackage, ...]]]
     """By environment and subdir, sorted by name."""
+    document: LockFile = field(compare=False, repr=False)
+    """The same for py-rattler."""
 
 
 def read_pixi_lock(path: Path) -> PixiLock:
@@ -68,16 +70,8 @@ def read_pixi_lock(path: Path) -> PixiLock:
         LockFormatError: py-rattler can't read it.
 
     """
-    try:
-        return _read(path, path.read_bytes())
-    except FileNotFoundError:
-        raise LockMissingError(path) from None
-
-
-@cache
-def _read(path: Path, content: bytes) -> PixiLock:
-    # Keyed by content, since one command asks for it many times.
-    del content
+    if not path.is_file():
+        raise LockMissingError(path)
     try:
         lock = LockFile.from_path(path)
     except Exception as error:  # noqa: BLE001 - py-rattler raises bare Exceptions here
@@ -95,7 +89,13 @@ def _read(path: Path, content: bytes) -> PixiLock:
             }
             for name, one in environments
         },
+        document=lock,
     )
+
+
+def find_pixi_lock(tree: Tree) -> PixiLock:
+    """Return the pixi.lock of a tree; the errors are those of `read_pixi_lock`."""
+    return tree.once(PIXI_LOCK, lambda: read_pixi_lock(tree.root / PIXI_LOCK))
 
 
 def _package(record: RepoDataRecord) -> CondaPackage:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from env.errors import LockFormatError, LockMissingError, NoWheelError, SpecErro
 from env.lock import Lock, LockedFile
 from env.markers import applies, installs
 from env.platforms import PYTHON, Platform
-from env.spec import DISTRIBUTION, FORMER_NAME, FORMER_NAME_REFUSED, project_version, source_requirements
+from env.spec import DISTRIBUTION, FORMER_NAME, FORMER_NAME_REFUSED, Tree, project_version, source_requirements
 from env.wheel_tags import best_wheel, tag_order, wheel_file
 
 REQUIREMENTS = "requirements.txt"
@@ -52,7 +52,7 @@ def target_of(root: Path) -> str:
     return f"--recipe {root}"
 
 
-def read_requirements(root: Path) -> tuple[Asked, ...]:
+def read_requirements(tree: Tree) -> tuple[Asked, ...]:
     """Read requirements.txt, in pip's format without its options; the project's own name stands for what it requires.
 
     Raises:
@@ -60,17 +60,22 @@ def read_requirements(root: Path) -> tuple[Asked, ...]:
             a name or a version that is not this project's.
 
     """
-    path = root / REQUIREMENTS
+    return tree.once(REQUIREMENTS, lambda: _requirements(tree))
+
+
+def _requirements(tree: Tree) -> tuple[Asked, ...]:
+    path = tree.root / REQUIREMENTS
     try:
-        text = path.read_text(encoding="utf-8")
+        text = tree.content(REQUIREMENTS).decode()
     except (FileNotFoundError, UnicodeDecodeError) as error:
         raise SpecError(path, str(error)) from None
     found = [_asked(path, number, line) for number, line in _logical_lines(text)]
     own = [one for one in found if one.name == DISTRIBUTION]
     for one in own:
-        if not one.requirement.specifier.contains(project_version(), prereleases=True):
-            raise SpecError(path, f"asks for `{one.requirement}`, and this checkout is {project_version()}")
-    needed = [Asked(Requirement(line)) for line in source_requirements("overlay")] if own else []
+        version = project_version(tree.project)
+        if not one.requirement.specifier.contains(version, prereleases=True):
+            raise SpecError(path, f"asks for `{one.requirement}`, and this checkout is {version}")
+    needed = [Asked(Requirement(line)) for line in source_requirements("overlay", tree.project)] if own else []
     return tuple([one for one in found if one not in own] + needed)
 
 
@@ -104,13 +109,13 @@ def _asked(path: Path, number: int, line: str) -> Asked:
     return Asked(requirement, hashes)
 
 
-def requirements_digest(root: Path) -> str:
+def requirements_digest(tree: Tree) -> str:
     """Give the sha256 of what a recipe's requirements.txt asks for, in canonical form."""
-    lines = sorted([str(one.requirement), *sorted(one.hashes)] for one in read_requirements(root))
+    lines = sorted([str(one.requirement), *sorted(one.hashes)] for one in read_requirements(tree))
     return hashlib.sha256(json.dumps(lines, separators=(",", ":")).encode()).hexdigest()
 
 
-def pylock_files(platform: Platform, root: Path, content: str | None = None) -> Lock:
+def pylock_files(platform: Platform, tree: Tree, content: str | None = None) -> Lock:
     """Give the packages of a recipe's pylock.toml for a platform, one wheel each, the best that its tags allow.
 
     `content` is that of one that is not written yet.
@@ -123,9 +128,12 @@ def pylock_files(platform: Platform, root: Path, content: str | None = None) -> 
         SpecError: requirements.txt is missing or can't be read.
 
     """
-    asked = read_requirements(root)
-    path, target = root / PYLOCK, target_of(root)
-    files = tuple(sorted(_files(path, platform, target, content), key=lambda file: file.name))
+    asked = read_requirements(tree)
+    path, target = tree.root / PYLOCK, target_of(tree.root)
+    data = (
+        _parse(path, target, content) if content is not None else tree.once(PYLOCK, lambda: _read(path, target, tree))
+    )
+    files = tuple(sorted(_files(data, path, platform, target), key=lambda file: file.name))
     have = {file.name: file for file in files}
     if len(have) != len(files):
         raise LockFormatError(path, f"names a package twice for {platform}", target)
@@ -137,12 +145,11 @@ def pylock_files(platform: Platform, root: Path, content: str | None = None) -> 
             wanted = f"`{one.requirement}` on {platform}"
             raise StaleLockError(f"{path} ({wanted}: it has {file.version if file else 'none'})", target)
         if one.hashes and file.sha256 not in one.hashes:
-            raise UnlistedHashError(root / REQUIREMENTS, one.name, file.file, file.sha256)
-    return Lock("pylock", platform, requirements_digest(root), files)
+            raise UnlistedHashError(tree.root / REQUIREMENTS, one.name, file.file, file.sha256)
+    return Lock("pylock", platform, requirements_digest(tree), files)
 
 
-def _files(path: Path, platform: Platform, target: str, content: str | None) -> Iterator[LockedFile]:
-    data = _read(path, target, content)
+def _files(data: Mapping[str, Any], path: Path, platform: Platform, target: str) -> Iterator[LockedFile]:
     order = tag_order(platform)
     for package in data.get("packages", []):
         if "marker" in package and not installs(package["marker"], platform):
@@ -158,12 +165,19 @@ def _files(path: Path, platform: Platform, target: str, content: str | None) -> 
         yield LockedFile(canonicalize_name(name), version, wheel_file(wheel), wheel["hashes"]["sha256"], wheel["size"])
 
 
-def _read(path: Path, target: str, content: str | None) -> dict[str, Any]:
+def _read(path: Path, target: str, tree: Tree) -> dict[str, Any]:
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8") if content is None else content)
+        return _parse(path, target, tree.content(PYLOCK).decode())
     except FileNotFoundError:
         raise LockMissingError(path, target) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise LockFormatError(path, f"not TOML ({error})", target) from None
+
+
+def _parse(path: Path, target: str, content: str) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
         raise LockFormatError(path, f"not TOML ({error})", target) from None
     if data.get("lock-version") != _LOCK_VERSION:
         raise LockFormatError(path, f"lock-version is {data.get('lock-version')!r}, not {_LOCK_VERSION}", target)

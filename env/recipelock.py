@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +14,13 @@ from env.lock import write_atomically
 from env.locking import changes
 from env.platforms import PYTHON, Platform
 from env.pylock import PYLOCK, REQUIREMENTS, pylock_files, read_requirements
+from env.spec import Tree
 from env.uv import Preferences, compile_requirements
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s\"]+@")
 
 
-def lock_recipe(root: Path, platforms: Sequence[Platform], preferences: Preferences, console: Console) -> None:
+def lock_recipe(tree: Tree, platforms: Sequence[Platform], preferences: Preferences, console: Console) -> None:
     """Resolve a recipe's requirements for all platforms at once, print what changed, and write its pylock.toml.
 
     Versions that are locked already stay unless `preferences` frees them.
@@ -33,28 +33,29 @@ def lock_recipe(root: Path, platforms: Sequence[Platform], preferences: Preferen
         UnlistedHashError: the index offers another file than those whose hashes are listed.
 
     """
-    lines = [str(one.requirement) for one in read_requirements(root)]
+    lines = [str(one.requirement) for one in read_requirements(tree)]
+    root = tree.root
     with tempfile.TemporaryDirectory(prefix="lock-") as folder:
         work = Path(folder)
         if (root / PYLOCK).is_file():
-            shutil.copyfile(root / PYLOCK, work / PYLOCK)
+            (work / PYLOCK).write_bytes(tree.content(PYLOCK))
         options = ["--universal", "--python-version", PYTHON, "--format", PYLOCK, *preferences.options]
         console.print(f"resolving {root / REQUIREMENTS} for {' and '.join(map(str, platforms))}", markup=False)
         compile_requirements(lines, work / PYLOCK, options)
         # A password in an index's address is nothing for a file that is shared.
         made = _CREDENTIALS.sub("", (work / PYLOCK).read_text(encoding="utf-8"))
         for platform in platforms:
-            now = {file.name: file.version for file in pylock_files(platform, root, made).files}
-            lines = changes(_locked(platform, root), now)
+            now = {file.name: file.version for file in pylock_files(platform, tree, made).files}
+            lines = changes(_locked(platform, tree), now)
             console.print(f"{PYLOCK} {platform}: {len(now)} packages, {len(lines)} changed", markup=False)
             for line in lines:
                 console.print(f"  {line}", markup=False)
         write_atomically(root / PYLOCK, made.encode())
 
 
-def _locked(platform: Platform, root: Path) -> dict[str, str]:
+def _locked(platform: Platform, tree: Tree) -> dict[str, str]:
     try:
-        return {file.name: file.version for file in pylock_files(platform, root).files}
+        return {file.name: file.version for file in pylock_files(platform, tree).files}
     except EnvError:
         # There is none yet, or one that does not fit: that is why it is made.
         return {}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from env.spec import LOCKS, ROOT, group_requirements
+from env.spec import Tree, group_requirements
 from env.uv import Preferences, compile_requirements
 
 FLOOR = "3.11"
@@ -33,44 +32,42 @@ NOXW = RequirementsFile("noxw.txt", ("noxw",), constraints="tools.txt")
 FILES = (LAB, TOOLS, NOXW, CONDA_LOCK_TOOL)
 
 
-def compile_file(file: RequirementsFile, work: Path, preferences: Preferences, root: Path = ROOT) -> Path:
+def compile_file(file: RequirementsFile, work: Path, preferences: Preferences, tree: Tree) -> Path:
     """Resolve one file into the folder `work`, preferring the versions of the committed one; give its path.
 
     What it is constrained by is taken from `work` if it is there, from the committed locks otherwise.
     """
     output = work / file.name
-    if (LOCKS / file.name).is_file():
-        shutil.copyfile(LOCKS / file.name, output)
+    if (tree.locks / file.name).is_file():
+        output.write_bytes(tree.content(tree.locks / file.name))
     options = ["--universal", "--python-version", FLOOR, "--generate-hashes", "--no-emit-index-url"]
     if file.constraints:
-        options += ["--constraints", str(newest(file.constraints, work))]
-    compile_requirements(group_requirements(*file.groups, root=root), output, [*options, *preferences.options])
+        options += ["--constraints", str(newest(file.constraints, work, tree))]
+    compile_requirements(group_requirements(tree, *file.groups), output, [*options, *preferences.options])
     output.write_text(_HEADER.format(floor=FLOOR) + _without_comments(output), encoding="utf-8")
     return output
 
 
-def newest(name: str, work: Path) -> Path:
+def newest(name: str, work: Path, tree: Tree) -> Path:
     """Give the file just made in `work`, or else the committed one."""
-    return work / name if (work / name).is_file() else LOCKS / name
+    return work / name if (work / name).is_file() else tree.locks / name
 
 
-def pins(path: Path) -> dict[str, str]:
-    """Give ``name -> version [; marker]`` of a requirements file, without hashes; {} if there is none."""
-    if not path.is_file():
-        return {}
+def pins(text: str) -> dict[str, str]:
+    """Return ``name -> version [; marker]`` of a requirements file's text, without hashes."""
     found: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         name, separator, rest = line.partition("==")
         if separator and line[0].isalnum():
             found.setdefault(name.strip(), []).append(rest.removesuffix("\\").strip())
     return {name: " | ".join(versions) for name, versions in found.items()}
 
 
-def hashes(path: Path) -> dict[tuple[str, str], frozenset[str]]:
-    """Give the sha256 digests of a requirements file by name and version."""
+def hashes(text: str) -> dict[tuple[str, str], frozenset[str]]:
+    """Return the sha256 digests in a requirements file's text, by name and version."""
     found: dict[tuple[str, str], frozenset[str]] = {}
     key = ("", "")
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         name, separator, rest = line.partition("==")
         if separator and line[0].isalnum():
             key = (name.strip(), rest.partition(" ")[0])

@@ -1,20 +1,25 @@
-"""The specs: which dependency groups make which lock, and the digest that ties a lock to the spec it answers."""
+"""The specs: which dependency groups make which lock, and the digest that ties a lock to the spec it answers.
+
+Specs and locks are read through a `Tree`, once each.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from env.errors import SpecError
 
 ROOT = Path(__file__).parent.parent
 """The checkout: the one place that is found by where this file is."""
 LOCKS = ROOT / "env" / "locks"
+PYPROJECT = "pyproject.toml"
+T = TypeVar("T")
 Source = Literal[
     "debian",
     "debian-conda",
@@ -49,6 +54,57 @@ OVERLAYS: tuple[Source, ...] = ("overlay", "conda-overlay", "cuda-overlay")
 """The sources that are added over an environment; they also have what our own distribution requires."""
 
 
+class Tree:
+    """The files of a checkout, or of a recipe's folder: each is read once, and what was made of it is kept.
+
+    A command makes one and hands it down. Files that change meanwhile are not seen.
+    """
+
+    def __init__(self, root: Path = ROOT, project: Tree | None = None) -> None:
+        self.root = root
+        self.project = self if project is None else project
+        """The checkout, which has what a recipe's folder does not bring."""
+        self._kept: dict[Hashable, Any] = {}
+
+    @property
+    def locks(self) -> Path:
+        """The folder of the locks."""
+        return self.root / "env" / "locks"
+
+    def beside(self, folder: Path) -> Tree:
+        """Return the tree of a folder that brings files of its own; this one is its project."""
+        return self if folder == self.root else self.once(("beside", folder), lambda: Tree(folder, self))
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` returned when it was first called for this key."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        made: T = self._kept[key]
+        return made
+
+    def content(self, name: str | Path) -> bytes:
+        """Return what a file holds, by its path below the root.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+
+        """
+        path = self.root / name
+        return self.once(("content", path), path.read_bytes)
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """Return what a TOML file of the specs says.
+
+        Raises:
+            SpecError: it is not there or is not TOML.
+
+        """
+        try:
+            return self.once(("toml", name), lambda: tomllib.loads(self.content(name).decode()))
+        except (FileNotFoundError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SpecError(self.root / name, str(error)) from None
+
+
 @dataclass(frozen=True)
 class DebianSpec:
     """What is taken from Debian's archive."""
@@ -59,79 +115,66 @@ class DebianSpec:
     """Part of the closure, never unpacked."""
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises:
-        SpecError: it is not there or is not TOML.
-
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(path, str(error)) from None
-
-
-def project_version(root: Path = ROOT) -> str:
+def project_version(tree: Tree) -> str:
     """Return the version of this project's own distribution."""
-    return str(load(root / "pyproject.toml")["project"]["version"])
+    return str(tree.toml(PYPROJECT)["project"]["version"])
 
 
-def group_requirements(*groups: str, root: Path = ROOT) -> list[str]:
+def group_requirements(tree: Tree, *groups: str) -> list[str]:
     """Give the sorted requirement lines of dependency groups (PEP 735).
 
     Raises:
         SpecError: pyproject.toml has no such group.
 
     """
-    path = root / "pyproject.toml"
-    known = load(path).get("dependency-groups", {})
+    known = tree.toml(PYPROJECT).get("dependency-groups", {})
     for group in groups:
         if group not in known:
-            raise SpecError(path, f"no dependency group {group!r}")
+            raise SpecError(tree.root / PYPROJECT, f"no dependency group {group!r}")
     return sorted({line for group in groups for line in known[group]})
 
 
-def debian_spec(source: Source, root: Path = ROOT) -> DebianSpec:
+def debian_spec(source: Source, tree: Tree) -> DebianSpec:
     """Read the spec of a source from Debian's archive; ``extends`` names another that it is made from.
 
     Raises:
         SpecError: a file is missing, or leaves out what is not there.
 
     """
-    path = root / "env" / f"{source}.toml"
-    data = load(path)
+    name = f"env/{source}.toml"
+    data = tree.toml(name)
     if "extends" not in data:
         return DebianSpec(data["suite"], tuple(sorted(data["packages"])), tuple(sorted(data["omit"])))
-    base = load(root / "env" / f"{data['extends']}.toml")
+    base = tree.toml(f"env/{data['extends']}.toml")
     if unknown := set(data["without"]) - set(base["packages"]):
-        raise SpecError(path, f"leaves out {', '.join(sorted(unknown))}, which {data['extends']}.toml has not")
+        lacking = ", ".join(sorted(unknown))
+        raise SpecError(tree.root / name, f"leaves out {lacking}, which {data['extends']}.toml has not")
     packages = set(base["packages"]) - set(data["without"])
     return DebianSpec(base["suite"], tuple(sorted(packages)), tuple(sorted(base["omit"])))
 
 
-def source_requirements(source: Source, root: Path = ROOT) -> list[str]:
+def source_requirements(source: Source, tree: Tree) -> list[str]:
     """Give what is asked for from that source."""
     if source in DEBIAN:
-        return list(debian_spec(source, root).packages)
-    lines = set(group_requirements(*GROUPS[source], root=root))
+        return list(debian_spec(source, tree).packages)
+    lines = set(group_requirements(tree, *GROUPS[source]))
     if source in OVERLAYS:
-        lines |= set(load(root / "pyproject.toml")["project"]["dependencies"])
+        lines |= set(tree.toml(PYPROJECT)["project"]["dependencies"])
     return sorted(lines)
 
 
-def spec_digest(source: Source, root: Path = ROOT) -> str:
+def spec_digest(source: Source, tree: Tree) -> str:
     """Give the sha256 of the spec of a source in canonical form (sorted, compact JSON)."""
-    spec: dict[str, Any] = {"source": source, "requirements": source_requirements(source, root)}
+    spec: dict[str, Any] = {"source": source, "requirements": source_requirements(source, tree)}
     if source in DEBIAN:
-        debian = debian_spec(source, root)
+        debian = debian_spec(source, tree)
         spec |= {"suite": debian.suite, "omit": list(debian.omit)}
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def overlay_digest(present: Mapping[str, str], root: Path = ROOT) -> str:
+def overlay_digest(present: Mapping[str, str], tree: Tree) -> str:
     """Give the sha256 of the spec of an overlay over the distributions (version by name) that conda brings."""
-    asked = {"requirements": source_requirements("conda-overlay", root), "over": dict(present)}
+    asked = {"requirements": source_requirements("conda-overlay", tree), "over": dict(present)}
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

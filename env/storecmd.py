@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from env.environments import ENVIRONMENTS
 from env.errors import StoreDamagedError
 from env.fresh import fresh_locks
-from env.spec import ROOT
+from env.spec import Tree
 from env.store import Store
 from env.upkeep import contents, copy, damaged, locked, prune
 
@@ -92,7 +92,7 @@ def _check(options: argparse.Namespace, console: Console) -> None:
 
 def _prune(options: argparse.Namespace, console: Console) -> None:
     store = Store(options.store)
-    done = prune(store, locked(), options.keep, options.unused_for, dry_run=options.dry_run)
+    done = prune(store, locked(Tree()), options.keep, options.unused_for, dry_run=options.dry_run)
     if options.json:
         result = {
             "store": str(store.root),
@@ -112,7 +112,8 @@ def _prune(options: argparse.Namespace, console: Console) -> None:
 
 
 def _copy(options: argparse.Namespace, console: Console) -> None:
-    locks = fresh_locks(options.env, options.platform, options.recipe or ROOT)
+    tree = Tree()
+    locks = fresh_locks(options.env, options.platform, tree.beside(options.recipe or tree.root))
     total = sum({file.sha256: file.size for lock in locks for file in lock.files}.values())
     columns = (TextColumn("copy"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from env.condafiles import conda_files
 from env.errors import LockMissingError, StoreCorruptError, StoreFullError, StorePlaceError
-from env.lock import Lock, LockedFile, read_lock
+from env.lock import Lock, LockedFile, find_lock
 from env.platforms import PLATFORMS
-from env.spec import LOCKS
+from env.spec import Tree
 from env.store import CHUNK, Store
 
 DAY_S = 24 * 60 * 60
@@ -82,17 +82,17 @@ def damaged(store: Store, advance: Callable[[Path], None]) -> list[Path]:
         return [path for path, found in zip(paths, pool.map(is_damaged, paths), strict=True) if found]
 
 
-def locked() -> set[str]:
-    """Give the sha256 of every file that a lock of this checkout names.
+def locked(tree: Tree) -> set[str]:
+    """Return the sha256 of every file that a lock of a checkout names.
 
     Raises:
         LockMissingError, LockFormatError, StaleLockError: one can't be read; what it needs is then not known.
 
     """
-    locks = [read_lock(path) for path in sorted(LOCKS.glob("*.lock"))]
+    locks = [find_lock(tree, path.name) for path in sorted(tree.locks.glob("*.lock"))]
     if not locks:
-        raise LockMissingError(LOCKS)
-    locks += [conda_files(platform) for platform in PLATFORMS]
+        raise LockMissingError(tree.locks)
+    locks += [conda_files(platform, tree) for platform in PLATFORMS]
     return {file.sha256 for lock in locks for file in lock.files}
 
 

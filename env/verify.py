@@ -23,16 +23,17 @@ from env.environments import CUDA_PLATFORMS, ENVIRONMENTS
 from env.errors import EnvError, VerifyError
 from env.fault import Fault
 from env.joint import joint_solve
-from env.lock import Lock, lock_name, read_lock
+from env.lock import Lock, find_lock, lock_name
 from env.manifest import DEFAULT, read_manifest
-from env.pixilock import PIXI_LOCK, PixiLock, read_pixi_lock
+from env.pixilock import PIXI_LOCK, PixiLock, find_pixi_lock
 from env.platforms import PLATFORMS, Platform
 from env.pypinames import distributions
-from env.requirements import FILES, LAB
-from env.spec import DEBIAN, ROOT, Source, source_requirements
+from env.requirements import FILES, LAB, hashes
+from env.spec import DEBIAN, Source, Tree, source_requirements
 
 SOURCES: tuple[Source, ...] = (*DEBIAN, "wheels", "overlay", "conda-overlay")
-"""The sources whose locks are files below env/locks/."""
+"""The sources whose locks are files below env/locks/, on every platform."""
+CUDA: tuple[Source, ...] = ("cuda", "cuda-overlay")
 
 _LACKING = re.compile(
     r"platform (?P<subdir>\S+) refers to a package that does not exist: "
@@ -41,7 +42,7 @@ _LACKING = re.compile(
 """py-rattler's words for a package that is listed and has no record."""
 
 
-def verify(console: Console, root: Path = ROOT, *, joint: bool = True) -> None:
+def verify(console: Console, tree: Tree, *, joint: bool = True) -> None:
     """Check every lock, and print each fault with its package and platform; `joint` asks the package index as well.
 
     Raises:
@@ -49,51 +50,51 @@ def verify(console: Console, root: Path = ROOT, *, joint: bool = True) -> None:
         EnvError: a manifest can't be read.
 
     """
-    faults = list(dict.fromkeys(find_faults(root)))
+    faults = list(dict.fromkeys(find_faults(tree)))
     for fault in faults:
         console.print(str(fault), style="red", markup=False)
     if faults:
         raise VerifyError(len(faults))
     for platform in PLATFORMS:
-        console.print(_summary(root, platform))
+        console.print(_summary(tree, platform))
     if joint:
         for platform in PLATFORMS:
-            console.print(_joint(root, platform), markup=False)
+            console.print(_joint(tree, platform), markup=False)
 
 
-def find_faults(root: Path = ROOT) -> Iterator[Fault]:
+def find_faults(tree: Tree) -> Iterator[Fault]:
     """Give the faults of every lock of a tree.
 
     Raises:
         EnvError: a manifest can't be read.
 
     """
-    manifest = read_manifest(root)
+    manifest = read_manifest(tree)
     pixi: PixiLock | None = None
     try:
-        pixi = read_pixi_lock(root / PIXI_LOCK)
-        yield from check_conda(pixi, manifest, root / CONDA_LOCK)
+        pixi = find_pixi_lock(tree)
+        yield from check_conda(pixi, manifest, tree.root / CONDA_LOCK)
     except EnvError as error:
         yield _unreadable(str(error))
     locks: dict[tuple[Source, Platform], Lock] = {}
     for source in SOURCES:
         for platform in PLATFORMS:
-            path = root / "env" / "locks" / lock_name(source, platform)
+            name = lock_name(source, platform)
             try:
-                locks[source, platform] = read_lock(path)
+                locks[source, platform] = find_lock(tree, name)
             except EnvError as error:
-                yield Fault(path.name, "every package", str(platform), str(error))
+                yield Fault(name, "every package", str(platform), str(error))
                 continue
-            yield from check_lock(locks[source, platform], path, root)
+            yield from check_lock(locks[source, platform], tree)
     for platform in CUDA_PLATFORMS:
-        yield from _check_cuda(platform, root)
+        yield from _check_cuda(platform, tree)
     for file in FILES:
-        yield from check_requirements_file(file, root)
+        yield from check_requirements_file(file, tree)
     yield from check_same_files(locks.values())
     for platform in PLATFORMS:
-        yield from _check_wheels(locks, platform, root)
+        yield from _check_wheels(locks, platform, tree)
         if pixi is not None:
-            yield from _check_over_conda(locks, pixi, platform, root)
+            yield from _check_over_conda(locks, pixi, platform, tree)
 
 
 def _unreadable(reason: str) -> Fault:
@@ -102,57 +103,61 @@ def _unreadable(reason: str) -> Fault:
     return Fault(PIXI_LOCK, "the file", "", reason)
 
 
-def _check_wheels(locks: dict[tuple[Source, Platform], Lock], platform: Platform, root: Path) -> Iterator[Fault]:
+def _check_wheels(locks: dict[tuple[Source, Platform], Lock], platform: Platform, tree: Tree) -> Iterator[Fault]:
     for source in ("wheels", "overlay", "conda-overlay"):
         if lock := locks.get((source, platform)):
-            yield from check_universal(lock, root / "env" / "locks" / LAB.name)
+            yield from check_universal(lock, _hashes(tree))
     wheels, overlay = locks.get(("wheels", platform)), locks.get(("overlay", platform))
     if wheels is not None:
-        yield from check_requirements(wheels, {}, source_requirements("wheels", root))
+        yield from check_requirements(wheels, {}, source_requirements("wheels", tree))
     if wheels is not None and overlay is not None:
         below = {file.name: file.version for file in wheels.files}
         yield from check_overlay(overlay, below)
-        yield from check_requirements(overlay, below, source_requirements("overlay", root))
+        yield from check_requirements(overlay, below, source_requirements("overlay", tree))
 
 
-def _check_cuda(platform: Platform, root: Path) -> Iterator[Fault]:
-    paths = [root / "env" / "locks" / lock_name(source, platform) for source in ("cuda", "cuda-overlay")]
+def _hashes(tree: Tree) -> dict[tuple[str, str], frozenset[str]]:
+    return tree.once("hashes", lambda: hashes(tree.content(tree.locks / LAB.name).decode()))
+
+
+def _check_cuda(platform: Platform, tree: Tree) -> Iterator[Fault]:
+    names = [lock_name(source, platform) for source in CUDA]
     try:
-        wheels, overlay = map(read_lock, paths)
+        wheels, overlay = (find_lock(tree, name) for name in names)
     except EnvError as error:
-        yield Fault(paths[0].name, "every package", str(platform), str(error))
+        yield Fault(names[0], "every package", str(platform), str(error))
         return
-    yield from check_lock(wheels, paths[0], root)
-    yield from check_lock(overlay, paths[1], root)
+    yield from check_lock(wheels, tree)
+    yield from check_lock(overlay, tree)
     below = {file.name: file.version for file in wheels.files}
-    yield from check_requirements(wheels, {}, source_requirements("cuda", root))
+    yield from check_requirements(wheels, {}, source_requirements("cuda", tree))
     yield from check_overlay(overlay, below)
-    yield from check_requirements(overlay, below, source_requirements("cuda-overlay", root))
+    yield from check_requirements(overlay, below, source_requirements("cuda-overlay", tree))
 
 
 def _check_over_conda(
-    locks: dict[tuple[Source, Platform], Lock], pixi: PixiLock, platform: Platform, root: Path
+    locks: dict[tuple[Source, Platform], Lock], pixi: PixiLock, platform: Platform, tree: Tree
 ) -> Iterator[Fault]:
     if lock := locks.get(("conda-overlay", platform)):
         below = distributions(pixi.packages.get(DEFAULT, {}).get(platform.conda, ()))
         yield from check_overlay(lock, below)
-        yield from check_requirements(lock, below, source_requirements("conda-overlay", root))
+        yield from check_requirements(lock, below, source_requirements("conda-overlay", tree))
 
 
-def _summary(root: Path, platform: Platform) -> str:
-    conda = len(read_pixi_lock(root / PIXI_LOCK).packages[DEFAULT][platform.conda])
+def _summary(tree: Tree, platform: Platform) -> str:
+    conda = len(find_pixi_lock(tree).packages[DEFAULT][platform.conda])
     counts = {
-        source: len(read_lock(root / "env" / "locks" / lock_name(source, platform)).files)
+        source: len(find_lock(tree, lock_name(source, platform)).files)
         for sources in ENVIRONMENTS.values()
         for source in sources.values()
-        if source != "conda" and (root / "env" / "locks" / lock_name(source, platform)).is_file()
+        if source != "conda" and (tree.locks / lock_name(source, platform)).is_file()
     }
     texts = [f"conda {conda}", *(f"{source} {count}" for source, count in sorted(counts.items()))]
     return f"{platform}: all locks hold ({', '.join(texts)} packages)"
 
 
-def _joint(root: Path, platform: Platform) -> str:
-    packages = read_pixi_lock(root / PIXI_LOCK).packages[DEFAULT][platform.conda]
+def _joint(tree: Tree, platform: Platform) -> str:
+    packages = find_pixi_lock(tree).packages[DEFAULT][platform.conda]
     with tempfile.TemporaryDirectory(prefix="joint-") as folder:
-        requirements = source_requirements("overlay", root)
+        requirements = source_requirements("overlay", tree)
         return str(joint_solve(platform, requirements, distributions(packages), Path(folder)))

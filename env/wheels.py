@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from env.errors import OverlayReplacesError, ToolFailedError
 from env.lock import Lock, LockedFile
 from env.platforms import Platform
-from env.spec import ROOT, source_requirements, spec_digest
+from env.spec import Tree, source_requirements, spec_digest
 from env.uv import compile_requirements
 from env.wheel_tags import best_wheel, platform_options, tag_order, wheel_file
 
@@ -49,35 +49,35 @@ def _locked(package: dict[str, Any], order: dict[Tag, int], platform: Platform) 
     )
 
 
-def lock_wheels(platform: Platform, constraints: Path, work: Path, root: Path = ROOT) -> tuple[Lock, Lock]:
+def lock_wheels(platform: Platform, constraints: Path, work: Path, tree: Tree) -> tuple[Lock, Lock]:
     """Make the wheels lock and the overlay lock of a platform; `constraints` is lab.txt, `work` an empty folder.
 
     Raises:
         OverlayReplacesError: the overlay needs another version of a package that the wheels have.
 
     """
-    wheels = resolve(source_requirements("wheels", root), platform, constraints, work)
-    over = resolve(source_requirements("overlay", root), platform, constraints, work)
+    wheels = resolve(source_requirements("wheels", tree), platform, constraints, work)
+    over = resolve(source_requirements("overlay", tree), platform, constraints, work)
     return (
-        Lock("wheels", platform, spec_digest("wheels", root), wheels),
-        Lock("overlay", platform, spec_digest("overlay", root), additions(over, wheels, platform)),
+        Lock("wheels", platform, spec_digest("wheels", tree), wheels),
+        Lock("overlay", platform, spec_digest("overlay", tree), additions(over, wheels, platform)),
     )
 
 
-def lock_cuda(platform: Platform, work: Path, root: Path = ROOT) -> tuple[Lock, Lock]:
+def lock_cuda(platform: Platform, work: Path, tree: Tree) -> tuple[Lock, Lock]:
     """Make the cuda lock and its overlay lock; `work` is an empty folder.
 
     All is resolved at once, so that the overlay fits, and then again without the overlay's own requirements.
     """
     none = work / "none.txt"
     none.touch()
-    everything = resolve(source_requirements("cuda-overlay", root), platform, none, work)
+    everything = resolve(source_requirements("cuda-overlay", tree), platform, none, work)
     pins = work / "cuda-pins.txt"
     pins.write_text("".join(f"{file.name}=={file.version}\n" for file in everything), encoding="utf-8")
-    below = resolve(source_requirements("cuda", root), platform, pins, work)
+    below = resolve(source_requirements("cuda", tree), platform, pins, work)
     return (
-        Lock("cuda", platform, spec_digest("cuda", root), below),
-        Lock("cuda-overlay", platform, spec_digest("cuda-overlay", root), additions(everything, below, platform)),
+        Lock("cuda", platform, spec_digest("cuda", tree), below),
+        Lock("cuda-overlay", platform, spec_digest("cuda-overlay", tree), additions(everything, below, platform)),
     )
 
 

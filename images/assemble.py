@@ -47,7 +47,7 @@ def assemble(
 
     """
     with _space(store.root):
-        interpreter = unpack_interpreter(store)
+        interpreter = unpack_interpreter(build.interpreter, store)
         settings = Settings(build.recipe, build.epoch, build.compression)
         project = project_wheel(store, build.epoch) if build.recipe.installs_project else None
         plans = [

@@ -16,8 +16,8 @@ from rich.console import Console
 from env.errors import ToolMissingError
 from env.fetch import fetch
 from env.fresh import require_fresh
-from env.lock import Lock, lock_name, read_lock
-from env.spec import LOCKS
+from env.lock import Lock, find_lock, lock_name
+from env.spec import Tree
 from env.store import Store
 from images import debs
 from images.bytecode import host
@@ -59,8 +59,9 @@ def bubblewrap(store: Store, console: Console) -> tuple[str, ...]:
     platform = host()
     if platform is None:
         raise ToolMissingError("bubblewrap", "images run on Linux on amd64 or arm64 alone")
-    lock = read_lock(LOCKS / lock_name("sandbox", platform))
-    require_fresh(lock)
+    tree = Tree()
+    lock = find_lock(tree, lock_name("sandbox", platform))
+    require_fresh(lock, tree)
     key = key_of([file.sha256 for file in lock.files])
     root = store.root / "sandboxes" / key
     note_program(store, key)

@@ -14,6 +14,7 @@ from rich.table import Table
 from env.fetch import fetch
 from env.platforms import parse_platform, parse_platforms
 from env.probe import choose
+from env.spec import Tree
 from env.store import Store
 from images import plan
 from images.assemble import Result, assemble
@@ -70,7 +71,8 @@ def _build(options: argparse.Namespace, console: Console) -> Build:
     if options.env or options.plan:
         # A plan asks no network, so it can't know what would answer.
         return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression)
-    builds = [Build(recipe, platforms, name, options.compression) for name in recipe.image.environments]
+    tree = Tree()
+    builds = [Build(recipe, platforms, name, options.compression, tree) for name in recipe.image.environments]
     store = Store(options.store)
     chosen, why = choose({one.environment: one.needed() for one in builds}, lambda sha256: sha256 in store)
     console.print(f"environment {chosen}: {why} (--env NAME pins it)")

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from env.fetch import fetch
 from env.fresh import require_fresh
-from env.lock import lock_name, read_lock
+from env.lock import find_lock, lock_name
 from env.platforms import Platform
-from env.spec import LOCKS
+from env.spec import Tree
 from env.store import Store
 from images import debs
 from images.bytecode import host
@@ -31,8 +31,9 @@ def emulator(platform: Platform, store: Store, console: Console) -> Path | None:
     """
     if host() == platform:
         return None
-    lock = read_lock(LOCKS / lock_name("emulator", host()))
-    require_fresh(lock)
+    tree = Tree()
+    lock = find_lock(tree, lock_name("emulator", host()))
+    require_fresh(lock, tree)
     name = f"qemu-{platform.machine}"
     key = key_of([file.sha256 for file in lock.files])
     target = store.root / "emulators" / key / name

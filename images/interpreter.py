@@ -7,24 +7,23 @@ import tempfile
 from pathlib import Path
 
 from env.environments import INTERPRETER
-from env.lock import lock_name, read_lock
-from env.spec import LOCKS
+from env.lock import Lock
 from env.store import Store
 from images import debs
-from images.bytecode import Interpreter, host
+from images.bytecode import Interpreter
 from images.cache import key_of, note_program
 from images.entries import Kind
 
 
-def unpack_interpreter(store: Store) -> Interpreter:
-    """Give the locked Python, unpacked in the store for the host's platform.
+def unpack_interpreter(lock: Lock, store: Store) -> Interpreter:
+    """Return the Python of Debian's lock for the host's platform, unpacked in the store.
 
     Raises:
         InterpreterError: the host can't run it.
 
     """
-    platform = host()
-    files = [file for file in read_lock(LOCKS / lock_name("debian", platform)).files if file.name in INTERPRETER]
+    platform = lock.platform
+    files = [file for file in lock.files if file.name in INTERPRETER]
     # The bytes that another platform's interpreter of the same version makes are the same, so the version is enough.
     identity = key_of([file.version for file in files if file.name == "python3.13-minimal"])
     key = key_of(platform.oci, [file.sha256 for file in files])

@@ -14,7 +14,7 @@ from typing import Any
 from env.lock import Lock
 from env.pixilock import PIXI_LOCK
 from env.pylock import PYLOCK
-from env.spec import LOCKS
+from env.spec import Tree
 from images.layout import INTOTO_TYPE, Document
 from images.recipe import Recipe
 from images.sbom import Component
@@ -52,16 +52,19 @@ def provenance(
 
 
 def materials_of(
-    recipe: Recipe, root: Path, locks: Iterable[Lock], packages: Iterable[Component]
+    recipe: Recipe, tree: Tree, locks: Iterable[Lock], packages: Iterable[Component]
 ) -> list[dict[str, Any]]:
     """Give what an image is made from: its recipe, the locks, and every file that they name, by sha256.
 
-    `root` is where pixi.lock or pylock.toml is.
+    `tree` is that of the folder where pixi.lock or pylock.toml is.
     """
     found = {f"recipe/{name}": digest for name, digest in _recipe_digests(recipe).items()}
     for lock in locks:
-        path = root / _BROUGHT[lock.source] if lock.source in _BROUGHT else LOCKS / lock.file_name
-        found[f"locks/{path.name}"] = _sha256(path)
+        if lock.source in _BROUGHT:
+            name, content = _BROUGHT[lock.source], tree.content(_BROUGHT[lock.source])
+        else:
+            name, content = lock.file_name, tree.project.content(tree.project.locks / lock.file_name)
+        found[f"locks/{name}"] = hashlib.sha256(content).hexdigest()
     found |= {f"{one.kind}/{one.file.file.rpartition('/')[2]}": one.file.sha256 for one in packages}
     return [{"name": name, "digest": {"sha256": found[name]}} for name in sorted(found)]
 

@@ -27,7 +27,7 @@ from env.platforms import PLATFORMS, Platform
 from env.pypinames import distributions, pypi_name
 from env.records import VARIABLE
 from env.sources import locate
-from env.spec import LOCKS, ROOT
+from env.spec import LOCKS, ROOT, Tree
 from env.uv import Preferences, executable
 from tests.support.needs import reason
 
@@ -54,7 +54,9 @@ def solved(tmp_path: Path) -> Solver:
         text = (ROOT / "pixi.toml").read_text(encoding="utf-8")
         assert edit[0] in text
         (work / "pixi.toml").write_text(text.replace(*edit, 1), encoding="utf-8")
-        return read_pixi_lock(solve(Request(read_manifest(work), old, preferences or Preferences(), RECORDS), work))
+        return read_pixi_lock(
+            solve(Request(read_manifest(Tree(work)), old, preferences or Preferences(), RECORDS), work)
+        )
 
     return run
 
@@ -144,7 +146,7 @@ def test_the_names_on_pypi_are_those_that_the_records_know() -> None:
 
 
 def test_a_folder_without_records_is_told(tmp_path: Path) -> None:
-    request = Request(read_manifest(), None, Preferences(), tmp_path / "none")
+    request = Request(read_manifest(Tree()), None, Preferences(), tmp_path / "none")
     with pytest.raises(RecordsError, match=r"repodata\.json"):
         solve(request, tmp_path)
 
@@ -156,7 +158,7 @@ def test_a_channel_out_of_reach_is_told_with_the_ways_out(tmp_path: Path, monkey
     monkeypatch.setenv("PIXI_HOME", str(config.parent))
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "cache"))
     with pytest.raises(ChannelUnreachableError, match=r"--records DIR"):
-        solve(Request(read_manifest(), None, Preferences(), None), tmp_path)
+        solve(Request(read_manifest(Tree()), None, Preferences(), None), tmp_path)
 
 
 def test_lock_takes_records_or_the_channel_and_not_both(capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,7 +171,7 @@ def test_lock_takes_records_or_the_channel_and_not_both(capsys: pytest.CaptureFi
 def test_every_package_of_the_committed_lock_has_its_place_below_a_mirror(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = conda_files(platform)
+    lock = conda_files(platform, Tree())
     for file in lock.files:
         (tmp_path / "mirror" / file.file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "mirror" / file.file).touch()

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from env.errors import StoreBusyError, StoreCorruptError, StoreFullError, StoreMissError, StorePlaceError
 from env.lock import Lock, LockedFile
 from env.platforms import AMD64
+from env.spec import Tree
 from env.store import Store
 from env.upkeep import contents, copy, damaged, locked, prune
 from tests.support.needs import no_namespaces, reason
@@ -212,9 +213,9 @@ def test_every_lock_of_this_checkout_is_needed() -> None:
     digests = {digest for path in written for digest in re.findall(r"sha256\W+([0-9a-f]{64})", path.read_text())}
     assert len(digests) > 500
     # pixi.lock also has environments of the developers'.
-    assert len(digests - locked()) < len(digests) / 2
+    assert len(digests - locked(Tree())) < len(digests) / 2
     locks = "".join(path.read_text() for path in written[:-1])
-    assert set(re.findall(r'sha256 = "([0-9a-f]{64})"', locks)) <= locked()
+    assert set(re.findall(r'sha256 = "([0-9a-f]{64})"', locks)) <= locked(Tree())
 
 
 def test_a_copy_holds_what_the_locks_need_and_nothing_else(store: Store, tmp_path: Path) -> None:

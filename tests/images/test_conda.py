@@ -19,7 +19,7 @@ from env.mirrors import answering_base
 from env.pixilock import read_pixi_lock
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.probe import choose
-from env.spec import ROOT
+from env.spec import ROOT, Tree
 from env.store import Store
 from env.verify import find_faults
 from images import plan
@@ -100,7 +100,7 @@ def test_the_channel_is_solved_for_both_platforms_with_true_addresses(checkout: 
 
 
 def test_the_new_locks_hold(checkout: Checkout) -> None:
-    faults = [fault for fault in find_faults(checkout.root) if "conda" in fault.file or fault.file == "pixi.lock"]
+    faults = [fault for fault in find_faults(Tree(checkout.root)) if "conda" in fault.file or fault.file == "pixi.lock"]
     assert not faults
 
 
@@ -249,9 +249,10 @@ def test_a_tampered_package_is_refused_by_name(checkout: Checkout, offer: Path, 
         (tampered.root / ".pixi" / "config.toml").write_text(mirror)
         code = (
             "from env.command import run; from env.condafiles import conda_files; from env.fetch import fetch;"
-            "from env.platforms import AMD64; from env.store import Store; from rich.console import Console;"
+            "from env.platforms import AMD64; from env.spec import Tree; from env.store import Store;"
+            "from rich.console import Console;"
             "import sys; c = Console(stderr=True);"
-            "sys.exit(run(lambda: fetch([conda_files(AMD64)], Store(), console=c), c))"
+            "sys.exit(run(lambda: fetch([conda_files(AMD64, Tree())], Store(), console=c), c))"
         )
         (tampered.root / "fetch_conda.py").write_text(code)
         done = tampered.run("fetch_conda")
@@ -324,7 +325,7 @@ def test_the_committed_lock_is_planned_for_both_platforms(tmp_path: Path) -> Non
 def test_the_recipe_prefers_conda_and_both_environments_have_locks() -> None:
     assert load_recipe("jupyter").image.environments == ("conda", "wheels")
     assert {"conda", "wheels"} <= set(ENVIRONMENTS)
-    assert read_manifest().channels == (CHANNEL,)
+    assert read_manifest(Tree()).channels == (CHANNEL,)
 
 
 OWN_IMAGE = """

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from env.lock import find_lock, lock_name
 from env.platforms import AMD64, ARM64
+from env.spec import Tree
 from env.store import Store
 from env.upkeep import locked, prune
 from images.bubblewrap import bubblewrap
@@ -37,22 +39,22 @@ def test_images_run_on_a_machine_with_nothing_installed(cold_store: Store, monke
     places = [line.partition(" => ")[2].partition(" (")[0] for line in listed.stdout.splitlines() if " => " in line]
     assert places
     assert all(Path(place).is_relative_to(root) for place in places), listed.stdout
-    assert prune(cold_store, locked(), dry_run=False).programs == ()
+    assert prune(cold_store, locked(Tree()), dry_run=False).programs == ()
 
 
 def test_a_store_without_unused_programs_still_builds(recipe: Path, cold_store: Store, tmp_path: Path) -> None:
     without_base(recipe)
     console = Console(stderr=True)
-    interpreter = unpack_interpreter(cold_store)
+    interpreter = unpack_interpreter(find_lock(Tree(), lock_name("debian", host())), cold_store)
     runner = emulator(OTHER, cold_store, console)
     assert runner is not None
-    assert prune(cold_store, locked(), dry_run=False).programs == ()
+    assert prune(cold_store, locked(Tree()), dry_run=False).programs == ()
     then = time.time() - 40 * 24 * 60 * 60
     for path in (cold_store.root / "cache").rglob("*.json"):
         os.utime(path, (then, then))
     # One that is used again is of use.
     assert emulator(OTHER, cold_store, console) == runner
-    done = prune(cold_store, locked(), unused_days=30, dry_run=False)
+    done = prune(cold_store, locked(Tree()), unused_days=30, dry_run=False)
     assert list(done.programs) == [interpreter.root]
     assert runner.is_file()
     run = images("build", "--recipe", recipe, "--store", cold_store.root, "--output", tmp_path / "out", "--json")

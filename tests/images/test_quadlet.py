@@ -15,6 +15,7 @@ from env.errors import EnvError
 from env.fetch import fetch
 from env.lock import Lock
 from env.platforms import AMD64
+from env.spec import Tree
 from env.store import Store
 from env.uv import Preferences
 from images import debs
@@ -35,7 +36,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "env").mkdir()
     (place / "env" / "emulator.toml").write_text('suite = "trixie"\npackages = ["podman"]\nomit = {}\n')
     try:
-        closure = lock_debian("emulator", host() or AMD64, None, Preferences(), place)
+        closure = lock_debian("emulator", host() or AMD64, None, Preferences(), Tree(place))
         podman = next(file for file in closure.files if file.name == "podman")
         store = Store()
         fetch([Lock(closure.source, closure.platform, closure.spec, (podman,))], store, console=Console(stderr=True))

@@ -14,6 +14,7 @@ from spdx_tools.spdx.validation.document_validator import validate_full_spdx_doc
 
 from env.environments import locks_of
 from env.platforms import AMD64, ARM64, PLATFORMS
+from env.spec import Tree
 from env.store import Store
 from images.reading import blob_path, read_document, read_layout
 from images.verify import verify
@@ -40,7 +41,7 @@ def test_a_bill_of_materials_lists_every_locked_package_with_its_hash(layout: Pa
     assert set(bills) == {index_digest(layout), *(image.digest for image in found.values())}
     for platform, image in found.items():
         listed = {(p["name"], p["checksums"][0]["checksumValue"]) for p in bills[image.digest]["packages"]}
-        locked = {(f.name, f.sha256) for lock in locks_of("wheels", platform).values() for f in lock.files}
+        locked = {(f.name, f.sha256) for lock in locks_of("wheels", platform, Tree()).values() for f in lock.files}
         assert locked <= listed
         assert {name for name, _ in listed - locked} == {"jupyter", "jupyter-mcp-rooms"}
         licences = [package["licenseDeclared"] for package in bills[image.digest]["packages"]]

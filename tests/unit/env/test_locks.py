@@ -14,7 +14,7 @@ from env.lock import Lock, LockedFile, lock_name, read_lock, write_lock
 from env.locking import changes
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.requirements import pins
-from env.spec import LOCKS, Source
+from env.spec import LOCKS, Source, Tree
 from env.wheel_tags import best_wheel, supported_tags
 from env.wheels import additions
 
@@ -35,7 +35,7 @@ def locked(name: str, version: str) -> LockedFile:
 def test_a_committed_lock_is_fresh_and_canonical(source: Source, platform: Platform, tmp_path: Path) -> None:
     path = LOCKS / lock_name(source, platform)
     lock = read_lock(path)
-    require_fresh(lock)
+    require_fresh(lock, Tree())
     assert write_lock(lock, tmp_path).read_bytes() == path.read_bytes()
     assert len({file.name for file in lock.files}) == len(lock.files)
 
@@ -43,7 +43,7 @@ def test_a_committed_lock_is_fresh_and_canonical(source: Source, platform: Platf
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
 def test_every_locked_wheel_fits_its_platform_and_the_universal_lock(platform: Platform) -> None:
     tags = set(supported_tags(platform))
-    lab = pins(LOCKS / "lab.txt")
+    lab = pins((LOCKS / "lab.txt").read_text())
     locks = [read_lock(LOCKS / lock_name(source, platform)) for source in UNIVERSAL]
     for lock in locks:
         for file in lock.files:
@@ -66,7 +66,7 @@ def test_an_overlay_that_would_replace_a_package_is_refused_with_its_name() -> N
 
 def test_a_changed_spec_makes_a_lock_stale() -> None:
     with pytest.raises(StaleLockError, match="lock -- base"):
-        require_fresh(Lock("debian", AMD64, "f" * 64))
+        require_fresh(Lock("debian", AMD64, "f" * 64), Tree())
 
 
 def test_no_lock_names_an_address() -> None:

@@ -9,7 +9,7 @@ import pytest
 from env.errors import SpecError
 from env.manifest import read_manifest
 from env.mirrors import bases
-from env.spec import DebianSpec, debian_spec
+from env.spec import DebianSpec, Tree, debian_spec
 
 HEAD = '[workspace]\nname = "a"\nchannels = ["conda-forge"]\nplatforms = ["linux-64", "linux-aarch64"]\n'
 CHANNEL = "https://conda.anaconda.org/conda-forge/"
@@ -30,15 +30,14 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_features_and_targets_make_an_environments_specs(tmp_path: Path) -> None:
-    found = read_manifest(
-        manifest(
-            tmp_path,
-            '[dependencies]\npython = "3.13.*"\n'
-            '[feature.x.dependencies]\nnumpy = { version = ">=2", build = "py313*" }\n'
-            '[feature.x.target.linux-64.dependencies]\nmkl = "*"\n[environments]\nx = ["x"]\n'
-            'bare = { features = ["x"], no-default-feature = true }\n',
-        )
+    folder = manifest(
+        tmp_path,
+        '[dependencies]\npython = "3.13.*"\n'
+        '[feature.x.dependencies]\nnumpy = { version = ">=2", build = "py313*" }\n'
+        '[feature.x.target.linux-64.dependencies]\nmkl = "*"\n[environments]\nx = ["x"]\n'
+        'bare = { features = ["x"], no-default-feature = true }\n',
     )
+    found = read_manifest(Tree(folder))
     specs = {one.name: one.specs for one in found.environments}
     assert specs["x"]["linux-64"] == ("mkl", "numpy >=2 py313*", "python 3.13.*")
     assert specs["x"]["linux-aarch64"] == ("numpy >=2 py313*", "python 3.13.*")
@@ -60,13 +59,13 @@ def test_features_and_targets_make_an_environments_specs(tmp_path: Path) -> None
 )
 def test_what_can_not_be_locked_here_is_refused_by_name(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(SpecError, match=told):
-        read_manifest(manifest(tmp_path, text))
+        read_manifest(Tree(manifest(tmp_path, text)))
 
 
 def test_a_platform_that_no_image_is_made_for_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pixi.toml").write_text(HEAD.replace("linux-aarch64", "win-64"))
     with pytest.raises(SpecError, match="linux-aarch64"):
-        read_manifest(tmp_path)
+        read_manifest(Tree(tmp_path))
 
 
 def test_without_mirrors_a_channel_is_its_own_address(config: Path, tmp_path: Path) -> None:
@@ -98,7 +97,7 @@ def test_a_configuration_that_is_not_toml_is_told(config: Path, tmp_path: Path) 
 
 
 def test_the_base_below_conda_is_debians_without_what_conda_brings() -> None:
-    whole, below = debian_spec("debian"), debian_spec("debian-conda")
+    whole, below = debian_spec("debian", Tree()), debian_spec("debian-conda", Tree())
     assert isinstance(below, DebianSpec)
     assert set(whole.packages) - set(below.packages) == {"git", "libgomp1", "python3.13"}
     assert (below.suite, below.omit) == (whole.suite, whole.omit)

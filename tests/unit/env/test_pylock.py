@@ -17,7 +17,7 @@ from env.errors import (
 )
 from env.platforms import AMD64, ARM64, PLATFORMS
 from env.pylock import pylock_files, read_requirements
-from env.spec import source_requirements
+from env.spec import Tree, source_requirements
 
 PURE, X86, ARM, OTHER = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 LOCK = f"""
@@ -61,13 +61,18 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def read(recipe: Path) -> Tree:
+    """Give the recipe's files as they are now."""
+    return Tree().beside(recipe)
+
+
 def changed(recipe: Path, old: str, new: str) -> None:
     assert old in LOCK
     (recipe / "pylock.toml").write_text(LOCK.replace(old, new))
 
 
 def test_each_platform_gets_its_own_wheel_and_nothing_of_other_systems(recipe: Path) -> None:
-    amd64, arm64 = (pylock_files(platform, recipe) for platform in PLATFORMS)
+    amd64, arm64 = (pylock_files(platform, read(recipe)) for platform in PLATFORMS)
     assert [(file.name, file.version, file.sha256, file.size) for file in amd64.files] == [
         ("native", "2.0", X86, 11),
         ("some-thing", "1.5", PURE, 10),
@@ -77,15 +82,15 @@ def test_each_platform_gets_its_own_wheel_and_nothing_of_other_systems(recipe: P
 
 
 def test_the_wheels_environment_of_a_recipe_that_brings_requirements_is_theirs(recipe: Path) -> None:
-    locks = locks_of("wheels", AMD64, recipe)
+    locks = locks_of("wheels", AMD64, read(recipe))
     assert set(locks) == {"debian", "environment"}
-    assert locks["environment"] == pylock_files(AMD64, recipe)
+    assert locks["environment"] == pylock_files(AMD64, read(recipe))
 
 
 def test_requirements_without_a_lock_are_told_how_to_lock(recipe: Path) -> None:
     (recipe / "pylock.toml").unlink()
     with pytest.raises(LockMissingError, match=rf"`\./noxw -s lock -- --recipe {recipe}`"):
-        locks_of("wheels", AMD64, recipe)
+        locks_of("wheels", AMD64, read(recipe))
 
 
 @pytest.mark.parametrize(
@@ -103,15 +108,15 @@ def test_requirements_without_a_lock_are_told_how_to_lock(recipe: Path) -> None:
 def test_a_lock_that_can_not_be_used_says_why_and_how_to_make_one(recipe: Path, old: str, new: str, told: str) -> None:
     changed(recipe, old, new)
     with pytest.raises(LockFormatError, match=r"make it again with `\./noxw -s lock -- --recipe") as error:
-        pylock_files(AMD64, recipe)
+        pylock_files(AMD64, read(recipe))
     assert told in str(error.value)
 
 
 def test_a_package_without_a_wheel_names_the_platform(recipe: Path) -> None:
     changed(recipe, "manylinux_2_28_aarch64", "manylinux_2_39_aarch64")
-    assert pylock_files(AMD64, recipe)
+    assert pylock_files(AMD64, read(recipe))
     with pytest.raises(NoWheelError, match=r"native 2\.0 has no wheel for linux/arm64"):
-        pylock_files(ARM64, recipe)
+        pylock_files(ARM64, read(recipe))
 
 
 @pytest.mark.parametrize("line", ["another", "some-thing>=2", "native==1.9"])
@@ -119,7 +124,7 @@ def test_a_lock_that_does_not_answer_the_requirements_is_stale(recipe: Path, lin
     with (recipe / "requirements.txt").open("a") as file:
         file.write(f"{line}\n")
     with pytest.raises(StaleLockError, match=line):
-        pylock_files(AMD64, recipe)
+        pylock_files(AMD64, read(recipe))
 
 
 def test_hash_locked_requirements_hold_the_lock_to_their_hashes(recipe: Path) -> None:
@@ -128,12 +133,12 @@ def test_hash_locked_requirements_hold_the_lock_to_their_hashes(recipe: Path) ->
         f"# made by pip-compile\nnative==2.0 \\\n    --hash=sha256:{X86} \\\n    --hash=sha256:{ARM}\n    # via me\n"
         f"some-thing==1.5 --hash=sha256:{PURE}  # a comment\n"
     )
-    assert [one.hashes for one in read_requirements(recipe)] == [{X86, ARM}, {PURE}]
-    assert [file.sha256 for file in pylock_files(ARM64, recipe).files] == [ARM, PURE]
+    assert [one.hashes for one in read_requirements(read(recipe))] == [{X86, ARM}, {PURE}]
+    assert [file.sha256 for file in pylock_files(ARM64, read(recipe)).files] == [ARM, PURE]
     path.write_text(path.read_text().replace(ARM, OTHER))
-    assert pylock_files(AMD64, recipe)
+    assert pylock_files(AMD64, read(recipe))
     with pytest.raises(UnlistedHashError, match=r"aarch64\.whl"):
-        pylock_files(ARM64, recipe)
+        pylock_files(ARM64, read(recipe))
 
 
 @pytest.mark.parametrize(
@@ -149,14 +154,14 @@ def test_hash_locked_requirements_hold_the_lock_to_their_hashes(recipe: Path) ->
 def test_a_line_that_is_no_requirement_is_told_with_its_number(recipe: Path, line: str, told: str) -> None:
     (recipe / "requirements.txt").write_text(f"native \\\n  >=1\n\n{line}\n")
     with pytest.raises(SpecError, match=r"requirements\.txt:4: ") as error:
-        read_requirements(recipe)
+        read_requirements(read(recipe))
     assert told in str(error.value)
 
 
 def test_the_projects_name_asks_for_what_it_requires(recipe: Path) -> None:
     (recipe / "requirements.txt").write_text("native\nJupyter_MCP.rooms>=0.1\n")
-    asked = [str(one.requirement) for one in read_requirements(recipe)]
-    assert len(asked) == 1 + len(source_requirements("overlay"))
+    asked = [str(one.requirement) for one in read_requirements(read(recipe))]
+    assert len(asked) == 1 + len(source_requirements("overlay", Tree()))
     assert "fastmcp>=4" in asked
     assert "jupyter-mcp-rooms" not in asked
 
@@ -165,16 +170,16 @@ def test_the_projects_name_asks_for_what_it_requires(recipe: Path) -> None:
 def test_the_former_name_is_refused_because_it_is_somebody_elses(recipe: Path, line: str) -> None:
     (recipe / "requirements.txt").write_text(f"native\n{line}\n")
     with pytest.raises(SpecError, match=r"requirements\.txt:2: .*somebody else's package.* jupyter-mcp-rooms"):
-        read_requirements(recipe)
+        read_requirements(read(recipe))
 
 
 def test_a_lock_that_holds_the_former_name_is_refused(recipe: Path) -> None:
     (recipe / "pylock.toml").write_text(LOCK.replace("Some_Thing", "jupyter_mcp"))
     with pytest.raises(LockFormatError, match="somebody else's package"):
-        pylock_files(AMD64, recipe)
+        pylock_files(AMD64, read(recipe))
 
 
 def test_another_version_of_the_project_than_the_checkouts_is_refused(recipe: Path) -> None:
     (recipe / "requirements.txt").write_text("native\njupyter-mcp-rooms>=99\n")
     with pytest.raises(SpecError, match=r"`jupyter-mcp-rooms>=99`, and this checkout is 0\."):
-        read_requirements(recipe)
+        read_requirements(read(recipe))

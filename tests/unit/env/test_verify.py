@@ -20,7 +20,7 @@ from env.fault import Fault
 from env.joint import Clash, clashes_in
 from env.manifest import read_manifest
 from env.pixilock import read_pixi_lock
-from env.spec import ROOT
+from env.spec import ROOT, Tree
 from env.verify import find_faults, verify
 
 TREE = ("pixi.toml", "pixi.lock", "conda-lock.yml", "pyproject.toml", "env/*.toml", "env/locks/*")
@@ -44,8 +44,8 @@ def edit(path: Path, change: Callable[[str], str]) -> None:
 
 
 def told(tree: Path, package: str, platform: str) -> list[Fault]:
-    faults = [fault for fault in find_faults(tree) if (fault.package, fault.platform) == (package, platform)]
-    assert faults, [str(fault) for fault in find_faults(tree)]
+    faults = [fault for fault in find_faults(Tree(tree)) if (fault.package, fault.platform) == (package, platform)]
+    assert faults, [str(fault) for fault in find_faults(Tree(tree))]
     return faults
 
 
@@ -65,7 +65,7 @@ def line_of(text: str, url_part: str, after: str = "") -> str:
 
 def test_the_committed_locks_hold() -> None:
     out = StringIO()
-    verify(Console(file=out, width=200), joint=False)
+    verify(Console(file=out, width=200), Tree(), joint=False)
     assert out.getvalue().count("all locks hold") == 2
 
 
@@ -81,7 +81,7 @@ def test_a_package_that_one_platform_lacks_is_named(tree: Path) -> None:
     edit(tree / "pixi.lock", change)
     assert any("asks for `numpy`" in fault.text for fault in told(tree, "numpy", "linux-aarch64"))
     assert any("needs `numpy" in fault.text for fault in told(tree, "scipy", "linux-aarch64"))
-    assert not any(fault.platform == "linux-64" for fault in find_faults(tree))
+    assert not any(fault.platform == "linux-64" for fault in find_faults(Tree(tree)))
 
 
 @pytest.mark.parametrize("kind", ["sha256", "md5"])
@@ -198,7 +198,7 @@ def test_faults_are_printed_and_have_an_exit_code(tree: Path) -> None:
     edit(tree / "pixi.toml", lambda text: text.replace("[dependencies]\n", '[dependencies]\nemacs = "*"\n'))
     out = StringIO()
     with pytest.raises(VerifyError) as error:
-        verify(Console(file=out, width=300), tree, joint=False)
+        verify(Console(file=out, width=300), Tree(tree), joint=False)
     assert error.value.exit_code == 28
     assert "pixi.lock: emacs on linux-64" in out.getvalue()
 
@@ -221,7 +221,7 @@ def test_whichever_package_one_platform_loses_is_named(lost: tuple[str, str, str
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pixi.lock"
         path.write_text(text[:at] + text[at + len(line) :], encoding="utf-8")
-        faults = list(check_conda(read_pixi_lock(path), read_manifest(), ROOT / "conda-lock.yml"))
+        faults = list(check_conda(read_pixi_lock(path), read_manifest(Tree()), ROOT / "conda-lock.yml"))
     told = [str(fault) for fault in faults if fault.platform == subdir]
     assert any(name in fault for fault in told), [str(fault) for fault in faults]
     assert {fault.platform for fault in faults} <= {subdir, ""}
