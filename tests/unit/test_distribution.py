@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from env.spec import DISTRIBUTION, project_version
+from env.spec import DISTRIBUTION, Tree, project_version
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +34,7 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 def test_the_distribution_has_a_name_of_its_own(wheel: zipfile.ZipFile, metadata: Message) -> None:
     assert metadata["Name"] == DISTRIBUTION == "jupyter-mcp-rooms"
-    assert Path(str(wheel.filename)).name == f"jupyter_mcp_rooms-{project_version()}-py3-none-any.whl"
+    assert Path(str(wheel.filename)).name == f"jupyter_mcp_rooms-{project_version(Tree())}-py3-none-any.whl"
     assert "jupyter_mcp/__init__.py" in wheel.namelist()
 
 
