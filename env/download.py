@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import io
@@ -19,29 +18,16 @@ import httpx
 from env.errors import (
     DownloadCorruptError,
     DownloadRefusedError,
-    EnvError,
     NoNetworkError,
     PackageGoneError,
     StoreFullError,
 )
+from env.files import space_or
+from env.retry import Patience, Stopped, TryAgain, may_pass, retry_after
 from env.sources import Located
 from env.store import Store
 
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
-_RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_SERVER_ERROR = 500
-_LONGEST_WAIT_S = 30.0
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: the person asked for it
-    """The whole fetch was told to stop."""
-
-
-class _RetryError(Exception):
-    def __init__(self, why: EnvError, wait_s: float | None = None) -> None:
-        super().__init__(str(why))
-        self.why = why
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True)
@@ -53,8 +39,6 @@ class Downloader:
     stop: threading.Event
     advance: Callable[[int], None]
     """Told of bytes gained; negative when some turned out to be no good."""
-    attempts: int = 5
-    first_wait_s: float = 0.5
 
     def get(self, wanted: Located) -> None:
         """Bring one file into the store.
@@ -68,29 +52,13 @@ class Downloader:
             if _stored(self.store, wanted):
                 self.advance(wanted.file.size)
                 return
-            try:
+            with space_or(StoreFullError(self.store.root)):
                 self._fill(wanted, file)
-            except OSError as error:
-                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                    raise StoreFullError(self.store.root) from None
-                raise
             self.store.adopt(Path(file.name), wanted.file.sha256)
 
     def _fill(self, wanted: Located, file: io.FileIO) -> None:
         self.advance(file.seek(0, os.SEEK_END))
-        failures = 0
-        while True:
-            before = file.tell()
-            try:
-                return self._verify(wanted, file)
-            except _RetryError as error:
-                # A connection that brought something is no failure: a large file over a bad line gets through.
-                failures = 0 if file.tell() > before else failures + 1
-                if failures >= self.attempts:
-                    raise error.why from None
-                wait_s = self.first_wait_s * 2**failures if error.wait_s is None else error.wait_s
-                if self.stop.wait(min(wait_s, _LONGEST_WAIT_S)):
-                    raise Stopped from None
+        Patience(self.stop).keep_trying(lambda: self._verify(wanted, file), file.tell)
 
     def _verify(self, wanted: Located, file: io.FileIO) -> None:
         if file.tell() < wanted.file.size:
@@ -99,7 +67,7 @@ class Downloader:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
         if actual != wanted.file.sha256:
             self._discard(file)
-            raise _RetryError(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
+            raise TryAgain(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
 
     def _receive(self, wanted: Located, file: io.FileIO) -> None:
         offset = file.tell()
@@ -111,7 +79,7 @@ class Downloader:
                 if offset and not _continues(response, offset):
                     self._discard(file)
                 if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                    raise _RetryError(DownloadRefusedError(wanted.file.name, response.status_code))
+                    raise TryAgain(DownloadRefusedError(wanted.file.name, response.status_code))
                 # In the pieces they come in: httpx would drop the unfinished one when the connection breaks.
                 for chunk in response.iter_raw():
                     if self.stop.is_set():
@@ -120,21 +88,19 @@ class Downloader:
                     self.advance(len(chunk))
                     if file.tell() > wanted.file.size:
                         self._discard(file)
-                        raise _RetryError(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
+                        raise TryAgain(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
         except httpx.TransportError:
-            raise _RetryError(NoNetworkError(f"the server of {wanted.file.name}")) from None
+            raise TryAgain(NoNetworkError(f"the server of {wanted.file.name}")) from None
         if file.tell() < wanted.file.size:
-            raise _RetryError(NoNetworkError(f"the server of {wanted.file.name}"))
+            raise TryAgain(NoNetworkError(f"the server of {wanted.file.name}"))
 
     def _judge(self, wanted: Located, response: httpx.Response) -> None:
         status = response.status_code
         if status in _GONE:
             raise PackageGoneError(wanted.file.name, wanted.file.version, wanted.target)
-        if status in _RETRIED or status >= _SERVER_ERROR:
-            after = response.headers.get("Retry-After", "")
-            raise _RetryError(
-                DownloadRefusedError(wanted.file.name, status), float(after) if after.isdecimal() else None
-            )
+        if may_pass(status):
+            after = retry_after(response.headers.get("Retry-After", ""))
+            raise TryAgain(DownloadRefusedError(wanted.file.name, status), after)
         if not response.is_success and status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise DownloadRefusedError(wanted.file.name, status)
 

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from env.download import Downloader, Stopped
+from env.download import Downloader
 from env.errors import StoreCorruptError
 from env.lock import Lock, LockedFile
+from env.retry import Stopped
 from env.sources import Located, locate
 from env.store import Store
 

@@ -6,8 +6,6 @@ mirror settings keep working. One file a source and platform, in TOML, sorted by
 
 from __future__ import annotations
 
-import os
-import tempfile
 import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import tomli_w
 
 from env.errors import LockFormatError, LockMissingError
+from env.files import write_atomically
 from env.platforms import Platform, parse_platform
 from env.spec import Source, Tree
 
@@ -136,17 +135,3 @@ def lock_text(lock: Lock) -> str:
         }
     )
     return f"# Made by `./noxw -s lock`; do not edit.\n{text}"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step, through a temporary file beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -15,7 +15,8 @@ from env.condaoverlay import Resolver
 from env.debian import lock_debian
 from env.environments import CUDA_PLATFORMS
 from env.errors import LockMissingError
-from env.lock import Lock, find_lock, lock_name, write_atomically, write_lock
+from env.files import write_atomically
+from env.lock import Lock, find_lock, lock_name, write_lock
 from env.manifest import DEFAULT, read_manifest
 from env.pixilock import PIXI_LOCK, CondaPackage, find_pixi_lock, read_pixi_lock
 from env.platforms import PLATFORMS, Platform

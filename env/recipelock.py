@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from env.errors import EnvError
-from env.lock import write_atomically
+from env.files import write_atomically
 from env.locking import changes
 from env.platforms import PYTHON, Platform
 from env.pylock import PYLOCK, REQUIREMENTS, pylock_files, read_requirements

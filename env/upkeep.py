@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -11,12 +10,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from env.condafiles import conda_files
 from env.errors import LockMissingError, StoreCorruptError, StoreFullError, StorePlaceError
+from env.files import linked, space_or
 from env.lock import Lock, LockedFile, find_lock
 from env.platforms import PLATFORMS
 from env.spec import Tree
@@ -169,15 +168,10 @@ def copy(store: Store, locks: Sequence[Lock], target: Store, advance: Callable[[
         raise StorePlaceError(root, "exists and is no store")
     wanted = {file.sha256: file for lock in locks for file in lock.files}
     lacking = [file for file in wanted.values() if not _has(target, file)]
-    with store.in_use(), target.in_use():
-        try:
-            for file in lacking:
-                _carry(store, file, target)
-                advance(file.size)
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise StoreFullError(root) from None
-            raise
+    with store.in_use(), target.in_use(), space_or(StoreFullError(root)):
+        for file in lacking:
+            _carry(store, file, target)
+            advance(file.size)
     return Copied(len(lacking), sum(file.size for file in lacking), len(wanted) - len(lacking))
 
 
@@ -187,13 +181,12 @@ def _has(store: Store, file: LockedFile) -> bool:
 
 
 def _carry(store: Store, file: LockedFile, target: Store) -> None:
-    source = store.verified(file.sha256, file.name).resolve()
+    source = store.verified(file.sha256, file.name)
     place = target.path(file.sha256)
     place.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError):
-        # One that is there has another size.
-        place.unlink(missing_ok=True)
-        os.link(source, place)
+    # One that is there has another size.
+    place.unlink(missing_ok=True)
+    if linked(source, place):
         return
     digest = hashlib.sha256()
     with target.writer() as out:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from env.files import space_or
 from env.store import Store
 from images.attach import attached
 from images.build import Build
@@ -46,7 +45,7 @@ def assemble(
         EnvError: anything that can be put right; its message says how, and `output` is as it was.
 
     """
-    with _space(store.root):
+    with space_or(NoSpaceError(store.root)):
         interpreter = unpack_interpreter(build.interpreter, store)
         settings = Settings(build.recipe, build.epoch, build.compression)
         project = project_wheel(store, build.epoch) if build.recipe.installs_project else None
@@ -70,18 +69,8 @@ def assemble(
         config = image_config(build.recipe, platform, build.environment, build.created, own, variables)
         manifests.append(manifest(platform, config, (layer.blob for layer in own), notes))
     image = index(manifests, notes)
-    with _space(output):
+    with space_or(NoSpaceError(output)):
         about = attached(build, image, manifests, layers, store)
         write_layout(output, build.recipe.image.name, image, manifests, about, store)
     unread = tuple(dict.fromkeys(path for one in activations.values() for path in one.unread))
     return Result(image, tuple(manifests), layers, unread)
-
-
-@contextmanager
-def _space(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpaceError(path) from None
-        raise

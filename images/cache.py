@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from env.lock import write_atomically
+from env.files import write_atomically
 from env.spec import ROOT
 from env.store import Store
 from images import errors

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from env.files import link_or_copy
 from env.lock import LockedFile
 from env.platforms import Platform
 from env.spec import ROOT
@@ -29,13 +28,8 @@ _OF_THE_BUILD = ("extracted_package_dir", "link", "package_tarball_full_path")
 _META = "conda-meta"
 
 
-def prefix_of(scratch: Path, platform: Platform) -> Path:
-    """Say where the prefix of a platform is staged in a build's scratch folder."""
-    return scratch / f"conda-{platform.slug}" / "prefix"
-
-
-def install(files: Iterable[LockedFile], platform: Platform, store: Store, scratch: Path) -> None:
-    """Install conda packages from the store into the platform's staged prefix.
+def install(files: Iterable[LockedFile], platform: Platform, store: Store, folder: Path) -> Path:
+    """Install conda packages from the store for a platform below `folder`, which is not there yet; return the prefix.
 
     Raises:
         StoreMissError, StoreCorruptError: a package is not in the store as it should be.
@@ -43,15 +37,15 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, scrat
         OSError: the disk is full.
 
     """
-    prefix = prefix_of(scratch, platform)
-    archives = prefix.parent / "archives"
+    prefix = folder / "prefix"
+    archives = folder / "archives"
     archives.mkdir(parents=True)
     for file in files:
         # py-rattler takes name and format from the file's name.
-        _place(store.verified(file.sha256, file.file), archives / Path(file.file).name)
+        link_or_copy(store.verified(file.sha256, file.file), archives / Path(file.file).name)
     order = {
         "archives": [str(path) for path in sorted(archives.iterdir())],
-        "cache": str(prefix.parent / "cache"),
+        "cache": str(folder / "cache"),
         "final": PREFIX,
         "prefix": str(prefix),
         "subdir": platform.conda,
@@ -66,14 +60,7 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, scrat
         if f"os error {errno.ENOSPC}" in answer["reason"]:
             raise OSError(errno.ENOSPC, answer["reason"])
         raise PackageContentError("conda", " ".join(answer["reason"].split()))
-
-
-def _place(source: Path, target: Path) -> None:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        # Another filesystem, or one without hard links.
-        shutil.copyfile(source, target)
+    return prefix
 
 
 def entries(file: LockedFile, prefix: Path) -> Iterator[Entry]:

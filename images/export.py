@@ -6,13 +6,11 @@ read since 2016 (moby image-spec v1.2, combined image JSON and filesystem change
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
 import os
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +22,7 @@ from typing import IO, Any, Literal
 import zstandard
 
 from images.carried import Contents, Part
-from images.errors import LayoutError, NoSpaceError, OnePlatformError
+from images.errors import LayoutError, OnePlatformError
 from images.layout import canonical
 from images.reading import blob_path, read_layout
 from images.unpack import CHUNK, Hashed, Reader, decompressed
@@ -45,32 +43,6 @@ def export(contents: Contents, form: Format, out: IO[bytes], advance: Callable[[
         _write(_oci_members(contents), out, advance, contents.layout)
     else:
         _write(_docker_members(contents), out, advance, contents.layout)
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of `path` when all has gone well, in one step.
-
-    Raises:
-        NoSpaceError: the disk is full.
-
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(name).chmod(0o666 & ~umask)
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpaceError(path) from None
-        raise
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from env.files import replacing_file, space_or
 from env.platforms import parse_platforms
 from images.carried import read_contents
-from images.export import FORMATS, export, replaced
+from images.errors import NoSpaceError
+from images.export import FORMATS, export
 from images.inspecting import layout_of
 from images.recipe import recipe_names
 
@@ -81,7 +83,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
             sys.stdout.buffer.flush()
             return
         output = Path(options.output)
-        with replaced(output) as file:
+        with space_or(NoSpaceError(output)), replacing_file(output) as file:
             export(contents, options.format, file, advance)
     size = output.stat().st_size
     result = {

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from env.lock import write_atomically
+from env.files import write_atomically
 from env.platforms import Platform
 from env.spec import DISTRIBUTION
 from images.ociconfig import CREATED_BY, ENVIRONMENT_LABEL

@@ -99,8 +99,12 @@ def known_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, s
     return Layer(plan, Blob(**known), reused=True)
 
 
-def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store, scratch: Path) -> Layer:
-    """Make a layer into the store, with `scratch` for its unpacked files; it holds conda's prefixes already.
+def make_layer(
+    plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store, scratch: Path, prefix: Path | None
+) -> Layer:
+    """Make a layer into the store, with `scratch` for its unpacked files.
+
+    `prefix` is where the platform's conda packages are installed, if the layer is of those.
 
     Raises:
         ImageError: a package can't be used, or two packages bring one path.
@@ -109,7 +113,7 @@ def make_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, st
     """
     stage = Path(tempfile.mkdtemp(dir=scratch))
     try:
-        packages = merge(_packages(plan, store, stage / "packages", scratch))
+        packages = merge(_packages(plan, store, stage / "packages", prefix))
         tree = _tree(plan, packages, settings, Compiler(interpreter, store), stage)
         with store.writer(stage) as file:
             blob = pack(tree, file, mtime=settings.mtime, compression=settings.compression)
@@ -140,12 +144,12 @@ def _is_module(entry: Entry) -> bool:
     return entry.kind is Kind.FILE and entry.path.endswith(".py") and "/lib/python3" in f"/{entry.path}"
 
 
-def _packages(plan: LayerPlan, store: Store, stage: Path, scratch: Path) -> Iterator[Entry]:
+def _packages(plan: LayerPlan, store: Store, stage: Path, prefix: Path | None) -> Iterator[Entry]:
     if plan.environment:
         yield from wheels.environment(wheels.PYTHON)
     for number, file in enumerate(plan.files):
-        if plan.kind == "conda":
-            yield from conda.entries(file, conda.prefix_of(scratch, plan.platform))
+        if prefix is not None:
+            yield from conda.entries(file, prefix)
             continue
         path = store.verified(file.sha256, file.file)
         if plan.kind == "debian":

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from env.files import link_or_copy
 from env.platforms import Platform
 from env.store import Store
 from images.errors import OutputInUseError
@@ -157,7 +156,8 @@ def write_layout(
             for document in (one.config, one.document):
                 (blobs / document.digest).write_bytes(document.content)
             for layer in one.layers:
-                _place(store, layer, blobs / layer.digest)
+                if not (blobs / layer.digest).exists():
+                    link_or_copy(store.verified(layer.digest, "layer"), blobs / layer.digest)
         for document in (image, EMPTY, *(one for two in referrers for one in (two.manifest, two.payload))):
             (blobs / document.digest).write_bytes(document.content)
         entries = [image.descriptor(annotations={"org.opencontainers.image.ref.name": name})]
@@ -165,14 +165,3 @@ def write_layout(
         entry = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries}
         (stage / "index.json").write_bytes(canonical(entry))
         (stage / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
-
-
-def _place(store: Store, layer: Blob, target: Path) -> None:
-    if target.exists():
-        return
-    source = store.verified(layer.digest, "layer")
-    try:
-        os.link(source, target)
-    except OSError:
-        # Another filesystem, or one without hard links.
-        shutil.copyfile(source, target)

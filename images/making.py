@@ -6,17 +6,28 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
+from env.lock import LockedFile
 from env.platforms import Platform
 from env.store import Store
 from images.activation import Activation, keep_activation, known_activation
 from images.bytecode import Interpreter
-from images.conda import install, prefix_of
+from images.conda import install
 from images.layers import Layer, LayerPlan, Settings, known_layer, make_layer
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A platform's conda packages, installed to make layers of."""
+
+    path: Path
+    activation: Activation
 
 
 def make_layers(
@@ -40,27 +51,36 @@ def make_layers(
             made[number] = known
             done(known)
     missing = [number for number in range(len(plans)) if number not in made]
-    prefixes = {plan.platform: plan.beside for plan in plans if plan.kind == "conda"}
-    activations = {platform: known_activation(files, store) for platform, files in prefixes.items()}
+    packages = {plan.platform: plan.beside for plan in plans if plan.kind == "conda"}
+    read = {platform: known_activation(files, store) for platform, files in packages.items()}
+    activations = {platform: activation for platform, activation in read.items() if activation is not None}
+    # Installed anew is what a layer is made of, or what was never read.
     lacking = {plans[number].platform for number in missing if plans[number].kind == "conda"}
-    lacking |= {platform for platform, activation in activations.items() if activation is None}
+    lacking |= packages.keys() - activations.keys()
     if missing or lacking:
         # Large layers first, so that no core is left alone with one at the end.
         order = sorted(missing, key=lambda number: -sum(file.size for file in plans[number].files))
         with store.scratch() as scratch, _workers(max(len(missing), 1)) as pool:
-            for platform in sorted(lacking, key=str):
-                install(prefixes[platform], platform, store, scratch)
-                activations[platform] = keep_activation(prefixes[platform], prefix_of(scratch, platform), store)
-            futures = {
-                pool.submit(make_layer, plans[number], settings, interpreter, store, scratch): number
-                for number in order
-            }
+            prefixes = _staged({one: packages[one] for one in sorted(lacking, key=str)}, store, scratch)
+            activations |= {platform: prefix.activation for platform, prefix in prefixes.items()}
+            futures = {}
+            for number in order:
+                plan = plans[number]
+                prefix = prefixes[plan.platform].path if plan.kind == "conda" else None
+                futures[pool.submit(make_layer, plan, settings, interpreter, store, scratch, prefix)] = number
             for future in as_completed(futures):
                 made[futures[future]] = future.result()
                 done(future.result())
-    return [made[number] for number in range(len(plans))], {
-        platform: activation for platform, activation in activations.items() if activation is not None
-    }
+    return [made[number] for number in range(len(plans))], activations
+
+
+def _staged(packages: Mapping[Platform, tuple[LockedFile, ...]], store: Store, scratch: Path) -> dict[Platform, Prefix]:
+    """Install each platform's conda packages below `scratch`, and read what activating them would set."""
+    staged = {}
+    for platform, files in packages.items():
+        path = install(files, platform, store, scratch / f"conda-{platform.slug}")
+        staged[platform] = Prefix(path, keep_activation(files, path, store))
+    return staged
 
 
 @contextmanager

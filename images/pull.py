@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from env.errors import UnknownPlatformError
+from env.files import link_or_copy
 from env.platforms import Platform, parse_platform
+from env.retry import Patience, TryAgain
 from env.store import CHUNK, Store
 from images.dockerauth import Credentials
 from images.errors import (
@@ -30,7 +31,7 @@ from images.errors import (
 from images.layout import INDEX_TYPE, MANIFEST_TYPE, Document, canonical
 from images.reading import DOCKER_LIST_TYPE, DOCKER_MANIFEST_TYPE, blob_path
 from images.reference import DIGEST, Reference
-from images.registry import Patience, Registry, TryAgain
+from images.registry import Registry
 
 CONNECTIONS = 4
 INDEXES = (INDEX_TYPE, DOCKER_LIST_TYPE)
@@ -140,18 +141,8 @@ def _blobs(document: Document, *, layers: bool) -> list[_Blob]:
 
 
 def _bring(registry: Registry, blob: _Blob, store: Store, advance: Callable[[int], None]) -> None:
-    failures = 0
     with store.writer() as file:
-        while True:
-            before = file.tell()
-            try:
-                _receive(registry, blob, file, advance)
-            except TryAgain as again:
-                # An attempt that brought something is no failure: a large blob over a bad line gets through.
-                failures = 1 if file.tell() > before else failures + 1
-                registry.patience.wait(again, failures)
-            else:
-                break
+        registry.patience.keep_trying(lambda: _receive(registry, blob, file, advance), file.tell)
         file.flush()
         store.adopt(Path(file.name), blob.digest.removeprefix("sha256:"))
 
@@ -187,11 +178,7 @@ def _write(folder: Path, name: str, manifests: Sequence[Document], blobs: Sequen
     for document in manifests:
         blob_path(folder, f"sha256:{document.digest}").write_bytes(document.content)
     for digest in blobs:
-        target, source = blob_path(folder, digest), store.path(digest.removeprefix("sha256:"))
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
+        link_or_copy(store.path(digest.removeprefix("sha256:")), blob_path(folder, digest))
     entries: list[dict[str, Any]] = [
         document.descriptor(annotations={"org.opencontainers.image.ref.name": name}) for document in manifests
     ]

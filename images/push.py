@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from queue import SimpleQueue
 
+from env.retry import Patience
 from env.store import Store
 from images.cache import Cache, key_of
 from images.carried import Contents, Part, Referrer, described
@@ -22,7 +23,7 @@ from images.dockerauth import Credentials
 from images.errors import RegistryRefusedError
 from images.layout import INDEX_TYPE, Document, canonical
 from images.reference import Reference
-from images.registry import Patience, Registry
+from images.registry import Registry
 from images.upload import Outcome, Uploader
 
 CONNECTIONS = 4

@@ -10,18 +10,15 @@ import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Literal
 
 import httpx
 
+from env.retry import Patience, TryAgain, may_pass, retry_after
 from images.dockerauth import Credentials
 from images.errors import (
     AccessDeniedError,
-    ImageError,
     PlainHttpError,
     RegistryRefusedError,
     RegistryUnreachableError,
@@ -32,48 +29,9 @@ Body = bytes | Callable[[], Iterator[bytes]] | None
 """A request's content; an iterator is made anew for each attempt."""
 Access = Literal["pull", "pull,push"]
 """What is asked for at log-in."""
-LONGEST_WAIT_S = 30.0
 _TIMEOUT = httpx.Timeout(30.0, read=120.0)
-_RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-_SERVER_ERROR = 500
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _CLIENT_ID = "jupyter-mcp-images"
-
-
-class TryAgain(Exception):  # noqa: N818 - not yet an error: it becomes `why` when the attempts are used up
-    """An attempt that failed in a way that another may not."""
-
-    def __init__(self, why: ImageError, wait_s: float | None = None) -> None:
-        super().__init__(str(why))
-        self.why = why
-        self.wait_s = wait_s
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: the person asked for it, or another part of the push failed
-    """The push was told to stop."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often an attempt is made again, and how long it is waited before."""
-
-    stop: threading.Event
-    attempts: int = 5
-    first_wait_s: float = 0.25
-
-    def wait(self, again: TryAgain, failures: int) -> None:
-        """Wait before the next attempt, the longer the more have failed, or as the server asks.
-
-        Raises:
-            Stopped: told to stop.
-            ImageError: `failures` are too many.
-
-        """
-        if failures >= self.attempts:
-            raise again.why from None
-        wait_s = self.first_wait_s * 2**failures if again.wait_s is None else again.wait_s
-        if self.stop.wait(min(wait_s, LONGEST_WAIT_S)):
-            raise Stopped from None
 
 
 class Registry:
@@ -145,13 +103,9 @@ class Registry:
             Stopped: told to stop.
 
         """
-        failures = 0
-        while True:
-            try:
-                return self.once(method, address, expected=expected, body=body, headers=headers)
-            except TryAgain as again:
-                failures += 1
-                self.patience.wait(again, failures)
+        return self.patience.keep_trying(
+            lambda: self.once(method, address, expected=expected, body=body, headers=headers)
+        )
 
     def once(
         self,
@@ -244,8 +198,8 @@ class Registry:
         if status in expected:
             return response
         refused = RegistryRefusedError(self.reference.registry, what, _answer(response))
-        if status in _RETRIED or status >= _SERVER_ERROR:
-            raise TryAgain(refused, _retry_after(response))
+        if may_pass(status):
+            raise TryAgain(refused, retry_after(response.headers.get("Retry-After", "")))
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise self._denied()
         raise refused
@@ -328,14 +282,3 @@ def _answer(response: httpx.Response) -> str:
         return status
     shown = "".join(letter if letter.isprintable() else " " for letter in words)[:200]
     return f"{status} {shown.strip()}"
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Give the seconds that a server asks to wait (RFC 9110, 10.2.3): a count, or a date."""
-    value = response.headers.get("Retry-After", "")
-    if value.isdecimal():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None

@@ -16,9 +16,10 @@ from urllib.parse import urlencode
 
 import httpx
 
+from env.retry import Stopped, TryAgain
 from images.carried import Part
 from images.errors import LayoutError, RegistryRefusedError
-from images.registry import Registry, Stopped, TryAgain
+from images.registry import Registry
 
 CHUNK = 16 << 20
 PIECE = 1 << 20
@@ -35,8 +36,6 @@ class _Upload:
     """Where it goes on; empty before it was begun."""
     offset: int = 0
     """Bytes that the registry has, by its own word."""
-    best: int = 0
-    """The most bytes that it ever had: what has not been sent before is progress."""
     doubtful: bool = False
     """Whether the registry must be asked what it has."""
     smallest: int = 0
@@ -70,16 +69,15 @@ class Uploader:
             self._advance(part.size)
             return "there"
         upload = _Upload()
-        failures = 0
-        while True:
+
+        def attempt() -> Outcome:
             try:
                 return self._attempt(part, upload, sources)
-            except TryAgain as again:
-                # An attempt that brought something is no failure: a large blob over a bad line gets through.
-                failures = 1 if upload.offset > upload.best else failures + 1
-                upload.best = max(upload.best, upload.offset)
+            except TryAgain:
                 upload.doubtful = True
-                self._registry.patience.wait(again, failures)
+                raise
+
+        return self._registry.patience.keep_trying(attempt, lambda: upload.offset)
 
     def _attempt(self, part: Part, upload: _Upload, sources: Sequence[str]) -> Outcome:
         if upload.doubtful:

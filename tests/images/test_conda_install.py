@@ -11,7 +11,7 @@ from env.errors import StoreCorruptError
 from env.lock import LockedFile
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
 from env.store import Store
-from images.conda import entries, install, prefix_of
+from images.conda import entries, install
 from images.entries import Entry, Kind
 from images.errors import PackageContentError
 
@@ -31,8 +31,8 @@ def locked(store: Store, package: Package) -> LockedFile:
 
 def installed(store: Store, files: list[LockedFile], scratch: Path, platform: Platform = AMD64) -> dict[str, bytes]:
     """Install, and give every file's bytes, or where a link points, by path in the image."""
-    install(files, platform, store, scratch)
-    found = [entry for file in files for entry in entries(file, prefix_of(scratch, platform))]
+    prefix = install(files, platform, store, scratch / platform.slug)
+    found = [entry for file in files for entry in entries(file, prefix)]
     assert all(entry.mode in (0o755, 0o644) or entry.kind is Kind.SYMLINK for entry in found)
     return {entry.path: content(entry) for entry in found}
 
