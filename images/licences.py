@@ -17,6 +17,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 import zstandard
+from debian.deb822 import Deb822
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 from env.lock import LockedFile
@@ -25,7 +26,7 @@ from images import debs
 from images.cache import Cache, key_of
 
 UNKNOWN = "NOASSERTION"
-_VERSION = 1
+_VERSION = 2
 """Counted up when this module reads something else from the same file."""
 _CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
@@ -116,9 +117,11 @@ def _of_deb(path: Path) -> str:
 
 def dep5(text: str) -> str:
     """Give all licences that a Debian copyright file names, as one expression; ``NOASSERTION`` where it has no form."""
-    if not text.lstrip().startswith("Format"):
+    # Paragraphs and fields alone: `debian.copyright` refuses files for faults of form that hide no licence.
+    paragraphs = list(Deb822.iter_paragraphs(text.splitlines()))
+    if not paragraphs or not paragraphs[0].keys() & {"Format", "Format-Specification"}:
         return UNKNOWN
-    names = re.findall(r"^License:[ \t]*(\S[^\n]*)$", text, re.MULTILINE)
+    names = [str(one.get("License", "")).partition("\n")[0] for one in paragraphs]
     return _all(_debian(name) for line in names for name in re.split(r"\s+(?:and|or)\s+|[,|]\s*", line) if name.strip())
 
 

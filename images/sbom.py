@@ -7,15 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from packageurl import PackageURL
+
 from env.lock import LockedFile
 from env.platforms import Platform
 from env.store import Store
 from images.layers import Layer
 from images.layout import SPDX_TYPE, Document, Manifest
 from images.licences import UNKNOWN, licence_of
-from images.purl import purl, purl_of
 
 TOOL = "Tool: jupyter-mcp-images"
+SUITE = "trixie"
 _KINDS = {"debian": "debian", "wheels": "wheels", "conda": "conda"}
 
 
@@ -117,7 +119,7 @@ def _image_package(image: str, document: Document, platform: Platform | None) ->
         "licenseDeclared": UNKNOWN,
         "copyrightText": UNKNOWN,
         "checksums": [{"algorithm": "SHA256", "checksumValue": document.digest}],
-        "externalRefs": [_purl(purl("oci", image, f"sha256:{document.digest}", qualifiers))],
+        "externalRefs": [_purl(PackageURL("oci", None, image, f"sha256:{document.digest}", qualifiers))],
     }
 
 
@@ -139,8 +141,29 @@ def _package(one: Component, platform: Platform) -> dict[str, Any]:
     }
 
 
-def _purl(locator: str) -> dict[str, str]:
-    return {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": locator}
+def purl_of(kind: str, file: LockedFile, platform: Platform) -> PackageURL:
+    """Return the package URL of a locked file, the one name that scanners know it by (purl-spec).
+
+    `kind` is ``debian``, ``wheels`` or ``conda``.
+    """
+    match kind:
+        case "debian":
+            architecture = "all" if file.file.endswith("_all.deb") else platform.debian
+            return PackageURL("deb", "debian", file.name, file.version, {"arch": architecture, "distro": SUITE})
+        case "conda":
+            version, _, build = file.version.partition(" ")
+            subdir, suffix = file.file.partition("/")[0], "conda" if file.file.endswith(".conda") else "tar.bz2"
+            return PackageURL("conda", None, file.name, version, {"build": build, "subdir": subdir, "type": suffix})
+        case _:
+            return PackageURL("pypi", None, file.name, file.version, {"file_name": file.file})
+
+
+def _purl(locator: PackageURL) -> dict[str, str]:
+    return {
+        "referenceCategory": "PACKAGE-MANAGER",
+        "referenceType": "purl",
+        "referenceLocator": locator.to_string(),
+    }
 
 
 def _relation(element: str, kind: str, related: str) -> dict[str, str]:
