@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.filesize import decimal
 
 from env.platforms import Platform, parse_platforms
+from env.spec import ROOT
 from images.errors import DifferentError, LayoutError, NotGoldenError, NotOfferedError
 from images.golden import diff_ids, golden_path, read_golden, unexpected, write_golden
 from images.listing import content_of, differences, sizes
 from images.reading import PlatformImage, read_layout
 from images.recipe import RECIPES, load_recipe, recipe_names
-from images.recipedoc import recipe_reference
 from images.schema import MODELS, schema_of
 from images.verify import verify
 
@@ -76,8 +78,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _schema(options: argparse.Namespace, _console: Console) -> None:
-    text = recipe_reference() if options.name == "reference" else schema_of(options.name)
-    print(text, end="")  # noqa: T201 - the result
+    if options.name == "reference":
+        # Part of the documentation, so no module of this package.
+        subprocess.run([sys.executable, "-m", "docs.reference.recipe_page"], cwd=ROOT, check=True)
+        return
+    print(schema_of(options.name), end="")  # noqa: T201 - the result
 
 
 def _chosen(layout: Path, platforms: str | None) -> dict[Platform, PlatformImage]:

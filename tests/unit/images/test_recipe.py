@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from docs.reference.recipe_page import recipe_reference
 from env.platforms import AMD64, ARM64
 from env.spec import ROOT
 from images.build import Build
@@ -15,7 +18,6 @@ from images.checks import VARIABLES
 from images.errors import PlatformNotOfferedError, RecipeError, UnknownImageError
 from images.live import _variables as live_variables
 from images.recipe import PARTS, RECIPES, Service, load_recipe, read_recipe, recipe_names
-from images.recipedoc import recipe_reference
 from images.rootfs import matches, program
 from images.schema import MODELS, schema_of
 
@@ -114,7 +116,10 @@ def test_the_published_schema_is_that_of_the_program(name: str) -> None:
 
 
 def test_the_reference_is_that_of_the_program() -> None:
-    assert (ROOT / "docs" / "reference" / "recipes.md").read_text() == recipe_reference()
+    page = (ROOT / "docs" / "reference" / "recipes.md").read_text()
+    assert page == recipe_reference()
+    command = [sys.executable, "-m", "images", "schema", "reference"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == page
 
 
 def test_the_reference_has_every_variable_that_recipes_use_and_a_value_for_each() -> None:

@@ -1,11 +1,12 @@
-"""The reference of the recipe format, made from its published JSON schemas: ``docs/reference/recipes.md``.
+"""Print the reference of the recipe format, ``docs/reference/recipes.md``, made from the format's JSON schemas.
 
-``python -m images schema reference`` prints it. The messages in it are what mistakes really get.
+``python -m images schema reference`` runs it. The messages in the page are what mistakes really get.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -188,3 +189,7 @@ def _told(file: str, old: str, new: str) -> str:
         except RecipeError as error:
             return f"error: {error}".replace(f"{place}/", "")
     raise ValueError(f"{old!r} in place of {new!r} is no mistake")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(recipe_reference())
