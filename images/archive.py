@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from images.errors import LayoutError
+from images.extract import CHUNK
 from images.layout import CONFIG_TYPE, INDEX_TYPE, MANIFEST_TYPE, canonical
-from images.unpack import CHUNK, PLAIN_TYPE
+from images.unpack import PLAIN_TYPE
 
 _BLOB = re.compile(r"blobs/sha256/[0-9a-f]{64}")
 _LISTING = "manifest.json"

@@ -93,7 +93,7 @@ class LayoutError(ImageError):
     exit_code = 48
 
     def __init__(self, path: object, reason: str) -> None:
-        super().__init__(f"{path}: {reason}; build it with `./noxw -s build-image`")
+        super().__init__(f"{path}: {reason}; build it with `./noxw -s build-image`, or get it again from where it is")
 
 
 class TooManyLayersError(ImageError):

@@ -23,9 +23,10 @@ import zstandard
 
 from images.carried import Contents, Part
 from images.errors import LayoutError, OnePlatformError
+from images.extract import CHUNK
 from images.layout import canonical
 from images.reading import blob_path, read_layout
-from images.unpack import CHUNK, Hashed, Reader, decompressed
+from images.unpack import Hashed, Reader, decompressed
 
 Format = Literal["oci-archive", "docker-archive"]
 FORMATS: tuple[Format, ...] = ("oci-archive", "docker-archive")

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from images.extract import CHUNK, OPAQUE, WHITEOUT
 from images.reading import PlatformImage
-from images.unpack import CHUNK, OPAQUE, WHITEOUT, members
+from images.unpack import members
 
 _TYPES = {tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
 _FOLDER_DEPTH = 3

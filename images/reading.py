@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from env.errors import UnknownPlatformError
 from env.platforms import Platform, parse_platform
 from images.errors import LayoutError
-from images.layout import INDEX_TYPE
+from images.layout import CONFIG_TYPE, INDEX_TYPE
+from images.limits import DOCUMENT, LAYERS, MANIFESTS, NESTING, plain
 
 DOCKER_LIST_TYPE = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 """What older tools push (distribution's image manifest, version 2, schema 2): the same documents with other types."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class PlatformImage:
     digest: str
     """Of its manifest, ``sha256:…``."""
     config: dict[str, Any]
-    """The image configuration (OCI image-spec, config.md)."""
+    """The image configuration (OCI image-spec, config.md), as it is written: only that it is an object is sure."""
     layers: tuple[dict[str, Any], ...]
     """Descriptors of the layers, the lowest first."""
 
@@ -42,56 +49,150 @@ def read_layout(folder: Path) -> dict[Platform, PlatformImage]:
     """Give the images of a layout by platform; platforms that we have no name for are left out.
 
     Raises:
-        LayoutError: it is not a layout, or a document in it is missing or has another digest.
+        LayoutError: it is not a layout, or a document in it is missing, damaged, or not what it should be.
 
     """
     if not (folder / "oci-layout").is_file():
         raise LayoutError(folder, "is not an OCI image layout")
     images = {}
-    for descriptor in _manifests(folder, _json(folder, (folder / "index.json").read_bytes())):
-        manifest = read_document(folder, descriptor)
-        config = read_document(folder, manifest["config"])
-        try:
-            platform = parse_platform(f"{config['os']}/{config['architecture']}")
-        except UnknownPlatformError:
-            continue
-        image = PlatformImage(folder, platform, descriptor["digest"], config, tuple(manifest["layers"]))
-        if len(image.layers) != len(image.diff_ids):
-            raise LayoutError(
-                folder, f"has {len(image.layers)} layers and {len(image.diff_ids)} diff_ids for {platform}"
-            )
-        images[platform] = image
+    for descriptor in _manifests(folder, read_index(folder), set(), 0):
+        if (image := _image(folder, descriptor)) is not None:
+            images[image.platform] = image
     return images
 
 
-def _manifests(folder: Path, index: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _image(folder: Path, descriptor: dict[str, Any]) -> PlatformImage | None:
+    named = descriptor.get("platform")
+    if _is_of_no_platform(named):
+        return None
+    manifest = read_document(folder, descriptor)
+    if manifest.get("artifactType"):
+        return None
+    described = checked(folder, manifest.get("config"))
+    if described["mediaType"] not in ("", CONFIG_TYPE, DOCKER_CONFIG_TYPE):
+        return None  # a chart, a bill of materials … : no image
+    config = read_document(folder, described)
+    where = {**(named if isinstance(named, dict) else {}), **config}
+    try:
+        platform = parse_platform(f"{where.get('os')}/{where.get('architecture')}")
+    except UnknownPlatformError:
+        return None
+    layers = manifest.get("layers")
+    rootfs = config.get("rootfs")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(layers, list) or not isinstance(diff_ids or [], list):
+        raise LayoutError(folder, f"has no list of layers for {platform}")
+    count = len(diff_ids or [])
+    if len(layers) != count:
+        raise LayoutError(folder, f"has {len(layers)} layers and {count} diff_ids for {platform}")
+    if count > LAYERS:
+        raise LayoutError(folder, f"has {count} layers for {platform}, and no runtime takes so many")
+    if not isinstance(config.get("config") or {}, dict):
+        raise LayoutError(folder, f"has a configuration for {platform} that is no object")
+    if count == 0:
+        config = {**config, "rootfs": {"type": "layers", "diff_ids": []}}
+    return PlatformImage(
+        folder, platform, descriptor["digest"], config, tuple(checked(folder, layer) for layer in layers)
+    )
+
+
+def _is_of_no_platform(named: object) -> bool:
+    # BuildKit's attestations: what is about an image stands beside it under this name.
+    return isinstance(named, dict) and (named.get("os"), named.get("architecture")) == ("unknown", "unknown")
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """Read a layout's ``index.json``.
+
+    Raises:
+        LayoutError: it is missing, or not a JSON object.
+
+    """
+    return _json(folder, _content(folder, folder / "index.json", "index.json"))
+
+
+def _manifests(folder: Path, index: dict[str, Any], seen: set[str], depth: int) -> Iterator[dict[str, Any]]:
     # An index may hold others: layouts name the image in index.json, and that one names the platforms.
-    for descriptor in index.get("manifests", []):
+    entries = index.get("manifests") or []
+    if not isinstance(entries, list):
+        raise LayoutError(folder, "has an index without a list of manifests")
+    for entry in entries:
+        descriptor = checked(folder, entry)
+        if descriptor["digest"] in seen:
+            continue
+        seen.add(descriptor["digest"])
+        if len(seen) > MANIFESTS or depth > NESTING:
+            raise LayoutError(folder, "has an index of more manifests than any that makes sense")
         if descriptor["mediaType"] in (INDEX_TYPE, DOCKER_LIST_TYPE):
-            yield from _manifests(folder, read_document(folder, descriptor))
+            yield from _manifests(folder, read_document(folder, descriptor), seen, depth + 1)
         elif "artifactType" not in descriptor:
             yield descriptor
 
 
+def checked(folder: object, descriptor: object) -> dict[str, Any]:
+    """Return a descriptor that has the type, digest and size that one must have (OCI image-spec, descriptor.md).
+
+    Raises:
+        LayoutError: it is none.
+
+    """
+    if not isinstance(descriptor, dict):
+        raise LayoutError(folder, "lacks a descriptor where one must be")
+    digest, size = descriptor.get("digest"), descriptor.get("size")
+    media_type = descriptor.get("mediaType") or ""
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise LayoutError(folder, f"names a digest that is no sha256: {plain(digest, 100)}")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+        raise LayoutError(folder, f"has a size for {digest} that is none")
+    if not isinstance(media_type, str):
+        raise LayoutError(folder, f"has a type for {digest} that is none")
+    return {**descriptor, "mediaType": media_type, "size": size or 0}
+
+
 def blob_path(folder: Path, digest: str) -> Path:
     """Give where a layout keeps the blob of a digest, ``sha256:…``."""
-    algorithm, _, value = digest.partition(":")
-    if algorithm != "sha256" or len(value) != 64 or set(value) - set("0123456789abcdef"):  # noqa: PLR2004 - hex digits
-        raise LayoutError(folder, f"names a digest that is no sha256: {digest!r}")
-    return folder / "blobs" / algorithm / value
+    if not _DIGEST.fullmatch(digest):
+        raise LayoutError(folder, f"names a digest that is no sha256: {plain(digest, 100)}")
+    return folder / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+
+def open_blob(folder: Path, digest: str, what: str = "blob") -> BinaryIO:
+    """Open a blob, which must be a regular file: nobody waits for whoever writes into a pipe.
+
+    Raises:
+        LayoutError: it is missing; `what` names it in the message.
+
+    """
+    return _opened(folder, blob_path(folder, digest), f"{what} {digest}")
+
+
+def _opened(folder: Path, path: Path, what: str) -> BinaryIO:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        raise LayoutError(folder, f"lacks the {what}") from None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise LayoutError(folder, f"lacks the {what}")
+    return os.fdopen(file, "rb")
+
+
+def _content(folder: Path, path: Path, what: str) -> bytes:
+    with _opened(folder, path, what) as file:
+        content = file.read(DOCUMENT + 1)
+    if len(content) > DOCUMENT:
+        raise LayoutError(folder, f"has a {what} of more than {DOCUMENT >> 20} MiB, and no document is so large")
+    return content
 
 
 def read_blob(folder: Path, digest: str) -> bytes:
-    """Read a small blob whole.
+    """Read a document whole.
 
     Raises:
-        LayoutError: it is missing or has other content than its digest says.
+        LayoutError: it is missing, larger than any document, or has other content than its digest says.
 
     """
-    try:
-        content = blob_path(folder, digest).read_bytes()
-    except FileNotFoundError:
-        raise LayoutError(folder, f"lacks the blob {digest}") from None
+    content = _content(folder, blob_path(folder, digest), f"blob {digest}")
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
         raise LayoutError(folder, f"is damaged: the blob {digest} has other content")
     return content
@@ -104,13 +205,13 @@ def read_document(folder: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
         LayoutError: it is missing, has another digest, or is not a JSON object.
 
     """
-    return _json(folder, read_blob(folder, descriptor["digest"]))
+    return _json(folder, read_blob(folder, str(descriptor.get("digest"))))
 
 
 def _json(folder: Path, content: bytes) -> dict[str, Any]:
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise LayoutError(folder, "holds a document that is not JSON") from None
     if not isinstance(document, dict):
         raise LayoutError(folder, "holds a document that is not an object")

@@ -1,46 +1,87 @@
 """Unpack one platform's layers of an OCI image layout into a root filesystem.
 
-Nothing is believed before its digest is checked, and no path is followed out of the root: the layout may come from
-anywhere.
+Nothing is believed before its digest is checked, sizes and counts have an end, and no path is followed out of the
+root: the layout may come from anywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import shutil
+import os
 import tarfile
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import zstandard
 
 from images.errors import LayoutError
-from images.reading import PlatformImage, blob_path
+from images.extract import CHUNK, Extractor
+from images.limits import HEADER, UNPACK_S, Budget, plain
+from images.reading import PlatformImage, open_blob
 from images.tarball import MEDIA_TYPES
 
 PLAIN_TYPE = "application/vnd.oci.image.layer.v1.tar"
-DOCKER_PLAIN_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
-DOCKER_GZIP_TYPE = f"{DOCKER_PLAIN_TYPE}.gzip"
-"""What other tools write: `docker save`, and pushes of before OCI's types."""
-CHUNK = 1 << 20
-WHITEOUT = ".wh."
-OPAQUE = ".wh..wh..opq"
+_OCI_FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+_DOCKER = "application/vnd.docker.image.rootfs.diff.tar"
+_DOCKER_FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+LAYER_TYPES = frozenset(
+    {
+        *MEDIA_TYPES.values(),
+        PLAIN_TYPE,
+        *(f"{_OCI_FOREIGN}{suffix}" for suffix in ("", "+gzip", "+zstd")),
+        *(f"{kind}{suffix}" for kind in (_DOCKER, _DOCKER_FOREIGN) for suffix in ("", ".gzip", ".zstd")),
+    }
+)
+"""What other tools write too: `docker save`, pushes of before OCI's types, layers that registries did not hand out."""
+_DAMAGED = (
+    tarfile.TarError,
+    zstandard.ZstdError,
+    zlib.error,
+    EOFError,
+    # What tarfile makes of numbers, names and chains of headers that make no sense.
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def unpack(image: PlatformImage, root: Path) -> None:
     """Unpack the layers into the empty folder `root`, owned by whoever runs this.
 
-    Owners are not set, since that needs root; write and search bits are added for the owner, so that it can be removed.
+    Owners are not set, since that needs root, nor setuid, setgid and sticky bits; write and search bits are added for
+    the owner, so that it can be removed.
 
     Raises:
-        LayoutError: a layer is missing, is not what its diff_id says, or reaches outside the root.
+        LayoutError: a layer is missing, is not what its diff_id says, holds a path that has no place inside the root,
+            or is far larger than it promises.
+        NoSpaceError: the disk is full.
 
     """
-    for tar, member in members(image):
-        _extract(tar, member, root, image.layout)
+    extractor = Extractor(root, image.layout)
+    budget = _budget(image)
+    try:
+        for number in range(len(image.layers)):
+            extractor.begin_layer()
+            for tar, member in layer_members(image, number, budget):
+                extractor.add(tar, member)
+    finally:
+        extractor.close()
+
+
+def _budget(image: PlatformImage) -> Budget:
+    return Budget(image.layout, sum(_size(image.layout, layer["digest"]) for layer in image.layers))
+
+
+def _size(layout: Path, digest: str) -> int:
+    # As it is, not as a manifest says.
+    with open_blob(layout, digest, "layer") as file:
+        return os.fstat(file.fileno()).st_size
 
 
 def members(image: PlatformImage) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
@@ -50,28 +91,46 @@ def members(image: PlatformImage) -> Iterator[tuple[tarfile.TarFile, tarfile.Tar
         LayoutError: a layer is missing, or is not what its diff_id says; that is known at its end.
 
     """
+    budget = _budget(image)
     for number in range(len(image.layers)):
-        yield from layer_members(image, number)
+        yield from layer_members(image, number, budget)
 
 
-def layer_members(image: PlatformImage, number: int) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+def layer_members(
+    image: PlatformImage, number: int, budget: Budget | None = None
+) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """Give the members of one layer, as `members` does."""
     layout, descriptor = image.layout, image.layers[number]
-    path = blob_path(layout, descriptor["digest"])
-    if not path.is_file():
-        raise LayoutError(layout, f"lacks the layer {descriptor['digest']}")
-    with path.open("rb") as file:
+    shown = descriptor["digest"]
+    budget = budget or _budget(image)
+    ends = time.monotonic() + UNPACK_S
+    with open_blob(layout, shown, "layer") as file:
         reader = Hashed(decompressed(file, descriptor["mediaType"], layout))
+        archive = _Forward(reader, budget, layout)
         try:
-            with tarfile.open(fileobj=reader, mode="r|") as tar:
-                for member in tar:
-                    yield tar, member
-            while reader.read(CHUNK):
+            tar = (
+                None
+                if archive.is_empty
+                else tarfile.open(  # noqa: SIM115 - it holds nothing open
+                    fileobj=archive, mode="r:", encoding="utf-8", errors="surrogateescape"
+                )
+            )
+            while tar is not None and (member := tar.next()) is not None:
+                # Kept, they would be as much memory as the layer has entries.
+                tar.members.clear()  # type: ignore[attr-defined]
+                budget.entry()
+                budget.require(member.size)
+                # Zero or more bytes of padding follow the content.
+                archive.promised = tar.offset - tarfile.BLOCKSIZE + 1
+                if time.monotonic() > ends:
+                    raise LayoutError(layout, f"takes longer than {UNPACK_S} s to unpack: it is not used")
+                yield tar, member
+            while archive.read(CHUNK):
                 pass  # what pads the archive belongs to the diff_id
-        except (tarfile.TarError, zstandard.ZstdError, zlib.error, EOFError) as error:
-            raise LayoutError(layout, f"is damaged: layer {descriptor['digest']}: {error}") from None
+        except _DAMAGED as error:
+            raise LayoutError(layout, f"is damaged: layer {shown}: {plain(error, 120)}") from None
     if f"sha256:{reader.digest}" != image.diff_ids[number]:
-        raise LayoutError(layout, f"is damaged: layer {descriptor['digest']} is not {image.diff_ids[number]}")
+        raise LayoutError(layout, f"is damaged: layer {shown} is not {image.diff_ids[number]}")
 
 
 class Reader(Protocol):
@@ -120,65 +179,90 @@ class _Inflated:
                 return out
 
 
+class _Forward(io.RawIOBase):
+    """An archive as tarfile reads it: forward alone, within the budget, and no header larger than any that makes sense.
+
+    tarfile takes long names and pax headers whole into memory, whatever size they say they have.
+    """
+
+    def __init__(self, source: Reader, budget: Budget, layout: Path) -> None:
+        self._source = source
+        self._budget = budget
+        self._layout = layout
+        self._position = 0
+        self.promised = 0
+        """How far the archive reaches at least."""
+        self._ahead = b""
+        self._ahead = self.read(1)
+        self._position = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing at all, which some tools write for a layer that changes nothing."""
+        return not self._position and not self._ahead
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET or offset < self._position:
+            raise LayoutError(self._layout, "is damaged: a layer's archive leads backward")
+        self._budget.require(offset - self._position)
+        while self._position < offset and self.read(min(CHUNK, offset - self._position)):
+            pass
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= HEADER:
+            raise LayoutError(self._layout, "is damaged: a layer's archive has a header that is far too large")
+        pieces = [self._ahead[:size]]
+        self._ahead = self._ahead[size:]
+        lacking = size - len(pieces[0])
+        try:
+            while lacking and (piece := self._source.read(lacking)):
+                pieces.append(piece)
+                lacking -= len(piece)
+        except (zstandard.ZstdError, zlib.error, EOFError) as error:
+            raise LayoutError(self._layout, f"is damaged: a layer: {plain(error, 120)}") from None
+        self._position += size - lacking
+        self._budget.take(size - lacking)
+        if lacking and self._position < self.promised:
+            raise LayoutError(self._layout, "is damaged: a layer ends early")
+        return b"".join(pieces)
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(min(len(buffer), HEADER))
+        buffer[: len(data)] = data
+        return len(data)
+
+
 def decompressed(file: IO[bytes], media_type: str, layout: Path) -> Reader:
-    """Give a layer's archive as it was before compression.
+    """Give a layer's archive as it was before compression, which its first bytes tell, as docker has it.
 
     Raises:
         LayoutError: it is compressed in a way that this program does not know.
 
     """
-    if media_type == MEDIA_TYPES["zstd"]:
+    if media_type not in LAYER_TYPES:
+        raise LayoutError(layout, f"holds a layer of a type this program does not know: {plain(media_type, 120)}")
+    start = file.read(4)
+    file.seek(0)
+    if start == b"\x28\xb5\x2f\xfd":
         return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    if media_type in (MEDIA_TYPES["gzip"], DOCKER_GZIP_TYPE):
+    if start[:3] == b"\x1f\x8b\x08":
         return _Inflated(file)
-    if media_type in (PLAIN_TYPE, DOCKER_PLAIN_TYPE):
-        return file
-    raise LayoutError(layout, f"holds a layer of a type this program does not know: {media_type}")
+    if media_type.endswith(("zstd", "gzip")) and not _begins_archive(file):
+        raise LayoutError(layout, "is damaged: a layer is not compressed as its type says")
+    return file
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path, layout: Path) -> None:
-    parts = [part for part in member.name.split("/") if part not in ("", ".")]
-    if not parts:
-        return
-    target = root.joinpath(*parts)
-    # A link in an upper layer may point anywhere in the image, and outside it as seen from here.
-    if ".." in parts or not target.parent.resolve().is_relative_to(root.resolve()):
-        raise LayoutError(layout, f"holds a path outside the root: {member.name}")
-    if parts[-1].startswith(WHITEOUT):
-        _whiteout(target)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if member.isdir() and target.is_dir() and not target.is_symlink():
-        target.chmod(member.mode | 0o700)
-        return
-    _remove(target)
-    if member.isdir():
-        target.mkdir()
-        target.chmod(member.mode | 0o700)
-    elif member.issym():
-        target.symlink_to(member.linkname)
-    elif member.islnk():
-        first = root.joinpath(*(part for part in member.linkname.split("/") if part not in ("", ".", "..")))
-        if first.is_symlink() or not first.is_file():
-            raise LayoutError(layout, f"holds a hard link to nothing: {member.name}")
-        target.hardlink_to(first)
-    elif (source := tar.extractfile(member)) is not None:
-        with target.open("wb") as file:
-            shutil.copyfileobj(source, file, CHUNK)
-        target.chmod(member.mode | 0o600)
-
-
-def _whiteout(marker: Path) -> None:
-    # OCI image-spec, layer.md: the marker says that a lower layer's file, or a whole folder's content, is gone.
-    if marker.name == OPAQUE:
-        for child in marker.parent.iterdir() if marker.parent.is_dir() else ():
-            _remove(child)
-    else:
-        _remove(marker.with_name(marker.name.removeprefix(WHITEOUT)))
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _begins_archive(file: IO[bytes]) -> bool:
+    block = file.read(tarfile.BLOCKSIZE)
+    file.seek(0)
+    return block == bytes(tarfile.BLOCKSIZE)[: len(block)] or block[257:262] == b"ustar"

@@ -94,14 +94,26 @@ def test_upper_layers_change_and_remove_what_lower_ones_hold(tmp_path: Path, com
     [
         [("../x", b"1")],
         [("a/../../x", b"1")],
-        [("l", "-> /tmp"), ("l/x", b"1")],
-        [("l", "-> .."), ("l/x", b"1")],
         [("h", "=> ../../etc/passwd")],
+        [("l", "-> /"), ("h", "=> l/etc/passwd")],
+        [("l", "-> ../.."), ("h", "=> l/canary")],
+        [("x/.wh...", b"")],
+        [(".wh...", b"")],
+        [(".wh..", b"")],
     ],
 )
 def test_no_path_is_followed_out_of_the_root(tmp_path: Path, entries: list[tuple[str, Any]]) -> None:
     with pytest.raises(LayoutError, match=r"outside the root|hard link to nothing"):
         unpacked(tmp_path, archive(*entries))
+    assert {path.name for path in tmp_path.iterdir()} == {"layout", "root"}
+
+
+@pytest.mark.parametrize("target", ["/tmp", "..", "../../tmp", "/../tmp/."])
+def test_a_link_leads_to_where_it_leads_in_the_image(tmp_path: Path, target: str) -> None:
+    """docker and containerd do the same: many images link /var/run to /run, and later layers write below it."""
+    found = unpacked(tmp_path, archive(("l", f"-> {target}"), ("l/x", b"1")))
+    assert {content for path, content in found.items() if path != "l"} == {"1"}
+    assert not Path("/tmp/x").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"layout", "root"}
 
 
