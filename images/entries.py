@@ -10,6 +10,9 @@ from pathlib import Path
 
 from images.errors import PathClashError
 
+PRIVILEGED = stat.S_ISUID | stat.S_ISGID
+"""Mode bits that no file of an image has."""
+
 
 class Kind(Enum):
     """The file types an image holds."""
@@ -27,7 +30,7 @@ class Entry:
     """Relative to the root, normalised, without a leading slash: ``usr/bin/git``."""
     kind: Kind
     mode: int
-    """Permission bits, with setuid, setgid and sticky."""
+    """Permission bits, with the sticky one; as packages bring it, also with setuid and setgid, which no layer takes."""
     content: Path | bytes = b""
     """A file's bytes, or where they are staged."""
     target: str = ""

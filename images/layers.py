@@ -23,7 +23,7 @@ from images.cache import Cache, key_of, program_digest
 from images.entries import Entry, Kind, merge, with_parents
 from images.recipe import NamedPart, Recipe
 from images.records import recorded
-from images.rootfs import directories, joined, kept, own_entries
+from images.rootfs import directories, joined, kept, own_entries, unprivileged
 from images.tarball import Blob, Compression, pack
 
 LayerKind = Literal["debian", "wheels", "conda", "files"]
@@ -129,7 +129,7 @@ def _tree(
     plan: LayerPlan, everything: dict[str, Entry], settings: Settings, compiler: Compiler, stage: Path
 ) -> dict[str, Entry]:
     drops = [drop for part in settings.recipe.parts for drop in part.part.drop]
-    packages = recorded(kept(everything, drops), everything)
+    packages = unprivileged(recorded(kept(everything, drops), everything))
     own = [entry for part in plan.parts for entry in own_entries(part, settings.recipe.user)]
     joins = [join for part in plan.parts for join in part.part.join]
     compiled: list[Entry] = []

@@ -24,7 +24,11 @@ PARTS = ROOT / "images" / "parts"
 T = TypeVar("T", bound=BaseModel)
 
 AbsolutePath = Annotated[str, Field(pattern=r"^/.*[^/]$")]
-Mode = Annotated[str, Field(pattern=r"^[0-7]{4}$")]
+Mode = Annotated[str, Field(pattern=r"^[01][0-7]{3}$")]
+"""Without setuid and setgid, which no file of an image has."""
+
+
+Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class User(Table):
@@ -46,7 +50,7 @@ class Directory(Table):
     path: AbsolutePath
     """Where."""
     mode: Mode = "0755"
-    """Its mode, four octal digits."""
+    """Its mode, four octal digits, without setuid and setgid."""
     owner: Literal["root", "user"] = "root"
     """Whose it is: root's, or the image's user's."""
     group: Literal["root", "user"] | None = None
@@ -85,8 +89,8 @@ class Drop(Table):
 class Service(Table):
     """A program that supervisord keeps running."""
 
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-    """The program and its arguments."""
+    command: Annotated[tuple[Word, ...], Field(min_length=1)]
+    """The program and its arguments, each on one line; no shell reads them."""
     restart: Literal["always", "on-failure", "never"] = "always"
     """When it is started again after it has ended."""
     stop_seconds: Annotated[int, Field(gt=0)] = 8

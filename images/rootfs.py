@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from images.entries import Entry, Kind, directory, walk
+from images.entries import PRIVILEGED, Entry, Kind, directory, walk
 from images.recipe import Drop, Join, NamedPart, Recipe, Service, User
 
 SERVICES = "etc/supervisor/conf.d"
@@ -41,7 +43,7 @@ def own_entries(part: NamedPart, user: User) -> Iterator[Entry]:
 def program(name: str, service: Service) -> bytes:
     """Give a service as a supervisord program section; its output goes to the container's, unbuffered and unrotated."""
     settings = {
-        "command": " ".join(service.command),
+        "command": _command(service.command),
         "autorestart": SUPERVISOR_RESTART[service.restart],
         # supervisord waits a second longer after each failed start; always means that it never gives up.
         "startretries": 1_000_000 if service.restart == "always" else 3,
@@ -55,6 +57,21 @@ def program(name: str, service: Service) -> bytes:
     }
     lines = [f"[program:{name}]", *(f"{key}={value}" for key, value in settings.items())]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _command(words: Sequence[str]) -> str:
+    # supervisord's file takes what follows a space and ; or # for a comment, also within quotes, fills in %(name)s, and
+    # splits what is left as a shell does (its manual, "Configuration File"). Such a character is always quoted by now.
+    text = re.sub(r"(\s)([;#])", r"""\1'"\2"'""", shlex.join(words))
+    return text.replace("%", "%%")
+
+
+def unprivileged(tree: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Give the tree without setuid and setgid bits: what runs in the image needs no rights that its user lacks."""
+    return {
+        path: replace(entry, mode=entry.mode & ~PRIVILEGED) if entry.mode & PRIVILEGED else entry
+        for path, entry in tree.items()
+    }
 
 
 def joined(joins: Iterable[Join], tree: Mapping[str, Entry]) -> Iterator[Entry]:
@@ -84,14 +101,19 @@ def _dropped(path: str, rule: Drop) -> bool:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Say whether a path fits a pattern: ``*`` stays within a folder, ``**`` does not, ``{a,b}`` is either."""
+    """Say whether a path fits a pattern: ``*`` stays within a folder, ``**`` does not, ``{a,b}`` is either.
+
+    A comma outside of braces, and a brace without a partner, is that character.
+    """
     return _regex(pattern).fullmatch(path) is not None
 
 
 @cache
 def _regex(pattern: str) -> re.Pattern[str]:
-    pieces = []
-    for piece in re.split(r"(\*\*/|\*\*|[*?{},])", pattern):
+    written = re.split(r"(\*\*/|\*\*|[*?{},])", pattern)
+    braces = _pairs(written)
+    pieces, depth = [], 0
+    for number, piece in enumerate(written):
         match piece:
             case "**/":
                 pieces.append("(?:.*/)?")
@@ -101,12 +123,26 @@ def _regex(pattern: str) -> re.Pattern[str]:
                 pieces.append("[^/]*")
             case "?":
                 pieces.append("[^/]")
-            case "{":
+            case "{" if number in braces:
+                depth += 1
                 pieces.append("(?:")
-            case ",":
+            case "," if depth:
                 pieces.append("|")
-            case "}":
+            case "}" if number in braces:
+                depth -= 1
                 pieces.append(")")
             case _:
                 pieces.append(re.escape(piece))
-    return re.compile("".join(pieces))
+    return re.compile("".join(pieces), re.DOTALL)
+
+
+def _pairs(written: Sequence[str]) -> set[int]:
+    """Return where braces stand that have a partner; any other, and a comma outside of them, is a character."""
+    found: set[int] = set()
+    opened: list[int] = []
+    for number, piece in enumerate(written):
+        if piece == "{":
+            opened.append(number)
+        elif piece == "}" and opened:
+            found |= {opened.pop(), number}
+    return found

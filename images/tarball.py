@@ -18,7 +18,8 @@ from typing import IO, Literal, Protocol
 
 import zstandard
 
-from images.entries import Entry, Kind
+from images.entries import PRIVILEGED, Entry, Kind
+from images.errors import PackageContentError
 
 Compression = Literal["zstd", "gzip"]
 MEDIA_TYPES: dict[Compression, str] = {
@@ -92,7 +93,14 @@ def pack(tree: Mapping[str, Entry], out: IO[bytes], *, mtime: int, compression: 
     """Write a tree as a compressed tar archive to `out`; give its digests and sizes.
 
     `mtime` is in seconds since 1970 and is that of every entry.
+
+    Raises:
+        PackageContentError: a file has a setuid or setgid bit, which would give whoever runs it another's rights.
+
     """
+    for path, entry in tree.items():
+        if entry.mode & PRIVILEGED:
+            raise PackageContentError(entry.origin or "the recipe", f"gives /{path} a setuid or setgid bit")
     sink = _Sink(out, compression)
     anchors: dict[Path, str] = {}
     with tarfile.open(fileobj=sink, mode="w|", format=tarfile.GNU_FORMAT, bufsize=1 << 20) as tar:

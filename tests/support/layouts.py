@@ -57,7 +57,7 @@ def layout(
     config: Mapping[str, Any] | None = None,
     whole: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Make a layout of one image; `config` is its configuration's ``config``, `whole` replaces more of that document."""
+    """Make a layout of one image; `config` is its configuration's ``config``, and `whole` replaces more of that."""
     configuration = {
         "os": "linux",
         "architecture": architecture,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+from supervisor.options import UnhosedConfigParser
 
 from docs.reference.recipe_page import recipe_reference
 from env.platforms import AMD64, ARM64
@@ -17,7 +20,7 @@ from images.build import Build
 from images.checks import VARIABLES
 from images.errors import PlatformNotOfferedError, RecipeError, UnknownImageError
 from images.live import _variables as live_variables
-from images.recipe import PARTS, RECIPES, Service, load_recipe, read_recipe, recipe_names
+from images.recipe import PARTS, RECIPES, Directory, Service, load_recipe, read_recipe, recipe_names
 from images.rootfs import matches, program
 from images.schema import MODELS, schema_of
 
@@ -99,6 +102,17 @@ def test_an_image_without_a_user_is_refused(recipe: Path) -> None:
         ("lib/numpyro/tests/x.py", "lib/{numpy,scipy}/**/tests/**", False),
         ("a/b", "a/?", True),
         ("a+b", "a.b", False),
+        ("a,b", "a,b", True),
+        ("a", "a,b", False),
+        ("b", "a,b", False),
+        ("x,a,y", "x,{a,b},y", True),
+        ("x,a", "x,{a,b},y", False),
+        ("a", "{a,{b,c}}", True),
+        ("c", "{a,{b,c}}", True),
+        ("{a,b", "{a,b", True),
+        ("a", "{a,b", False),
+        ("a}", "a}", True),
+        ("a,b}", "a,b}", True),
     ],
 )
 def test_globs_stay_within_folders_unless_told(path: str, pattern: str, *, fits: bool) -> None:
@@ -108,6 +122,38 @@ def test_globs_stay_within_folders_unless_told(path: str, pattern: str, *, fits:
 def test_a_service_is_a_supervisord_program_that_is_restarted() -> None:
     text = program("x", Service(command=("a", "b"))).decode()
     assert text.startswith("[program:x]\ncommand=a b\nautorestart=true\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sh", "-c", "echo 50% done; x"),
+        ("sh", "-c", "a ; b # c"),
+        ("sh", "-c", "a\u00a0;b  #c ;;## ;"),
+        ("a b", "", "'", '"', "it's", '"q"', "\\", "$HOME", "%(here)s", "%%", "#", ";", " ; ", "=", "[x]", "é"),
+    ],
+)
+def test_a_services_words_reach_it_as_they_are_written(words: tuple[str, ...]) -> None:
+    text = program("x", Service(command=words)).decode()
+    # What supervisord does: its parser, its expansions, and the words of its command.
+    parser = UnhosedConfigParser()
+    parser.expansions = {"here": "/etc"}
+    parser.read_string(text)
+    command = parser.saneget("program:x", "command")
+    assert tuple(shlex.split(command)) == words
+    assert parser.saneget("program:x", "autorestart") == "true"
+
+
+@pytest.mark.parametrize("word", ["a\nb", "a\rb", "a\0b"])
+def test_a_services_word_is_one_line(word: str) -> None:
+    with pytest.raises(ValidationError):
+        Service(command=("sh", "-c", word))
+
+
+@pytest.mark.parametrize("mode", ["4755", "2775", "6755", "755"])
+def test_a_directory_has_no_special_rights(mode: str) -> None:
+    with pytest.raises(ValidationError):
+        Directory(path="/a", mode=mode)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from images.entries import Entry, Kind, merge, with_parents
-from images.errors import PathClashError
+from images.errors import PackageContentError, PathClashError
+from images.rootfs import unprivileged
 from images.tarball import Blob, Compression, pack
 
 NAMES = st.text("abcdefgh.-_", min_size=1, max_size=8).filter(lambda name: name not in (".", ".."))
@@ -27,7 +28,7 @@ def trees(draw: st.DrawFn) -> dict[str, Entry]:
     tree: dict[str, Entry] = {}
     for path in sorted(draw(st.sets(PATHS, max_size=8))):
         if not any(path.startswith(f"{other}/") for other in tree):
-            mode = draw(st.sampled_from([0o644, 0o755, 0o4755]))
+            mode = draw(st.sampled_from([0o644, 0o755, 0o1755]))
             file = Entry(path, Kind.FILE, mode, content=draw(st.binary(max_size=3000)))
             tree[path] = draw(st.sampled_from([file, Entry(path, Kind.SYMLINK, 0o777, target="../x")]))
     return with_parents(tree, {})
@@ -89,3 +90,12 @@ def test_two_packages_may_share_a_directory_but_no_file() -> None:
     files = [Entry("usr/x", Kind.FILE, 0o644, origin="a"), Entry("usr/x", Kind.FILE, 0o644, origin="b")]
     with pytest.raises(PathClashError, match="/usr/x comes from both a and b"):
         merge(files)
+
+
+@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o6711])
+def test_no_layer_takes_a_setuid_or_setgid_file(mode: int) -> None:
+    tree = {"bin/su": Entry("bin/su", Kind.FILE, mode, content=b"x", origin="util-linux")}
+    with pytest.raises(PackageContentError, match="util-linux: gives /bin/su a setuid or setgid bit"):
+        packed(tree)
+    assert {entry.mode for entry in unprivileged(tree).values()} == {mode & 0o777}
+    packed(unprivileged(tree))
