@@ -3,6 +3,10 @@
 ``etc/conda/env_vars.d/*.json`` are variables; ``etc/conda/activate.d/*.sh`` are scripts, of which this reads those that
 only set variables: assignments, ``export``, and ``if`` over variables and files. Package scripts are never run on the
 machine that builds; a script that does more is named, so that its variables can be written into a part's ``[config]``.
+
+Two packages of pixi.lock need it, as their recipes on conda-forge have it: libglib assigns GSETTINGS_SCHEMA_DIR and
+GIO_MODULE_DIR, and libxml2 XML_CATALOG_FILES, in an ``if`` with bash's ``+=`` and ``${NAME// /%20}``. libarrow's script
+makes links for gdb, and is named. Of recipes' own locks, GDAL and PROJ have an ``if`` over files.
 """
 
 from __future__ import annotations
@@ -19,13 +23,14 @@ from env.store import Store
 from images.cache import Cache, key_of
 from images.wheels import PREFIX
 
-_ASSIGN = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
-_EXPORT = re.compile(r"export\s+[A-Za-z_]\w*(?:\s+[A-Za-z_]\w*)*")
+_ASSIGN = re.compile(r"(?P<export>export\s+)?(?P<name>[A-Za-z_]\w*)(?P<more>\+?)=(?P<value>.*)")
+_EXPORT = re.compile(r"export(?P<names>(?:\s+[A-Za-z_]\w*)+)")
 _IF = re.compile(
     r"(?:el)?if\s+(?:\[\[?|test)\s+(?P<not>!\s+)?-(?P<test>[nzdfe])\s+(?P<value>.*?)(?:\s+\]\]?)?\s*;?\s*(?:then)?"
 )
 _VARIABLE = re.compile(
-    r"\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?:(?P<colon>:?)-(?P<default>[^${}]*))?\})"
+    r"\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)"
+    r"(?:(?P<colon>:?)-(?P<default>[^${}]*)|//(?P<old>[ \w.:-]+)/(?P<new>[ \w.:%-]*))?\})"
 )
 _SHELL = set("`;|&<>()*?\\")
 
@@ -45,19 +50,21 @@ class _NotDataError(Exception):
 
 def read_activation(prefix: Path) -> Activation:
     """Read what activation of an environment staged at `prefix` sets once it is at its final place."""
-    variables = {"CONDA_PREFIX": PREFIX}
+    script = _Script(prefix, {"CONDA_PREFIX": PREFIX}, {"CONDA_PREFIX"})
     for path in sorted(prefix.glob("etc/conda/env_vars.d/*.json")):
-        variables |= {str(name): str(value) for name, value in json.loads(path.read_bytes()).items()}
+        script.variables |= {str(name): str(value) for name, value in json.loads(path.read_bytes()).items()}
+    script.exported |= script.variables.keys()
     unread = []
     for path in sorted(prefix.glob("etc/conda/activate.d/*.sh")):
-        script = _Script(prefix, dict(variables))
+        trial = _Script(prefix, dict(script.variables), set(script.exported))
         try:
-            script.run(path.read_text(encoding="utf-8"))
+            trial.run(path.read_text(encoding="utf-8"))
         except (_NotDataError, UnicodeDecodeError):
             unread.append(f"{PREFIX}/{path.relative_to(prefix).as_posix()}")
         else:
-            variables = script.variables
-    return Activation({name: value for name, value in variables.items() if value}, tuple(unread))
+            script = trial
+    kept = {name: value for name, value in script.variables.items() if value and name in script.exported}
+    return Activation(kept, tuple(unread))
 
 
 def known_activation(packages: Iterable[LockedFile], store: Store) -> Activation | None:
@@ -81,10 +88,12 @@ def _key(packages: Iterable[LockedFile]) -> str:
 
 @dataclass
 class _Script:
-    """The part of sh that only sets variables (POSIX XCU 2.6.2, 2.9.4)."""
+    """The part of sh that only sets variables (POSIX XCU 2.6.2, 2.9.4), and two of bash's words for the same."""
 
     prefix: Path
     variables: dict[str, str]
+    exported: set[str]
+    """What programs see; the others are the scripts' own."""
     _branches: list[list[bool]] = field(default_factory=list)
     """Of each open ``if``: whether this branch is taken, and whether one was taken before."""
 
@@ -108,8 +117,13 @@ class _Script:
         elif found := _ASSIGN.fullmatch(line):
             value = self._value(found["value"])
             if all(taken for taken, _ in self._branches):
-                self.variables[found["name"]] = value
-        elif not _EXPORT.fullmatch(line):
+                start = self.variables.get(found["name"], "") if found["more"] else ""
+                self.variables[found["name"]] = start + value
+                self.exported |= {found["name"]} if found["export"] else set()
+        elif found := _EXPORT.fullmatch(line):
+            if all(taken for taken, _ in self._branches):
+                self.exported.update(found["names"].split())
+        else:
             raise _NotDataError
 
     def _condition(self, line: str, found: re.Match[str]) -> None:
@@ -146,6 +160,8 @@ class _Script:
 
     def _expand(self, found: re.Match[str]) -> str:
         value = self.variables.get(found["bare"] or found["name"])
+        if found["old"]:
+            return (value or "").replace(found["old"], found["new"])
         # With a colon the default also stands in for an empty value (POSIX XCU 2.6.2).
         lacking = value is None or (found["colon"] == ":" and not value)
         return (found["default"] if lacking else value) or ""

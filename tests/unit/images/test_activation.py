@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -28,6 +29,21 @@ export ONE="${CONDA_PREFIX}/share/one"
 TWO='single $quotes'
 export TWO
 export THREE="${UNSET:-fallback}/${ONE}"
+"""
+GLIB = """
+export GSETTINGS_SCHEMA_DIR_CONDA_BACKUP=${GSETTINGS_SCHEMA_DIR:-}
+export GSETTINGS_SCHEMA_DIR=$CONDA_PREFIX/share/glib-2.0/schemas
+"""
+APPENDING = """
+if test -n "${CATALOGS:-}"; then
+    export before="${CATALOGS}"
+    CATALOGS+=" "
+else
+    export before=""
+    CATALOGS=""
+fi
+own="file://${CONDA_PREFIX// /%20}/etc/catalog file:///etc/catalog"
+export CATALOGS+="${own}"
 """
 CONDITIONAL = """
 if [[ -n "${GDAL_DATA:-}" ]]; then
@@ -56,6 +72,32 @@ def test_assignments_are_expanded(tmp_path: Path) -> None:
         "TWO": "single $quotes",
         "THREE": "fallback//opt/env/share/one",
     }
+
+
+def test_a_default_is_not_quoted_where_a_package_does_not(tmp_path: Path) -> None:
+    found = read_activation(prefix(tmp_path, glib=GLIB))
+    assert found.unread == ()
+    assert found.variables == {"CONDA_PREFIX": "/opt/env", "GSETTINGS_SCHEMA_DIR": "/opt/env/share/glib-2.0/schemas"}
+
+
+@pytest.mark.parametrize("given", ["", "file:///theirs"])
+def test_what_is_appended_and_substituted_is_what_bash_makes_of_it(tmp_path: Path, given: str) -> None:
+    place = prefix(tmp_path, a=f'export CATALOGS="{given}"\n', b=APPENDING)
+    found = read_activation(place)
+    assert found.unread == ()
+    text = "".join(path.read_text() for path in sorted((place / "etc/conda/activate.d").iterdir()))
+    run = subprocess.run(
+        ["bash", "-c", f"{text}\nenv -0"], env={"CONDA_PREFIX": "/opt/env"}, capture_output=True, text=True, check=True
+    )
+    told = dict(line.split("=", 1) for line in run.stdout.split("\0") if line)
+    assert {name: told.get(name) for name in found.variables} == dict(found.variables)
+    assert found.variables["CATALOGS"].endswith("file:///opt/env/etc/catalog file:///etc/catalog")
+
+
+def test_a_variable_of_a_scripts_own_is_not_in_the_images_environment(tmp_path: Path) -> None:
+    text = "OWN=one\nexport GIVEN=${OWN}/two\nLATER=three\n"
+    found = read_activation(prefix(tmp_path, a=text, b='export SEEN="$OWN"\nexport LATER\n'))
+    assert found.variables == {"CONDA_PREFIX": "/opt/env", "GIVEN": "one/two", "SEEN": "one", "LATER": "three"}
 
 
 def test_conditions_look_into_the_prefix(tmp_path: Path) -> None:
@@ -150,13 +192,14 @@ def test_what_is_read_is_what_a_shell_sets(text: str) -> None:
         found = read_activation(prefix(Path(folder), script=text))
     if found.unread:
         return
-    show = "".join(f'printf "%s\\0" "${{{name}:-}}"\n' for name in ("A", "B", "LONG_NAME"))
     run = subprocess.run(
-        ["dash", "-c", text + show],
-        env={"CONDA_PREFIX": "/opt/env", "HOME": "/h"},
+        ["dash", "-c", f"{text}\nexec env -0"],
+        env={"CONDA_PREFIX": "/opt/env", "HOME": "/h", "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split("\0")[:3] == [found.variables.get(name, "") for name in ("A", "B", "LONG_NAME")]
+    told = dict(line.split("=", 1) for line in run.stdout.split("\0") if line)
+    for name in ("A", "B", "LONG_NAME"):
+        assert told.get(name, "") == found.variables.get(name, "")
