@@ -58,7 +58,8 @@ def sources_of(module: str) -> frozenset[str]:
         if not own or name in found or name == errors.__name__ or not source_of(name).is_file():
             continue
         found.add(name)
-        waiting += _named(name)
+        # A package is imported before what is in it.
+        waiting += [name.rpartition(".")[0], *_named(name)]
     return frozenset(found)
 
 
