@@ -132,6 +132,15 @@ def lint(session: nox.Session) -> None:
     run(session, LAB, ("ruff", "format", "--check", "."), ("ruff", "check", "."), mypy)
 
 
+@declared("run", usage=" -- PROGRAM [ARGUMENTS]")
+def run_program(session: nox.Session) -> None:
+    """Run a program in the environment of the tests: -- PROGRAM [ARGUMENTS].
+
+    Example: ./noxw -s run -- python -m benchmarks.sizing
+    """
+    run(session, LAB, tuple(session.posargs or ("python",)), project=True)
+
+
 @declared("picture")
 def picture(session: nox.Session) -> None:
     """Take the README's picture again, in Chromium on a real server."""

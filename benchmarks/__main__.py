@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks`, or `nox -s bench -- …`."""
+"""Measure the tools beside those of other MCP servers for Jupyter; the results go to artifacts/benchmarks."""
 
 from __future__ import annotations
 
@@ -38,16 +38,31 @@ def _numbers(text: str) -> list[int]:
 
 
 def parser() -> argparse.ArgumentParser:
-    parse = argparse.ArgumentParser("benchmarks", description=__doc__)
-    parse.add_argument("--subjects", type=_words, default=names(), help=f"of {', '.join(names())}")
-    parse.add_argument("--measures", type=_words, default=list(MEASURES), help=f"of {', '.join(MEASURES)}")
-    parse.add_argument("--sizes", type=_numbers, default=[10, 100, 1000, 5000], help="cells in the notebooks")
-    parse.add_argument("--clients", type=_numbers, default=[1, 8, 32], help="agents at the same time")
-    parse.add_argument("--edits", type=_numbers, default=[100, 500, 1000, 2000], help="updates of one cell")
-    parse.add_argument("--rounds", type=int, default=40, help="how often each call is measured")
-    parse.add_argument("--output", type=Path, default=ARTIFACTS, help="folder of the results")
-    parse.add_argument("--crashes", type=int, default=5, help="how often each server is killed, for each wait")
-    parse.add_argument("--death-limit", type=float, default=150, help="seconds to wait for a dead kernel's notice")
+    parse = argparse.ArgumentParser(
+        "./noxw -s bench --",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog=f"LISTs are comma-separated. example: ./noxw -s bench -- --subjects {names()[0]} --rounds 10",
+    )
+    parse.add_argument("--subjects", metavar="LIST", type=_words, default=names(), help=f"of {', '.join(names())}")
+    parse.add_argument(
+        "--measures", metavar="LIST", type=_words, default=list(MEASURES), help=f"of {', '.join(MEASURES)}"
+    )
+    parse.add_argument(
+        "--sizes", metavar="LIST", type=_numbers, default=[10, 100, 1000, 5000], help="cells in the notebooks"
+    )
+    parse.add_argument("--clients", metavar="LIST", type=_numbers, default=[1, 8, 32], help="agents at the same time")
+    parse.add_argument(
+        "--edits", metavar="LIST", type=_numbers, default=[100, 500, 1000, 2000], help="updates of one cell"
+    )
+    parse.add_argument("--rounds", metavar="N", type=int, default=40, help="how often each call is measured")
+    parse.add_argument("--output", metavar="DIR", type=Path, default=ARTIFACTS, help="folder of the results")
+    parse.add_argument(
+        "--crashes", metavar="N", type=int, default=5, help="how often each server is killed, for each wait"
+    )
+    parse.add_argument(
+        "--death-limit", metavar="SECONDS", type=float, default=150, help="seconds to wait for a dead kernel's notice"
+    )
     return parse
 
 

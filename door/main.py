@@ -5,18 +5,24 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import os
+import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from door.environments import LAB, TOOLS, Environments
+from door.environments import LAB, Environments
 from door.errors import DoorError, UsageError
 from door.running import call, failures
 from door.sessions import Door, doors
 
 ROOT = Path(__file__).parent.parent
 INTERRUPTED = 130
+COMPLETING = "_ARGCOMPLETE"
+"""The variable that a shell sets to ask for completions (argcomplete's)."""
+STDLIB_ALONE = ("env", "images")
+"""Programs whose help needs no package, so no environment."""
 _CHOOSE = ("-s", "-e", "--session", "--sessions")
 _HELP = ("-h", "--help")
 _PAGE = """\
@@ -34,6 +40,7 @@ Sessions:
 
   ./noxw -s SESSION -- --help   what a session does, and its arguments
   ./noxw --version              versions
+  eval "$(./noxw --completion)"  completion for bash
   ./noxw -l                     the sessions; every other option is nox's: ./noxw --nox-help
 
 Documentation: README.md, docs/how-to/, docs/reference/command-line.md (also exit codes and completion).
@@ -43,6 +50,9 @@ Documentation: README.md, docs/how-to/, docs/reference/command-line.md (also exi
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; return the exit code of the first program that failed."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if COMPLETING in os.environ:
+        # The line that is completed is in other variables, which nox reads.
+        return _nox([])
     try:
         return _run(words)
     except DoorError as error:
@@ -58,10 +68,14 @@ def _run(words: list[str]) -> int:
     known = doors()
     for name in sessions:
         _require_known(name, list(known))
+    if "--completion" in ours:
+        print(importlib.import_module("argcomplete").shellcode(["noxw"]))  # noqa: T201 - the result
+        return 0
     if "--version" in ours:
         print(version())  # noqa: T201 - the result
         return 0
-    if {*_HELP} & {*ours, *theirs} and len(sessions) == 1:
+    # Of what follows --, a later word may be another program's: run -- python --help.
+    if {*_HELP} & {*ours, *(theirs if sessions and known[sessions[0]].program else theirs[:1])} and len(sessions) == 1:
         return show_help(known[sessions[0]], [word for word in (*ours, *theirs) if word not in _HELP])
     if {*_HELP} & {*ours}:
         print(_PAGE.format(sessions=listing(known)), end="")  # noqa: T201 - the result
@@ -75,7 +89,8 @@ def _run(words: list[str]) -> int:
 
 
 def _nox(words: list[str]) -> int:
-    sys.argv = ["./noxw", *words]
+    # Wherever it is called from.
+    sys.argv = ["./noxw", "--noxfile", str(ROOT / "noxfile.py"), *words]
     try:
         importlib.import_module("nox").main()
     except SystemExit as end:
@@ -131,8 +146,11 @@ def show_help(door: Door, words: list[str]) -> int:
         return 0
     # A command's own words choose the page: images -- push --help.
     commands = [word for word in words if not word.startswith("-") and word != door.name]
-    with Environments().ready(TOOLS if door.program[0] in ("env", "images") else LAB) as environment:
-        return call(environment, ("python", "-m", *door.program, *commands[:2], "--help"), {})
+    command = ("-m", *door.program, *commands[:2], "--help")
+    if door.program[0] in STDLIB_ALONE:
+        return subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
+    with Environments().ready(LAB) as environment:
+        return call(environment, ("python", *command), {})
 
 
 def version() -> str:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 
 from env.errors import EnvError
 
 INTERRUPTED = 130
+
+
+def start(function: Callable[[Any, Console], None], options: Any) -> int:
+    """Run a command with its options; what it says on the way goes to standard error."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    return run(lambda: function(options, console), console)
 
 
 def run(action: Callable[[], None], console: Console) -> int:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from env.errors import ChannelUnreachableError, NoSolutionError, SpecError, ToolFailedError
 from env.manifest import Manifest, virtual_packages
-from env.records import VARIABLE, unpack_records
+from env.names import RECORDS_VARIABLE
+from env.records import unpack_records
 from env.spec import ROOT
 from env.uv import Preferences
 
 WAYS_OUT = (
     "set a mirror in pixi's config.toml ([mirrors]), or solve against a folder of records "
-    f"(--records DIR or {VARIABLE})"
+    f"(--records DIR or {RECORDS_VARIABLE})"
 )
 
 

@@ -241,7 +241,7 @@ class StoreDamagedError(EnvError):
 
     def __init__(self, count: int) -> None:
         super().__init__(
-            f"{count} damaged files in the store: `python -m env store check --repair` deletes them, and the next "
+            f"{count} damaged files in the store: `./noxw -s store -- check --repair` deletes them, and the next "
             "fetch or build brings them anew"
         )
 

@@ -18,6 +18,7 @@ from env.errors import LockMissingError
 from env.files import write_atomically
 from env.lock import Lock, find_lock, lock_name, write_lock
 from env.manifest import DEFAULT, read_manifest
+from env.names import TARGETS
 from env.pixilock import PIXI_LOCK, CondaPackage, find_pixi_lock, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
 from env.requirements import CONDA_LOCK_TOOL, LAB, NOXW, TOOLS, compile_file, newest, pins
@@ -25,8 +26,6 @@ from env.spec import DEBIAN, Source, Tree
 from env.store import Store
 from env.uv import Preferences
 from env.wheels import lock_cuda, lock_wheels
-
-TARGETS = ("base", "wheels", "tools", "conda", "cuda")
 
 
 @dataclass

@@ -11,7 +11,6 @@ import zstandard
 
 from env.errors import RecordsError
 
-VARIABLE = "JUPYTER_MCP_CONDA_RECORDS"
 """Environment variable that names a folder of records."""
 _NOT_THE_CHANNELS = ("purls", "run_exports")
 """What pixi adds to records in its locks and a channel's own index (repodata.json) does not have."""

@@ -1,72 +1,23 @@
-"""``python -m env store check|prune|copy``."""
+"""What ``python -m env store check|prune|copy`` does; cli.py has their options."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from env.environments import ENVIRONMENTS
 from env.errors import StoreDamagedError
 from env.fresh import fresh_locks
 from env.spec import Tree
 from env.store import Store
 from env.upkeep import contents, copy, damaged, locked, prune
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no other name
 
-
-def add_store(commands: Commands) -> None:
-    """Add the command and its own commands to the parser."""
-    store = commands.add_parser(
-        "store", help="check the store, make it smaller, or copy it for a place without network"
-    )
-    actions = store.add_subparsers(required=True, metavar="ACTION")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)"
-    )
-    common.add_argument("--json", action="store_true", help="print the result as JSON")
-
-    check = actions.add_parser("check", parents=[common], help="read every file again and tell of those that changed")
-    check.add_argument("--repair", action="store_true", help="delete them, so that they are brought anew")
-    check.set_defaults(run=_check)
-
-    less = actions.add_parser(
-        "prune",
-        parents=[common],
-        help="remove what no lock, no record of a build and no given layout needs",
-        description="Remove what no lock of this checkout, no record of a build and no given layout needs. Not while "
-        "a build or a fetch uses the store.",
-    )
-    less.add_argument("--unused-for", type=float, metavar="DAYS", help="remove what builds made and did not use since")
-    less.add_argument(
-        "--keep", type=_layout, action="append", default=[], metavar="DIR", help="keep this layout's blobs"
-    )
-    less.add_argument("--dry-run", action="store_true", help="tell what would go, and remove nothing")
-    less.set_defaults(run=_prune)
-
-    carry = actions.add_parser("copy", parents=[common], help="bring what the locks need into another folder")
-    carry.add_argument("target", type=Path, metavar="DIR", help="an empty folder, or a store to add to")
-    carry.add_argument("--recipe", type=Path, metavar="DIR", help="with the locks that a recipe of your own brings")
-    carry.add_argument("--env", choices=sorted(ENVIRONMENTS), default="wheels", help="environment (default: wheels)")
-    carry.add_argument("--platform", metavar="LIST", help="comma-separated, e.g. linux/amd64 (default: all)")
-    carry.set_defaults(run=_copy)
-
-
-def _layout(name: str) -> Path:
-    if not (Path(name) / "blobs" / "sha256").is_dir():
-        raise argparse.ArgumentTypeError(f"{name} is no image layout")
-    return Path(name)
-
-
-def _check(options: argparse.Namespace, console: Console) -> None:
+def run_check(options: argparse.Namespace, console: Console) -> None:
+    """Read every file again."""
     store = Store(options.store)
     total = len(contents(store))
     columns = (TextColumn("check"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -90,7 +41,8 @@ def _check(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{total} files in {store.root}: {len(found)} damaged{' and deleted' if found else ''}", markup=False)
 
 
-def _prune(options: argparse.Namespace, console: Console) -> None:
+def run_prune(options: argparse.Namespace, console: Console) -> None:
+    """Remove what nobody needs."""
     store = Store(options.store)
     done = prune(store, locked(Tree()), options.keep, options.unused_for, dry_run=options.dry_run)
     if options.json:
@@ -111,7 +63,8 @@ def _prune(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{verb} {counts}: {decimal(done.size)}; {done.kept} files stay", markup=False)
 
 
-def _copy(options: argparse.Namespace, console: Console) -> None:
+def run_copy(options: argparse.Namespace, console: Console) -> None:
+    """Copy what locks need."""
     tree = Tree()
     locks = fresh_locks(options.env, options.platform, tree.beside(options.recipe or tree.root))
     total = sum({file.sha256: file.size for lock in locks for file in lock.files}.values())

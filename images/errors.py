@@ -253,8 +253,8 @@ class NotGoldenError(ImageError):
 
     def __init__(self, count: int, golden: str) -> None:
         super().__init__(
-            f"{count} layers are not as {golden} says: `python -m images diff` against a layout from elsewhere tells "
-            "the files; if the change is meant, `python -m images golden --write`"
+            f"{count} layers are not as {golden} says: `./noxw -s images -- diff` against a layout from elsewhere "
+            "tells the files; if the change is meant, `./noxw -s images -- golden --write`"
         )
 
 

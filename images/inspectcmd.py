@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -17,30 +16,12 @@ from images.checks import LABEL, from_label
 from images.discover import CONTAINER, provided
 from images.discover import LABEL as PROVIDES
 from images.errors import NotOfferedError
-from images.origin import ABOUT, opened
+from images.origin import opened
 from images.reading import PlatformImage, read_layout
 
 
-def add_inspect(commands: Any) -> None:
-    """Add the command to the ``python -m images`` parser."""
-    parser = commands.add_parser(
-        "inspect",
-        help="say what an image is: platforms, what it starts, ports, volumes, checks, layers",
-        description="Read an image's manifests and configurations; of a registry's image, nothing else is fetched. "
-        "With --json, the keys are those of `podman image inspect`, one entry a platform.",
-        epilog="Example: python -m images inspect registry.example.org/team/jupyter:1 --json",
-    )
-    parser.add_argument("image", nargs="?", default="jupyter", help=f"{ABOUT} (default: jupyter)")
-    parser.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64,linux/arm64 (default: all there are)")
-    parser.add_argument("--insecure", action="store_true", help="take plain HTTP where a registry has no TLS")
-    parser.add_argument(
-        "--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)"
-    )
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-    parser.set_defaults(run=_run)
-
-
-def _run(options: argparse.Namespace, console: Console) -> None:
+def run_inspect(options: argparse.Namespace, console: Console) -> None:
+    """Print what an image is."""
     platforms = parse_platforms(options.platform) if options.platform else None
     store = Store(options.store)
     with (

@@ -1,4 +1,4 @@
-"""The commands that look at a layout: verify, size, diff and golden."""
+"""What the commands that look at a layout do: verify, size, diff, golden and schema; cli.py has their options."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from env.spec import ROOT
 from images.errors import DifferentError, LayoutError, NotGoldenError, NotOfferedError
 from images.golden import diff_ids, golden_path, read_golden, unexpected, write_golden
 from images.listing import content_of, differences, sizes
+from images.names import RECIPES, SHOWN
 from images.reading import PlatformImage, read_layout
-from images.recipe import RECIPES, load_recipe, recipe_names
-from images.schema import MODELS, schema_of
+from images.recipe import load_recipe
+from images.schema import schema_of
 from images.verify import verify
 
 DIST = Path("dist") / "images"
-_SHOWN = 40
 
 
 def layout_of(image: str) -> Path:
@@ -36,48 +36,8 @@ def layout_of(image: str) -> Path:
     return folder if (folder / "oci-layout").is_file() else DIST / load_recipe(image).image.name
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands to the parser of ``python -m images``."""
-    about = f"folder of an OCI layout, or recipe: {', '.join(recipe_names())} (default: jupyter)"
-
-    check = commands.add_parser("verify", help="check a layout against itself, offline: digests, diff_ids, bills")
-    check.add_argument("image", nargs="?", default="jupyter", help=about)
-    check.set_defaults(run=_verify)
-
-    size = commands.add_parser("size", help="list what an image holds, the largest first")
-    size.add_argument("image", nargs="?", default="jupyter", help=about)
-    size.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64 (default: all there are)")
-    size.add_argument("--all", action="store_true", help=f"list everything, not only the {_SHOWN} largest")
-    size.add_argument("--json", action="store_true", help="print bytes by folder as JSON")
-    size.set_defaults(run=_size)
-
-    diff = commands.add_parser(
-        "diff",
-        help="say which files differ between two layouts",
-        description="Compare two layouts file by file: type, mode, owner, time, size and content.",
-        epilog="Example: python -m images diff dist/images/jupyter /mnt/theirs --platform linux/arm64",
-    )
-    diff.add_argument("one", help=about)
-    diff.add_argument("other", help="folder of another layout")
-    diff.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64 (default: all that both have)")
-    diff.set_defaults(run=_diff)
-
-    golden = commands.add_parser(
-        "golden", help="hold a built image to the diff_ids that are committed beside its recipe"
-    )
-    golden.add_argument("image", nargs="?", default="jupyter", help=about)
-    golden.add_argument(
-        "--recipe", default="jupyter", metavar="NAME", help="the recipe it is built from (default: jupyter)"
-    )
-    golden.add_argument("--write", action="store_true", help="take what is there as what is expected from now on")
-    golden.set_defaults(run=_golden)
-
-    schema = commands.add_parser("schema", help="print the JSON schema of image.toml or part.toml, or their reference")
-    schema.add_argument("name", choices=(*sorted(MODELS), "reference"))
-    schema.set_defaults(run=_schema)
-
-
-def _schema(options: argparse.Namespace, _console: Console) -> None:
+def run_schema(options: argparse.Namespace, _console: Console) -> None:
+    """Print a schema, or the reference page."""
     if options.name == "reference":
         # Part of the documentation, so no module of this package.
         subprocess.run([sys.executable, "-m", "docs.reference.recipe_page"], cwd=ROOT, check=True)
@@ -95,12 +55,14 @@ def _chosen(layout: Path, platforms: str | None) -> dict[Platform, PlatformImage
     return {platform: images[platform] for platform in parse_platforms(platforms)}
 
 
-def _verify(options: argparse.Namespace, console: Console) -> None:
+def run_verify(options: argparse.Namespace, console: Console) -> None:
+    """Check a layout against itself."""
     for line in verify(layout_of(options.image)):
         console.print(line)
 
 
-def _size(options: argparse.Namespace, _console: Console) -> None:
+def run_size(options: argparse.Namespace, _console: Console) -> None:
+    """List what an image holds."""
     found = {
         platform.oci: sizes(content_of(image))
         for platform, image in _chosen(layout_of(options.image), options.platform).items()
@@ -111,11 +73,12 @@ def _size(options: argparse.Namespace, _console: Console) -> None:
         return
     for platform, counted in found.items():
         out.print(f"{platform}  {decimal(sum(counted.values()))} in files")
-        for name, size in counted.most_common(None if options.all else _SHOWN):
+        for name, size in counted.most_common(None if options.all else SHOWN):
             out.print(f"  {decimal(size):>10}  {name}", markup=False)
 
 
-def _diff(options: argparse.Namespace, _console: Console) -> None:
+def run_diff(options: argparse.Namespace, _console: Console) -> None:
+    """List what differs between two layouts."""
     one, other = layout_of(options.one), layout_of(options.other)
     ours, theirs = _chosen(one, options.platform), _chosen(other, options.platform)
     shared = [platform for platform in ours if platform in theirs]
@@ -140,7 +103,8 @@ def _diff(options: argparse.Namespace, _console: Console) -> None:
         raise DifferentError(count)
 
 
-def _golden(options: argparse.Namespace, console: Console) -> None:
+def run_golden(options: argparse.Namespace, console: Console) -> None:
+    """Compare a built image with what is committed."""
     layout = layout_of(options.image)
     images = read_layout(layout)
     path = golden_path(RECIPES / load_recipe(options.recipe).image.name, images)

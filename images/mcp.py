@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Literal
 
+import httpx
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from mcp.shared.exceptions import MCPError
@@ -14,6 +16,7 @@ from mcp_types.jsonrpc import METHOD_NOT_FOUND
 
 Question = Literal["ping", "list-tools", "list-resources", "call", "read"]
 REPLY_TIMEOUT_S = 180
+PROBE_TIMEOUT_S = 10
 
 
 def ask(
@@ -33,6 +36,26 @@ def ask(
 
     """
     return asyncio.run(_ask(url, token, question, name, dict(arguments or {}), timeout_s))
+
+
+def unanswered(url: str, token: str | None) -> str | None:
+    """Return what to do about a server that did not answer a question, as far as one bare request tells it."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with httpx.stream("POST", url, json={}, headers=headers, timeout=PROBE_TIMEOUT_S) as response:
+            status = response.status_code
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+        return "this is no address: write it as http://HOST:PORT/mcp"
+    except httpx.HTTPError:
+        return "nothing answers there: check host and port, and that the server is running"
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return "the server refuses this token" if token else "the server wants a token: --token-file FILE"
+    if status == HTTPStatus.NOT_FOUND:
+        return "there is a server and no MCP at this path: the path is /mcp, behind a Hub /user/NAME/mcp"
+    # A page to log in at.
+    if status in (HTTPStatus.FOUND, HTTPStatus.SEE_OTHER):
+        return "the server wants a login here: check the path, and the token in --token-file FILE"
+    return None
 
 
 async def _ask(

@@ -18,10 +18,9 @@ from images.archive import unarchive
 from images.dockerauth import find_credentials
 from images.errors import UnreadableInputError
 from images.inspecting import layout_of
+from images.names import ABOUT
 from images.pull import pull
 from images.reference import names_registry, parse_source
-
-ABOUT = "a recipe's name, the folder of an OCI layout, an oci-archive or docker-archive, or REGISTRY/NAME:TAG"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -18,48 +16,12 @@ from images.carried import read_contents
 from images.dockerauth import find_credentials
 from images.inspecting import layout_of
 from images.push import listed, push
-from images.recipe import recipe_names
 from images.reference import parse_reference
 from images.signing import parse_signer
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no other name
 
-
-def add_push(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "push",
-        help="put an image into a registry, sending only what it lacks",
-        description="Put an image, its index of platforms and what is attached to them into a registry. Who you are "
-        "is read from where docker login and podman login keep it.",
-        epilog="Example: python -m images push jupyter registry.example.org/team/jupyter:1",
-    )
-    names = ", ".join(recipe_names())
-    parser.add_argument(
-        "image", nargs="?", default="jupyter", help=f"folder of an OCI layout, or recipe: {names} (default: jupyter)"
-    )
-    parser.add_argument("reference", metavar="REGISTRY/NAME:TAG", help="where to")
-    parser.add_argument("--platform", metavar="LIST", help="e.g. linux/amd64,linux/arm64 (default: all there are)")
-    parser.add_argument(
-        "--insecure",
-        action="store_true",
-        help="take plain HTTP where there is no TLS (this machine's own needs no flag)",
-    )
-    parser.add_argument(
-        "--sign-with",
-        metavar="COMMAND",
-        help="run COMMAND REGISTRY/NAME@sha256:... for each manifest and the index, before the tag is written; "
-        "e.g. 'cosign sign --yes --key cosign.key'",
-    )
-    parser.add_argument(
-        "--store", type=Path, metavar="DIR", help="the store (default: $JUPYTER_MCP_STORE or the cache)"
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.set_defaults(run=_run)
-
-
-def _run(options: argparse.Namespace, console: Console) -> None:
+def run_push(options: argparse.Namespace, console: Console) -> None:
+    """Put an image into a registry."""
     reference = parse_reference(options.reference)
     signer = None if options.sign_with is None else parse_signer(options.sign_with)
     contents = read_contents(layout_of(options.image), parse_platforms(options.platform) if options.platform else None)

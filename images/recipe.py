@@ -17,9 +17,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from env.spec import ROOT
 from images.checks import Check, Table
 from images.errors import RecipeError, UnknownImageError
+from images.names import RECIPES, recipe_names
 
-RECIPES = ROOT / "images"
-"""Where this project's recipes are, a folder each."""
 PARTS = ROOT / "images" / "parts"
 T = TypeVar("T", bound=BaseModel)
 
@@ -218,11 +217,6 @@ class Recipe:
     def user(self) -> User:
         """The user of the last part that names one."""
         return next(part.part.user for part in reversed(self.parts) if part.part.user is not None)
-
-
-def recipe_names() -> list[str]:
-    """List this project's recipes."""
-    return sorted(path.parent.name for path in RECIPES.glob("*/image.toml"))
 
 
 def load_recipe(name: str) -> Recipe:

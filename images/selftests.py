@@ -1,4 +1,4 @@
-"""The commands about an image at work: ``check``, ``mcp`` and ``discover``."""
+"""What the commands about an image at work do: ``check``, ``mcp`` and ``discover``; cli.py has their options."""
 
 from __future__ import annotations
 
@@ -17,65 +17,11 @@ from env.store import Store
 from images.discover import VARIABLE, McpServer, client_config, from_variable, provided, to_variable
 from images.errors import ChecksFailedError, McpRefusedError, UnreadableInputError
 from images.inspecting import DIST
-from images.origin import ABOUT, opened
+from images.origin import opened
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser, names: str) -> None:
-    """Add the commands to the ``python -m images`` parser."""
-    check = commands.add_parser(
-        "check",
-        parents=[common],
-        help="run an image on each platform and see that it does what it promises",
-        description="Run an image, the other platform's under qemu, and try every check that it carries in its "
-        "org.overthinkos.tests label. Needs bubblewrap and user namespaces; no root. With --live, nothing is run: the "
-        "image's checks are tried on a server that is at work already, and of a registry's image only the "
-        "configuration is fetched.",
-        epilog="Example: python -m images check registry.example.org/jupyter:1 --live http://localhost:8888 "
-        "--token-file token",
-    )
-    check.add_argument(
-        "image",
-        nargs="?",
-        default="jupyter",
-        help=f"{ABOUT} (recipes: {names}), or with --live a file of what `podman inspect IMAGE` prints "
-        "(default: jupyter)",
-    )
-    check.add_argument("--format", choices=("text", "json", "tap", "junit"), default="text", help="of the result")
-    check.add_argument("--live", metavar="URL", help="try the checks on the server at this address")
-    check.add_argument("--token-file", type=Path, metavar="FILE", help="the server's token, with --live")
-    check.add_argument("--insecure", action="store_true", help="take plain HTTP where a registry has no TLS")
-    check.set_defaults(run=_run_check)
-
-    mcp = commands.add_parser(
-        "mcp",
-        help="ask a running server: ping, list-tools, list-resources, call, read",
-        description="Ask an MCP server one question, and print the answer as JSON.",
-        epilog='Example: python -m images mcp call http://localhost:8888/mcp get_cell \'{"path": "a.ipynb", '
-        '"index": 0}\' --token-file token',
-    )
-    mcp.add_argument("question", choices=("ping", "list-tools", "list-resources", "call", "read"))
-    mcp.add_argument("url")
-    mcp.add_argument("name", nargs="?", help="the tool to call, or the address of the resource to read")
-    mcp.add_argument("arguments", nargs="?", default="{}", metavar="JSON", help="the tool's arguments")
-    mcp.add_argument("--token-file", type=Path, metavar="FILE", help="the server's token")
-    mcp.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="(default: 60)")
-    mcp.set_defaults(run=_run_mcp, parser=mcp)
-
-    discover = commands.add_parser(
-        "discover",
-        help="say which MCP servers images or containers offer, as OV_MCP_SERVERS or as a client's configuration",
-        description="Resolve the label org.overthinkos.mcp_provides. Each SOURCE is an image as NAME=IMAGE, with the "
-        f"container's name, or a file of what `podman inspect CONTAINER...` prints. An image is {ABOUT}.",
-        epilog="Example: python -m images discover ov-jupyter=jupyter --for claude --token '${JUPYTER_TOKEN}'",
-    )
-    discover.add_argument("sources", nargs="*", metavar="SOURCE", help="(default: the variable OV_MCP_SERVERS)")
-    discover.add_argument("--same-pod", action="store_true", help="consumer and server share a container or pod")
-    discover.add_argument("--for", dest="client", choices=("fastmcp", "claude", "vscode", "open-webui"))
-    discover.add_argument("--token", metavar="TEXT", help="a token, or better a reference to one, for --for")
-    discover.set_defaults(run=_run_discover)
-
-
-def _run_discover(options: argparse.Namespace, console: Console) -> None:
+def run_discover(options: argparse.Namespace, console: Console) -> None:
+    """Print the servers that images offer."""
     if options.sources:
         servers = [one for source in options.sources for one in _provided(source, console, same_pod=options.same_pod)]
     else:
@@ -101,7 +47,8 @@ def _provided(source: str, console: Console, *, same_pod: bool) -> list[McpServe
         return list(provided(image_config(origin.layout), "localhost" if same_pod else container, origin.said))
 
 
-def _run_check(options: argparse.Namespace, console: Console) -> None:
+def run_check(options: argparse.Namespace, console: Console) -> None:
+    """Run an image's checks."""
     # Here, because building needs no MCP client.
     from images.check import Verdict, check_layout  # noqa: PLC0415
     from images.live import check_live  # noqa: PLC0415
@@ -151,10 +98,11 @@ def _config(options: argparse.Namespace, platforms: Sequence[Platform] | None, c
         return image_config(origin.layout)
 
 
-def _run_mcp(options: argparse.Namespace, console: Console) -> None:
+def run_mcp(options: argparse.Namespace, console: Console) -> None:
+    """Ask a server."""
     from fastmcp.exceptions import ToolError  # noqa: PLC0415
 
-    from images.mcp import ask  # noqa: PLC0415
+    from images.mcp import ask, unanswered  # noqa: PLC0415
 
     if options.question in ("call", "read") and not options.name:
         options.parser.error(f"{options.question} needs the name of a tool, or the address of a resource")
@@ -170,7 +118,8 @@ def _run_mcp(options: argparse.Namespace, console: Console) -> None:
     except ToolError as error:
         raise McpRefusedError(options.url, f"{options.name} fails: {error}") from None
     except Exception as error:  # noqa: BLE001 - boundary: whatever the client or the transport says is the answer
-        raise McpRefusedError(options.url, f"{type(error).__name__}: {str(error)[:300]}") from None
+        why = unanswered(options.url, token) or f"{type(error).__name__}: {str(error)[:300]}"
+        raise McpRefusedError(options.url, why) from None
     if options.question == "list-tools":
         console.print(f"{len(answer)} tools")
     print(json.dumps(answer, indent=2))  # noqa: T201 - the result, for a program to read

@@ -1,6 +1,6 @@
 """Print the reference of the recipe format, ``docs/reference/recipes.md``, made from the format's JSON schemas.
 
-``python -m images schema reference`` runs it. The messages in the page are what mistakes really get.
+``./noxw -s images -- schema reference`` runs it. The messages in the page are what mistakes really get.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Schema = Mapping[str, Any]
 
 _HEAD = """# Recipes
 
-<!-- Made by `python -m images schema reference` from docs/reference/schemas/; do not edit. -->
+<!-- Made by `./noxw -s images -- schema reference` from docs/reference/schemas/; do not edit. -->
 
 An image is a folder with an `image.toml`, which lists parts; a part is a folder with a `part.toml`, and perhaps a
 `rootfs/` whose files are copied as they are, owned by root. Both are data: neither can run a command. How to write one:

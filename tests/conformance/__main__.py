@@ -1,10 +1,11 @@
-"""Run the conformance suites against both mounts and compare: `python -m tests.conformance [SUITE…]`.
+"""Run the MCP conformance suites through the bridge and on uvicorn, and compare.
 
 Exit code 0: as expected, and the same through the bridge as on uvicorn; 1: not; 2: the run could not be made.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -60,13 +61,27 @@ def save(results: dict[str, Results]) -> None:
     (ARTIFACTS / "results.json").write_text(json.dumps(flat, indent=1))
 
 
+def parser() -> argparse.ArgumentParser:
+    parse = argparse.ArgumentParser(
+        prog="./noxw -s conformance --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example: ./noxw -s conformance -- 2025-11-25",
+    )
+    names = ", ".join(suite.name for suite in SUITES)
+    parse.add_argument("suites", nargs="*", type=_suite, metavar="SUITE", help=f"of {names} (default: all of them)")
+    return parse
+
+
+def _suite(name: str) -> str:
+    if name not in (known := [suite.name for suite in SUITES]):
+        raise argparse.ArgumentTypeError(f"no such suite {name!r}; there are {', '.join(known)}")
+    return name
+
+
 def main() -> int:
-    wanted = sys.argv[1:] or [suite.name for suite in SUITES]
+    wanted = parser().parse_args().suites or [suite.name for suite in SUITES]
     suites = [suite for suite in SUITES if suite.name in wanted]
-    if len(suites) < len(set(wanted)):
-        complaint = f"no such suite; there are {', '.join(one.name for one in SUITES)}"
-        Console(stderr=True).print(f"conformance: {complaint}", markup=False)
-        return 2
     try:
         expected = read_expected(EXPECTED.read_text())
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:

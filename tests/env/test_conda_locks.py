@@ -22,18 +22,18 @@ from env.condalock import CONDA_LOCK
 from env.errors import ChannelUnreachableError, NoSolutionError, RecordsError, SpecError
 from env.joint import joint_solve
 from env.manifest import read_manifest
+from env.names import RECORDS_VARIABLE
 from env.pixilock import PIXI_LOCK, PixiLock, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
 from env.pypinames import distributions, pypi_name
-from env.records import VARIABLE
 from env.sources import locate
 from env.spec import LOCKS, ROOT, Tree
 from env.uv import Preferences, executable
 from tests.support.needs import reason
 
-RECORDS = Path(os.environ.get(VARIABLE, ROOT.parent / "shared" / "conda-records"))
+RECORDS = Path(os.environ.get(RECORDS_VARIABLE, ROOT.parent / "shared" / "conda-records"))
 needs_records = pytest.mark.skipif(
-    not RECORDS.is_dir(), reason=reason("conda records", f"name a folder of them in {VARIABLE}")
+    not RECORDS.is_dir(), reason=reason("conda records", f"name a folder of them in {RECORDS_VARIABLE}")
 )
 CHANNEL = "https://conda.anaconda.org/conda-forge"
 Solver = Callable[..., PixiLock]

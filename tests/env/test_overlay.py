@@ -82,7 +82,7 @@ def test_overlay_and_project_are_added_and_a_wrong_hash_is_refused(tmp_path: Pat
 def test_every_task_of_pixi_toml_names_a_command_of_this_checkout() -> None:
     tasks = tomllib.loads((ROOT / "pixi.toml").read_text(encoding="utf-8"))["tasks"]
     assert {"lab", "test", "overlay"} <= set(tasks)
-    sessions = re.findall(r'nox.session\(name="(.*?)"', (ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    sessions = re.findall(r'^@declared\("(.*?)"', (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE)
     for task in tasks.values():
         for session in re.findall(r"noxw -s (\S+)", task["cmd"]):
             assert session in sessions

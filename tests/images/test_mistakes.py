@@ -44,7 +44,7 @@ def test_a_name_that_is_not_known_is_told_with_those_that_are(arguments: list[st
 def test_a_wrong_command_shows_the_usage() -> None:
     run = images("biuld")
     assert run.returncode == 2
-    assert "usage: python -m images" in run.stderr
+    assert "usage: ./noxw -s images --" in run.stderr
     assert "check" in images("--help").stdout
     assert "Example:" in images("build", "--help").stdout
 
