@@ -30,11 +30,16 @@ def enter(options: argparse.Namespace, usual: str) -> int:
     return int(start(function, options))
 
 
+class _Version(argparse.Action):
+    # Read when it is asked for: argparse's own takes the text at once.
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"{DISTRIBUTION} {project_version(Tree())}")  # noqa: T201 - the result
+        parser.exit()
+
+
 def add_version(parser: argparse.ArgumentParser) -> None:
     """Add ``--version`` to a parser."""
-    parser.add_argument(
-        "--version", action="version", version=f"{DISTRIBUTION} {project_version(Tree())}", help="print the version"
-    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
 
 
 def paragraphs(text: str) -> str:
