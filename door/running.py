@@ -7,7 +7,8 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol
 
@@ -70,18 +71,16 @@ def call(environment: Environment, command: Command, variables: Mapping[str, str
     sys.stdout.flush()
     sys.stderr.flush()
     settings = environment.variables() | dict(variables)
-    try:
-        # It holds the environment too, so that nobody changes it when we are killed.
-        child = subprocess.Popen(command, env=settings, pass_fds=[environment.handle])
-    except FileNotFoundError:
-        print(f"noxw: {command[0]} is not installed", file=sys.stderr)  # noqa: T201 - there is no rich here
-        return 127
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        child.send_signal(number)
-
-    before = {number: signal.signal(number, pass_on) for number in _ENDS_US}
-    try:
+    with _passing_on() as (received, send):
+        try:
+            # It holds the environment too, so that nobody changes it when we are killed.
+            child = subprocess.Popen(command, env=settings, pass_fds=[environment.handle])
+        except FileNotFoundError:
+            print(f"noxw: {command[0]} is not installed", file=sys.stderr)  # noqa: T201 - there is no rich here
+            return 127
+        send.append(child.send_signal)
+        for number in tuple(received):
+            child.send_signal(number)
         while True:
             try:
                 code = child.wait()
@@ -89,6 +88,24 @@ def call(environment: Environment, command: Command, variables: Mapping[str, str
                 # The terminal has sent it the same; it decides when it ends.
                 continue
             return code if code >= 0 else _SIGNALLED - code
+
+
+@contextmanager
+def _passing_on() -> Iterator[tuple[list[int], list[Callable[[int], None]]]]:
+    """Pass on the signals that end us: yield those that came before there was a program, and whom to pass them to."""
+    received: list[int] = []
+    send: list[Callable[[int], None]] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        for one in send:
+            one(number)
+
+    # What is ignored (nohup) stays so, for the program too.
+    numbers = [number for number in _ENDS_US if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield received, send
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
@@ -63,6 +65,25 @@ def test_sigterm_reaches_the_program(environment: Environment, tmp_path: Path) -
     assert running.call(environment, ("sh", "-c", script), {}) == 7
     thread.join()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_sigterm_before_there_is_a_program_reaches_it(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def popen(*words: object, **options: object) -> object:
+        signal.raise_signal(signal.SIGTERM)
+        return subprocess.Popen(*words, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(running, "subprocess", SimpleNamespace(Popen=popen))
+    assert running.call(environment, ("sleep", "60"), {}) == 128 + signal.SIGTERM
+
+
+def test_what_nohup_ignores_stays_ignored(environment: Environment) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert running.call(environment, ("sh", "-c", "kill -HUP $$; kill -HUP $PPID; exit 5"), {}) == 5
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_first_failure_is_the_one_that_counts(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> None:
