@@ -64,13 +64,15 @@ def sources_of(module: str) -> frozenset[str]:
 
 
 def _named(module: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source_of(module).read_bytes())):
+    source = source_of(module)
+    # In a relative import, the first dot is the package that the module is in, and each further one a step up.
+    steps = [*module.split("."), *(["__init__"] if source.name == "__init__.py" else [])]
+    for node in ast.walk(ast.parse(source.read_bytes())):
         match node:
             case ast.Import(names=names):
                 yield from (alias.name for alias in names)
             case ast.ImportFrom(module=base, names=names, level=level):
-                # In a relative import, each dot is a step up.
-                place = ".".join([*(module.split(".")[:-level] if level else ()), *([base] if base else ())])
+                place = ".".join([*(steps[:-level] if level else ()), *([base] if base else ())])
                 # What is imported from a package may be a module of it.
                 yield from (place, *(f"{place}.{alias.name}" for alias in names))
             case ast.Constant(value=str(text)):
