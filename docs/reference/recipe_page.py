@@ -171,7 +171,7 @@ def _errors() -> Iterator[str]:
     yield from ("## Mistakes", "", "A recipe that does not fit ends the command with exit code 41, and one line that")
     yield "names the file, the line and the key:"
     yield ""
-    yield "```"
+    yield "```text"
     for file, old, new in _MISTAKES:
         yield _told(file, old, new)
     yield "```"
