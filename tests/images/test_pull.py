@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from env.lock import find_lock, lock_name
 from env.platforms import PLATFORMS, parse_platform
+from env.spec import Tree
 from env.store import Store
 from images.bytecode import host as native
 from images.origin import opened
@@ -70,7 +72,9 @@ def inspected(image: object, store: Path, *more: object) -> list[dict[str, Any]]
 
 
 def stored(store: Path) -> set[str]:
-    return {f"sha256:{path.name}" for path in (store / "sha256").glob("*/*")}
+    """Give what a store holds besides the program that images are run with."""
+    sandbox = {file.sha256 for file in find_lock(Tree(), lock_name("sandbox", native())).files}
+    return {f"sha256:{path.name}" for path in (store / "sha256").glob("*/*") if path.name not in sandbox}
 
 
 def outcomes(run: subprocess.CompletedProcess[str]) -> dict[str, str | None]:
