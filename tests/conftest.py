@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.support.needs import summary
 
-# Their sessions share built and unpacked images, and a store.
-TOGETHER = ("env", "images")
+# Its tests share an unpacked image, which takes long to make.
+TOGETHER = "images/work"
+
+
+def pytest_configure() -> None:
+    # A shell without job control starts a background job with SIGINT ignored, and programs hand that on to those that
+    # they start. Tests press Ctrl+C in programs.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
 
 
+# First: xdist reads the groups in this hook as well.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--slow"):
         for item in items:
@@ -27,8 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _group(file: Path) -> str:
     """Name the tests that one worker runs, in their order."""
-    kind = file.relative_to(Path(__file__).parent).parts[0]
-    return "images" if kind in TOGETHER else file.stem
+    place = file.relative_to(Path(__file__).parent)
+    return TOGETHER if place.is_relative_to(TOGETHER) else str(place)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

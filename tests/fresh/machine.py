@@ -79,6 +79,8 @@ class Machine:
         enter += ["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8"]
         for name, value in (self.environment or {}).items():
             enter += ["--setenv", name, value]
+        # bubblewrap's own /proc hides parts, and a kernel that finds one like that lets no process below mount another.
+        enter += ["sh", "-c", 'mount -t proc proc /proc && exec "$@"', "sh"]
         if self.uid:
             enter += ["setpriv", "--reuid", str(self.uid), "--regid", str(self.uid), "--clear-groups"]
             enter += ["--inh-caps=-all", "--bounding-set=-all"]

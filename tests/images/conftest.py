@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -100,11 +102,20 @@ def cold_store(tmp_path: Path, recipe: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A store in which the base's layers have been made, once for all tests."""
+    """A store in which the base's layers have been made, once for all tests and in the user's own store."""
     recipe = small_recipe(tmp_path_factory.mktemp("warm"))
-    warm = filled(tmp_path_factory.mktemp("store"), Build(read_recipe(recipe), PLATFORMS, "wheels").needed())
-    run = images("build", "--recipe", recipe, "--env", "wheels", "--store", warm.root, "--output", recipe / "out")
+    # What two workers make at once, both make.
+    with (tmp_path_factory.getbasetemp().parent / "store.lock").open("w") as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        run = images("build", "--recipe", recipe, "--env", "wheels", "--output", recipe / "out")
     assert run.returncode == 0, run.stderr
+    warm = filled(tmp_path_factory.mktemp("store"), Build(read_recipe(recipe), PLATFORMS, "wheels").needed())
+    for path in (Store().root / "sha256").glob("*/*"):
+        link = warm.path(path.name)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to(path)
+    shutil.copytree(Store().root / "cache", warm.root / "cache")
     return warm
 
 
