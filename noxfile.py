@@ -103,10 +103,16 @@ def tests(session: nox.Session) -> None:
 
     One folder: ./noxw -s tests -- tests/unit
     Those of a name: ./noxw -s tests -- -k journal
-    Also those that take minutes: ./noxw -s tests -- --slow
+    Also those that take minutes: ./noxw -s tests -- --slow (half an hour and more: --long)
     """
     arguments = session.posargs or ("--numprocesses=2", "--dist=loadgroup")
     run(session, LAB, ("python", "-m", "pytest", *arguments), project=True)
+
+
+@declared("fresh", program=("tests.fresh",))
+def fresh(session: nox.Session) -> None:
+    """Build the image and run the tests on a new Debian with Python and nothing else; needs root and debootstrap."""
+    run(session, LAB, ("python", "-m", "tests.fresh", *session.posargs))
 
 
 @declared("conformance", program=("tests.conformance",))

@@ -34,13 +34,15 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--long", action="store_true", help="also run the tests that take half an hour and more")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--slow"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: run it with --slow"))
+    for marker, takes in (("slow", "minutes"), ("long", "half an hour or more")):
+        if not config.getoption(f"--{marker}"):
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=f"takes {takes}: run it with --{marker}"))
     order = {group: number for number, group in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
 

@@ -308,7 +308,7 @@ def test_a_fetch_killed_at_ten_moments_brings_every_file_in_the_end(mirror: Mirr
     assert any(asked for _, asked, _ in mirror.requests), "no download went on where it stopped"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.network
 @pytest.mark.timeout(1800)
 def test_a_fetch_from_the_registries_killed_at_ten_moments_brings_every_file_in_the_end(tmp_path: Path) -> None:

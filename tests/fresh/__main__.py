@@ -21,12 +21,13 @@ def main() -> int:
     parser.add_argument("--release", default="bookworm", help="of Debian (default: bookworm)")
     parser.add_argument("--uid", type=int, choices=HOMES, default=0, help="who runs them (default: 0, root)")
     parser.add_argument("--place", type=Path, default=default_root().parent / "fresh", help="the machines' folder")
+    parser.add_argument("--keep", action="store_true", help="go on with what the last run made: it is new no more")
     parser.add_argument("command", nargs="*", default=COMMANDS, help="in the checkout (default: README's)")
     options = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("only root can make a machine")
     options.place.mkdir(parents=True, exist_ok=True)
-    made = machine(debian(options.release, options.place), options.uid, SOURCE)
+    made = machine(debian(options.release, options.place), options.uid, SOURCE, keep=options.keep)
     failed = 0
     for command in options.command:
         code, seconds = made.run(*shlex.split(command))

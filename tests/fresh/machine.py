@@ -90,12 +90,13 @@ class Machine:
         return code, time.monotonic() - started
 
 
-def machine(root: Path, uid: int, source: Path) -> Machine:
-    """Make a new home for the user, with what git has of `source` in it."""
+def machine(root: Path, uid: int, source: Path, *, keep: bool = False) -> Machine:
+    """Make a new home for the user with what git has of `source` in it; `keep` leaves what the last run made there."""
     home = root / HOMES[uid].lstrip("/")
-    shutil.rmtree(home, ignore_errors=True)
+    if not keep:
+        shutil.rmtree(home, ignore_errors=True)
     checkout = home / "checkout"
-    checkout.mkdir(parents=True)
+    checkout.mkdir(parents=True, exist_ok=True)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=source, capture_output=True, check=True)
     for name in map(os.fsdecode, listed.stdout.split(b"\0")):
         if name and (source / name).exists():

@@ -21,7 +21,7 @@ from .conda_checkout import PYTHON_KEYS, VERSION, copy_whole_checkout, repackage
 from .conda_from_wheels import conda_package, git
 from .conftest import filled
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)

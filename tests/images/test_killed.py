@@ -78,7 +78,7 @@ def test_a_build_killed_at_ten_moments_comes_to_the_right_digest(recipe: Path, t
     killed_ten_times(recipe, "linux/amd64,linux/arm64", tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(5400)
 def test_a_build_of_the_jupyter_image_killed_at_ten_moments_comes_to_the_right_digest(tmp_path: Path) -> None:
     killed_ten_times(RECIPES / "jupyter", "linux/amd64", tmp_path)

@@ -30,7 +30,7 @@ IMPORT_S = 600
 DRIVER = shutil.which("nvidia-smi")
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(host() != AMD64, reason="jupyter-ml is for amd64"),
     pytest.mark.skipif(not LAYOUT.is_dir(), reason="needs the image jupyter-ml: ./noxw -s build-image -- jupyter-ml"),

@@ -42,7 +42,7 @@ def unpacked_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
 
 # All of the tests on the emulated platform take half an hour.
-EVERYWHERE = [native(), pytest.param(other(), marks=pytest.mark.slow)]
+EVERYWHERE = [native(), pytest.param(other(), marks=pytest.mark.long)]
 
 
 @pytest.fixture(params=EVERYWHERE, ids=str)
