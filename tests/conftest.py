@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -26,6 +28,10 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
+    # Hundreds of servers, kernels and commands import the same modules: where bytecode may not be kept, each compiles
+    # them all again, which is a third of its start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     # A shell without job control starts a background job with SIGINT ignored, and programs hand that on to those that
     # they start. Tests press Ctrl+C in programs.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
