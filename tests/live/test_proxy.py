@@ -21,7 +21,7 @@ from jupyter_ydoc import YNotebook
 
 from tests.support.needs import find, needs
 
-from .conftest import SOURCE, MakeServer, Server
+from .conftest import SOURCE, Server
 from .person import in_room
 from .test_execution import run_cell, text_of
 from .test_outside import eventually
@@ -103,11 +103,19 @@ def nginx(folder: Path, text: str, port: int) -> Iterator[None]:
             process.wait(30)
 
 
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server behind every proxy of these tests."""
+    folders = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("home")
+    running = Server(*folders, base_url="/jupyter/", options=OPTIONS).start()
+    yield running
+    running.stop()
+
+
 @pytest.fixture(params=["http", "https"])
 def proxied(
-    request: pytest.FixtureRequest, make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, behind: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Proxied]:
-    behind = make_server(base_url="/jupyter/", options=OPTIONS)
     server = Proxied(behind.folder, behind.home, behind.base_url, token=behind.token)
     server.scheme, server.proxy_port = request.param, free_port()
     if request.param == "https":
