@@ -106,6 +106,9 @@ def machine(root: Path, uid: int, source: Path, *, keep: bool = False) -> Machin
     for path in (home, *home.rglob("*")):
         os.chown(path, uid, uid, follow_symlinks=False)
     settings = dict(_settings())
+    for folder in _folders(settings.values()):
+        # bubblewrap would make the folder that a file is mounted in for root alone.
+        (root / str(folder.parent).lstrip("/")).mkdir(parents=True, exist_ok=True)
     return Machine(root, uid, checkout, tuple(_folders(settings.values())), settings)
 
 
