@@ -18,11 +18,16 @@ LONGEST = (
     "images/test_build.py",
     "images/test_conda.py",
     "images/work",
+    "live/test_security.py",
+    "live/test_rooms.py",
+    "live/test_execution.py",
+    "live/test_together.py",
+    "live/test_stop.py",
+    "live/test_bridge.py",
+    "live/test_proxy.py",
+    "images/test_push.py",
     "images/test_check.py",
     "images/test_export.py",
-    "live/test_execution.py",
-    "live/test_rooms.py",
-    "live/test_security.py",
 )
 """Begun first, so that no worker is left with one of them at the end."""
 
