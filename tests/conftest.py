@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.needs import summary
 
@@ -33,6 +34,9 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
+    # No test asserts a time: the machine may have other work.
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     # Hundreds of servers, kernels and commands import the same modules: where bytecode may not be kept, each compiles
     # them all again, which is a third of its start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
