@@ -73,6 +73,7 @@ class Machine:
         enter = [*bubblewrap(Store(), Console(stderr=True)), "--bind", str(self.root), "/", "--dev", "/dev"]
         enter += ["--proc", "/proc", "--ro-bind", "/sys", "/sys", "--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108
         enter += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--cap-add", "ALL"]
+        enter += ["--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108 - the semaphores of every user's programs
         for folder in self.shared:
             enter += ["--ro-bind", str(folder), str(folder)]
         enter += ["--chdir", f"{self.home}/checkout", "--clearenv", "--setenv", "HOME", self.home]
