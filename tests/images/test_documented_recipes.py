@@ -17,6 +17,7 @@ HOW_TO = ROOT / "docs" / "how-to" / "build-your-own-image.md"
 
 
 @pytest.mark.network
+@pytest.mark.slow
 def test_an_image_of_requirements_holds_what_it_starts(store: Store, tmp_path: Path) -> None:
     write_files(HOW_TO, tmp_path / "own", "own/")
     lock = [sys.executable, "-m", "env", "lock", "--recipe", str(tmp_path / "own"), "--platform", "linux/amd64"]
