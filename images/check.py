@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import socket
 import time
@@ -16,9 +17,13 @@ from env.store import Store
 from images.bubblewrap import bubblewrap
 from images.checks import LABEL, SECTIONS, Check, Variables, from_label
 from images.emulator import emulator
-from images.errors import NotOfferedError
+from images.errors import LayoutError, NotOfferedError
+from images.limits import PLATFORM_S, plain
 from images.reading import PlatformImage, read_layout
-from images.sandbox import Sandbox, Service
+from images.rooted import clear
+from images.runconfig import run_config
+from images.sandbox import Sandbox
+from images.service import Service
 from images.unpack import unpack
 from images.verbs import OutOfReachError, Target, UnmetError, try_check
 
@@ -63,6 +68,8 @@ def check_layout(
 
     """
     images = read_layout(layout)
+    if not images:
+        raise LayoutError(origin, "holds no image for a platform that is known")
     wanted = platforms or tuple(images)
     for platform in wanted:
         if platform not in images:
@@ -86,47 +93,77 @@ def _check(image: PlatformImage, store: Store, log: Path, console: Console, tell
     with store.scratch() as scratch:
         root = scratch / "root"
         root.mkdir()
-        unpack(image, root)
-        token = secrets.token_urlsafe(32)
-        secret = scratch / "token"
-        secret.write_text(token, encoding="ascii")
-        sandbox = Sandbox(root, image.platform, image.config["config"], runner, wrapper, {TOKEN_FILE: secret})
+        try:
+            unpack(image, root)
+            _check_unpacked(image, root, (runner, wrapper), log, tell, origin)
+        finally:
+            # Its processes may have made folders that nothing else removes.
+            clear(root)
+
+
+def _check_unpacked(
+    image: PlatformImage,
+    root: Path,
+    programs: tuple[Path | None, tuple[str, ...]],
+    log: Path,
+    tell: Report,
+    origin: object,
+) -> None:
+    token = secrets.token_urlsafe(32)
+    secret = root.with_name("token")
+    secret.write_text(token, encoding="ascii")
+    config = run_config(image.config.get("config"), origin)
+    sections = from_label(config["Labels"].get(LABEL, "{}"), origin)
+    checks = [check for section in SECTIONS for check in sections.get(section, ())]
+    sandbox = Sandbox(root, image.platform, config, *programs, {TOKEN_FILE: secret})
+    if checks:
         sandbox.probe()
-        sections = from_label(sandbox.config.get("Labels", {}).get(LABEL, "{}"), origin)
-        port = _free_port()
-        target = Target(sandbox, _variables(sandbox, port), token)
-        for check in (check for section in SECTIONS for check in sections.get(section, ()) if check.scope == "build"):
-            tell(judge(check, target, image.platform.oci))
-        atwork = [check for section in SECTIONS for check in sections.get(section, ()) if check.scope == "deploy"]
-        if atwork:
-            _check_at_work(sandbox, target, atwork, port, log, tell)
+    port = _free_port()
+    target = Target(sandbox, _variables(sandbox, port), token)
+    ends = time.monotonic() + PLATFORM_S
+    for check in (check for check in checks if check.scope == "build"):
+        tell(judge(check, target, image.platform.oci, ends))
+    if atwork := [check for check in checks if check.scope == "deploy"]:
+        if not sandbox.program:
+            raise LayoutError(origin, "has checks of an image at work, and neither Entrypoint nor Cmd to start")
+        _check_at_work(sandbox, target, atwork, port, log, tell, ends)
 
 
 def _check_at_work(
-    sandbox: Sandbox, target: Target, checks: Sequence[Check], port: int, log: Path, tell: Report
+    sandbox: Sandbox,
+    target: Target,
+    checks: Sequence[Check],
+    port: int,
+    log: Path,
+    tell: Report,
+    ends: float,
 ) -> None:
     env = {"JUPYTER_IP": "127.0.0.1", "JUPYTER_PORT": str(port), "JUPYTER_TOKEN_FILE": TOKEN_FILE}
     with log.open("wb") as output, sandbox.service(env, output) as service:
         running = Target(sandbox, target.variables, target.token, service, env)
         for check in checks:
-            tell(judge(check, running, sandbox.platform.oci))
+            tell(judge(check, running, sandbox.platform.oci, ends))
         tell(_stopped(service, sandbox.platform))
 
 
-def judge(check: Check, target: Target, where: str) -> Verdict:
-    """Try a check until it holds, for as long as it may take."""
+def judge(check: Check, target: Target, where: str, ends: float = math.inf) -> Verdict:
+    """Try a check until it holds, for as long as it may take, and never after the monotonic time `ends`."""
     started = time.monotonic()
+    if started > ends:
+        return Verdict(where, check.id, f"the checks of a platform have {PLATFORM_S} s, and none was left", 0)
     while True:
         try:
+            if target.sandbox is not None:
+                target.sandbox.require_space()
             try_check(check, target)
         except OutOfReachError:
             return Verdict(where, check.id, None, time.monotonic() - started, "it looks inside the container")
         except UnmetError as error:
             ended = target.service is not None and not target.service.running
-            if not ended and time.monotonic() - started < check.within:
+            if not ended and time.monotonic() < min(started + check.within, ends):
                 time.sleep(RETRY_EVERY_S)
                 continue
-            unmet: str | None = str(error)
+            unmet: str | None = plain(error, 500)
         else:
             unmet = None
         return Verdict(where, check.id, unmet, time.monotonic() - started)
@@ -140,10 +177,10 @@ def _stopped(service: Service, platform: Platform) -> Verdict:
 
 def _variables(sandbox: Sandbox, port: int) -> Variables:
     values = {
-        "HOME": sandbox.environment.get("HOME", "/"),
+        "HOME": sandbox.environment["HOME"],
         "CONTAINER_IP": "127.0.0.1",
         "RUN": secrets.token_hex(4),
-        **{f"HOST_PORT:{exposed.partition('/')[0]}": str(port) for exposed in sandbox.config.get("ExposedPorts", {})},
+        **{f"HOST_PORT:{exposed.partition('/')[0]}": str(port) for exposed in sandbox.config.get("ExposedPorts") or {}},
         **{f"VOLUME_PATH:{path.rpartition('/')[2]}": path for path in sandbox.volumes},
         **{f"ENV_{name}": value for name, value in sandbox.environment.items()},
     }

@@ -11,11 +11,24 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, model_validator
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from images.errors import RecipeError
+from images.limits import CHECKS, LABEL_BYTES, WITHIN_S, plain
 
 LABEL = "org.overthinkos.tests"
+_LONGEST = 200
 SECTIONS = ("layer", "image", "deploy")
 
 
@@ -31,6 +44,16 @@ class Table(BaseModel):
     )
 
 
+def _versions(text: str) -> str:
+    try:
+        SpecifierSet(text if len(text) <= _LONGEST else "")
+    except InvalidSpecifier:
+        raise ValueError(f"{text!r} is no range of versions") from None
+    if len(text) > _LONGEST:
+        raise ValueError("a range of versions is not so long")
+    return text
+
+
 class Contains(Table):
     """A text that must be somewhere in another."""
 
@@ -43,7 +66,7 @@ class _Check(Table):
     """Its name in reports."""
     scope: Literal["build", "deploy"]
     """``build``: the image at rest; ``deploy``: the image at work."""
-    within: Annotated[float, Field(ge=0)] = 0
+    within: Annotated[float, Field(ge=0, le=WITHIN_S)] = 0
     """Seconds during which it is tried again until it holds."""
 
 
@@ -124,7 +147,7 @@ class PackageCheck(_Check):
 
     package: str
     """Its name."""
-    version: str | None = None
+    version: Annotated[str, AfterValidator(_versions)] | None = None
     """Which versions will do, ``>=4.4,<5`` (Python's version specifiers), for those of the environment."""
 
 
@@ -191,6 +214,8 @@ Check = Annotated[
         custom_error_message=f"a check has one of the verbs {', '.join(VERBS)}",
     ),
 ]
+CHECK: TypeAdapter[Check] = TypeAdapter(Check)
+"""Reads and writes one check."""
 _CHECKS: TypeAdapter[dict[str, tuple[Check, ...]]] = TypeAdapter(dict[str, tuple[Check, ...]])
 
 
@@ -213,15 +238,20 @@ def from_label(text: str, origin: object) -> dict[str, tuple[Check, ...]]:
         RecipeError: it is not such a label; `origin` names the image in the message.
 
     """
+    if len(text) > LABEL_BYTES:
+        raise RecipeError(origin, f"label {LABEL}: it is larger than any that makes sense")
     try:
-        return _CHECKS.validate_json(text)
+        found = _CHECKS.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise RecipeError(origin, f"label {LABEL}: {where}: {first['msg']}") from None
+        raise RecipeError(origin, f"label {LABEL}: {plain(where, 100)}: {plain(first['msg'])}") from None
+    if sum(map(len, found.values())) > CHECKS:
+        raise RecipeError(origin, f"label {LABEL}: it has more than {CHECKS} checks")
+    return found
 
 
-_VARIABLE = re.compile(r"\$\{([^}]+)\}")
+_VARIABLE = re.compile(r"\$\{([^${}]+)\}")
 
 
 VARIABLES: Mapping[str, str] = {

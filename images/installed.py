@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.metadata import distributions
-from pathlib import Path
+from email.parser import HeaderParser
+from fnmatch import fnmatchcase
+
+from images.limits import DOCUMENT, plain
+from images.rooted import Root
 
 
-def installed(root: Path, name: str) -> str | None:
-    """Give the version of a package of the environment, or else of Debian's; None if there is none of that name."""
+def installed(root: Root, name: str) -> str | None:
+    """Return the version of a package of the environment, or else of Debian's; None if there is none of that name.
+
+    Raises:
+        OSError, ValueError: a record that can't be read as one.
+
+    """
     wanted = _normal(name)
     for version in (_python(root, wanted), _conda(root, wanted), _debian(root, name)):
         if version is not None:
-            return version
+            return plain(version, 100)
     return None
 
 
@@ -22,23 +30,32 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _python(root: Path, wanted: str) -> str | None:
-    places = [str(path) for path in sorted(root.glob("opt/env/lib/python3*/site-packages"))]
-    return next((one.version for one in distributions(path=places) if _normal(one.name) == wanted), None)
-
-
-def _conda(root: Path, wanted: str) -> str | None:
-    for path in sorted(root.glob("opt/env/conda-meta/*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if _normal(record["name"]) == wanted:
-            return str(record["version"])
+def _python(root: Root, wanted: str) -> str | None:
+    for python in root.listed("opt/env/lib"):
+        place = f"opt/env/lib/{python}/site-packages"
+        for folder in root.listed(place) if python.startswith("python3") else ():
+            if not folder.endswith(".dist-info") or _normal(folder.partition("-")[0]) != wanted:
+                continue
+            headers = HeaderParser().parsestr(root.read_text(f"{place}/{folder}/METADATA", DOCUMENT))
+            if headers["Version"]:
+                return str(headers["Version"])
     return None
 
 
-def _debian(root: Path, name: str) -> str | None:
+def _conda(root: Root, wanted: str) -> str | None:
+    for file in root.listed("opt/env/conda-meta"):
+        if fnmatchcase(file, "*.json") and _normal(file.rsplit("-", 2)[0]) == wanted:
+            record = json.loads(root.read(f"opt/env/conda-meta/{file}", DOCUMENT))
+            if isinstance(record, dict) and _normal(str(record.get("name"))) == wanted:
+                return str(record.get("version"))
+    return None
+
+
+def _debian(root: Root, name: str) -> str | None:
     # One stanza a file, as images without dpkg's own database have them.
-    for path in sorted(root.glob("var/lib/dpkg/status.d/*")):
-        fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+    for file in root.listed("var/lib/dpkg/status.d"):
+        text = root.read_text(f"var/lib/dpkg/status.d/{file}", DOCUMENT)
+        fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", text, re.MULTILINE))
         if fields.get("Package") == name:
             return fields.get("Version")
     return None

@@ -9,7 +9,7 @@ GIB = 1 << 30
 
 DOCUMENT = 8 * MIB
 """Bytes of an index, a manifest or a configuration; registries need only take 4 MiB (distribution-spec v1.1)."""
-LABEL = 1 * MIB
+LABEL_BYTES = 1 * MIB
 """Bytes of the label with the checks."""
 CHECKS = 1000
 """Checks of an image."""

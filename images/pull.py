@@ -156,6 +156,10 @@ def _receive(registry: Registry, blob: _Blob, file: BinaryIO, advance: Callable[
         if offset and response.status_code == HTTPStatus.OK:
             _discard(file, advance)
         for chunk in response.iter_raw():
+            if file.tell() + len(chunk) > blob.size:
+                # Not one byte more than the manifest promises, whatever comes.
+                _discard(file, advance)
+                raise WrongContentError(registry.reference, blob.digest)
             file.write(chunk)
             advance(len(chunk))
     file.seek(0)

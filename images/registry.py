@@ -6,7 +6,6 @@ a scope is to be had, or asks for basic authentication.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import httpx
 
 from env.retry import Patience, TryAgain, may_pass, retry_after
+from images.challenges import challenges
 from images.dockerauth import Credentials
 from images.errors import (
     AccessDeniedError,
@@ -30,7 +30,6 @@ Body = bytes | Callable[[], Iterator[bytes]] | None
 Access = Literal["pull", "pull,push"]
 """What is asked for at log-in."""
 _TIMEOUT = httpx.Timeout(30.0, read=120.0)
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _CLIENT_ID = "jupyter-mcp-images"
 
 
@@ -213,13 +212,10 @@ class Registry:
         with self._lock:
             if self._authorization != used:
                 return  # another thread has just done it
-            challenges = {
-                challenge.partition(" ")[0].lower(): dict(_CHALLENGE.findall(challenge))
-                for challenge in response.headers.get_list("WWW-Authenticate")
-            }
-            if "bearer" in challenges:
-                self._authorization = f"Bearer {self._token(challenges['bearer'])}"
-            elif "basic" in challenges and self._credentials is not None and self._credentials.basic:
+            asked = challenges(response.headers.get_list("WWW-Authenticate"))
+            if "bearer" in asked:
+                self._authorization = f"Bearer {self._token(asked['bearer'])}"
+            elif "basic" in asked and self._credentials is not None and self._credentials.basic:
                 self._authorization = self._credentials.basic
             else:
                 raise self._denied()

@@ -1,7 +1,9 @@
 """Run an unpacked image without a container runtime: bubblewrap, rootless, and qemu for the other platform.
 
 The root filesystem is read-only and the process has the image's uid inside a user namespace of its own, so a check
-meets the image as a hardened deployment does.
+meets the image as a hardened deployment does. The image may be anyone's: it reaches no network, no file of this host
+but those that are given to it, and writes into its own unpacked copy alone. What bubblewrap mounts is placed by this
+module: bubblewrap itself follows an image's links, out of it too, to where a mount point belongs.
 """
 
 from __future__ import annotations
@@ -9,25 +11,26 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
-from xmlrpc.client import Fault, ServerProxy, Transport
 
 from env.errors import ToolMissingError
 from env.platforms import Platform
+from images.bounded import pumped, run_bounded
 from images.bubblewrap import way_out
-from images.errors import EmulationError, SandboxError
+from images.errors import EmulationError, NoSpaceError, SandboxError
+from images.limits import FREE, LOG, OUTPUT, plain
+from images.placing import placed
+from images.rooted import Root
+from images.runconfig import identity, run_config
+from images.service import Service
 
-SUPERVISOR_SOCKET = "/tmp/supervisor.sock"  # noqa: S108 - inside
 BINFMT = "/proc/sys/fs/binfmt_misc"
 # unshare(1) maps one user, or those of /etc/subuid. Root may map all that there are to themselves: user_namespaces(7)
 # wants the map to be written once, by a process outside that has the right to it there.
@@ -40,20 +43,12 @@ users=$(all /proc/self/uid_map) groups=$(all /proc/self/gid_map) here=$(readlink
 ) &
 exec unshare --user sh -c 'while [ -z "$(cat /proc/self/gid_map)" ]; do sleep 0.01; done; exec "$@"' sh "$@"
 """
+_OWN_FAULT = "its maker can put that right"
+_FILE_BYTES = 8 << 30
+# No file larger than any that a check makes (ulimit counts in 512 bytes), and no core file of this host's.
+_LIMITED = ("sh", "-c", f'ulimit -c 0; ulimit -f {_FILE_BYTES // 512}; exec "$@"', "sh")
 _ELF_HEAD = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00"
 _ELF_MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process of a running image."""
-
-    pid: int
-    """As seen from the host."""
-    words: tuple[str, ...]
-    """Its command line."""
-    uid: int
-    """As seen from inside the image."""
 
 
 @dataclass(frozen=True)
@@ -76,50 +71,67 @@ class Sandbox:
     image is run by that user for real, emulated or not, so that owners and modes of files count."""
     writable_home: bool = True
 
+    network: bool = False
+    """Whether it has this host's network; else it has one of its own, where nobody else is."""
+
     @property
     def uid(self) -> int:
         """The user that it runs as."""
         return self._ids[0]
 
-    @property
-    def _ids(self) -> tuple[int, int]:
-        if self.user is not None:
-            return self.user
-        uid, _, gid = str(self.config["User"]).partition(":")
-        return int(uid), int(gid or uid)
+    @cached_property
+    def _run(self) -> dict[str, Any]:
+        return run_config(self.config, self.root)
+
+    @cached_property
+    def _identity(self) -> tuple[int, int, str]:
+        with Root(self.root) as root:
+            return identity(self._run["User"], root, self.root)
 
     @property
+    def _ids(self) -> tuple[int, int]:
+        return self.user if self.user is not None else self._identity[:2]
+
+    @cached_property
     def environment(self) -> dict[str, str]:
-        """The variables that the image sets."""
-        return dict(line.split("=", 1) for line in self.config.get("Env", []))
+        """The variables that the image sets, and HOME."""
+        variables = dict(line.split("=", 1) for line in self._run["Env"])
+        return variables if variables.get("HOME") else {**variables, "HOME": self._identity[2]}
 
     @property
     def volumes(self) -> tuple[str, ...]:
         """The paths of its volumes, inside."""
-        return tuple(self.config.get("Volumes", {}))
+        return tuple(self._run["Volumes"])
 
-    def on_host(self, path: str) -> Path:
-        """Give where the host has a path of the image."""
-        return self.root / path.lstrip("/")
+    @property
+    def program(self) -> list[str]:
+        """What the image starts: its entrypoint and command."""
+        return [*self._run["Entrypoint"], *self._run["Cmd"]]
 
     def command(self, arguments: Sequence[str], env: Mapping[str, str]) -> list[str]:
-        """Give the host's command that runs `arguments` inside."""
+        """Give the host's command that runs `arguments` inside.
+
+        Raises:
+            SandboxError: the image leaves no place for what belongs into it.
+
+        """
         uid, gid = map(str, self._ids)
         command = [*self.bubblewrap, "--unshare-user", "--uid", uid, "--gid", gid]
-        command += ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
-        command += ["--new-session", "--bind", str(self.root), "/", "--proc", "/proc", "--dev", "/dev"]
-        command += ["--perms", "1777", "--tmpfs", "/tmp", "--perms", "1777", "--tmpfs", "/var/tmp"]  # noqa: S108 - inside
-        homes = [self.environment.get("HOME", "/")] if self.writable_home else []
-        own = {path: self.on_host(path) for path in (*homes, *self.volumes)}
-        for inside, outside in sorted({**own, **self.mounts}.items()):
-            command += ["--bind", str(outside), inside]
-        for inside, outside in sorted(self.files.items()):
-            command += ["--ro-bind", str(outside), inside]
-        # Last, so that the mount points above could be made.
-        command += ["--remount-ro", "/", "--chdir", self.config.get("WorkingDir") or "/", "--clearenv"]
+        command += ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+        command += ["--die-with-parent", "--new-session"]
+        if not self.network:
+            command += ["--unshare-net", "--hostname", "localhost"]
+        homes = [self.environment["HOME"]] if self.writable_home else []
+        try:
+            command += placed(self.root, homes, self.volumes, self.mounts, self.files, self._run["WorkingDir"])
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            told = f"its folders leave no place for what belongs there: {plain(reason)}"
+            raise SandboxError(told, _OWN_FAULT) from None
+        command += ["--chdir", self._run["WorkingDir"], "--clearenv"]
         for name, value in {**self.environment, **env}.items():
             command += ["--setenv", name, value]
-        return self._emulated([*self._as_user(), *command, "--", *arguments])
+        return [*_LIMITED, *self._emulated([*self._as_user(), *command, "--", *arguments])]
 
     @property
     def _is_itself(self) -> bool:
@@ -157,7 +169,10 @@ class Sandbox:
         """
         command = self.command(arguments, env)
         self._require()
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=timeout_s)
+        try:
+            done = run_bounded(command, timeout_s, OUTPUT, self.require_space)
+        except OSError as error:
+            raise SandboxError(f"it can't be started: {error.strerror}", _OWN_FAULT) from None
         self._refuse_broken_sandbox(done.returncode, done.stderr)
         return done
 
@@ -166,10 +181,11 @@ class Sandbox:
             raise ToolMissingError("unshare", "install it with `apt-get install util-linux`")
 
     def _refuse_broken_sandbox(self, code: int, stderr: str) -> None:
-        last = stderr.strip().rpartition("\n")[2]
+        last = plain(stderr.strip().rpartition("\n")[2])
         if code and self.emulator is not None and (code == 125 or last.startswith("unshare: ")):  # noqa: PLR2004 - ours
             raise EmulationError(self.platform, last)
-        if code and last.startswith("bwrap: "):
+        # A program that is not there is the image's fault, and the end of one check alone.
+        if code and last.startswith("bwrap: ") and not last.startswith("bwrap: execvp "):
             raise SandboxError(last.removeprefix("bwrap: "), way_out())
 
     def probe(self) -> None:
@@ -179,132 +195,44 @@ class Sandbox:
             ToolMissingError, SandboxError, EmulationError: it can't, and why.
 
         """
-        done = self.run(["/bin/sh", "-c", "exit 0"], timeout_s=60)
+        self._require()
+        # Of this host: an image needs no shell.
+        command = [*self.bubblewrap, "--unshare-user", "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/"]
+        true = shutil.which("true") or "/bin/true"
+        done = run_bounded(self._emulated([*command, "--proc", "/proc", "--", true]), 60, OUTPUT, lambda: None)
+        self._refuse_broken_sandbox(done.returncode, done.stderr)
         if done.returncode:
-            raise SandboxError(done.stderr.strip() or f"a shell ends with {done.returncode}", way_out())
+            raise SandboxError(plain(done.stderr.strip()) or f"a program ends with {done.returncode}", way_out())
+
+    def require_space(self) -> None:
+        """See that the image has not filled the disk.
+
+        Raises:
+            NoSpaceError: it has.
+
+        """
+        free = os.statvfs(self.root)
+        if free.f_bavail * free.f_frsize < FREE // 2:
+            raise NoSpaceError(self.root)
 
     @contextmanager
     def service(self, env: Mapping[str, str], log: IO[bytes]) -> Iterator[Service]:
         """Start what the image starts, its output into `log`; it is stopped at the end as a container runtime does."""
-        arguments = [*self.config.get("Entrypoint", []), *self.config.get("Cmd", [])]
-        command = self.command(arguments, env)
+        command = self.command(self.program, env)
         self._require()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        service = Service(process, self.uid)
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise SandboxError(f"it can't be started: {error.strerror}", _OWN_FAULT) from None
+        assert process.stdout is not None  # noqa: S101 - a pipe, see above
+        reader = pumped(process.stdout, log, LOG)
+        service = Service(process, self.uid, self.require_space)
         try:
             yield service
         finally:
             service.stop(0)
-
-
-class _Local(Transport):
-    """XML-RPC over a Unix socket."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__()
-        self._address = address
-
-    def make_connection(self, host: Any) -> HTTPConnection:
-        connection = HTTPConnection(str(host))
-        connection.sock = socket.socket(socket.AF_UNIX)
-        try:
-            connection.sock.connect(self._address)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-
-
-@dataclass
-class Service:
-    """A running image."""
-
-    process: subprocess.Popen[bytes]
-    uid: int
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self.process.poll() is None
-
-    def processes(self) -> list[Process]:
-        """Give the processes of the image, the first of them its entrypoint."""
-        everyone = [self.process.pid, *_descendants(self.process.pid)]
-        sandbox = next((pid for pid in everyone if _name(pid) == "bwrap"), None)
-        if sandbox is None:
-            return []
-        # A child of bubblewrap's is called bwrap until it becomes the entrypoint.
-        found = (_process(pid) for pid in _descendants(sandbox) if _name(pid) != "bwrap")
-        return [one for one in found if one is not None]
-
-    def state_of(self, name: str) -> str:
-        """Give what supervisord says of a service: ``RUNNING``, ``BACKOFF`` …, or why it says nothing."""
-        inside = self.processes()
-        # The socket is the image's own, seen through the first process's root.
-        address = f"/proc/{inside[0].pid}/root{SUPERVISOR_SOCKET}" if inside else ""
-        try:
-            with ServerProxy("http://supervisor", transport=_Local(address)) as supervisor:
-                found: Any = supervisor.supervisor.getProcessInfo(name)
-        except OSError as error:
-            return f"unknown: supervisord can't be asked: {error}"
-        except Fault as error:
-            return f"unknown: {error.faultString}"
-        return str(found["statename"])
-
-    def stop(self, grace_s: float) -> float | None:
-        """Send SIGTERM to its first process, and SIGKILL after `grace_s` seconds.
-
-        Gives the seconds that it took to end by itself, or None where it had to be killed.
-        """
-        started = time.monotonic()
-        inside = self.processes()
-        if inside and grace_s > 0:
-            try:
-                os.kill(inside[0].pid, signal.SIGTERM)
-                self.process.wait(grace_s)
-                return time.monotonic() - started
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                pass
-        if self.running:
-            # bubblewrap's and unshare's processes take the whole namespace with them.
-            self.process.kill()
-        self.process.wait()
-        return None
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    """Give the process ids below `pid`, parents first (proc_pid_task(5))."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    except (FileNotFoundError, ProcessLookupError):
-        return
-    for child in map(int, children):
-        yield child
-        yield from _descendants(child)
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def _process(pid: int) -> Process | None:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-        mapping = Path(f"/proc/{pid}/uid_map").read_text(encoding="ascii")
-    except (FileNotFoundError, ProcessLookupError):
-        return None  # it ended meanwhile
-    outside = next(int(line.split()[2]) for line in status.splitlines() if line.startswith("Uid:"))
-    return Process(pid, tuple(word for word in words if word), _inside(outside, mapping))
-
-
-def _inside(outside: int, mapping: str) -> int:
-    # user_namespaces(7): each line is the first id inside, the first outside as seen from us, and how many.
-    for line in mapping.splitlines():
-        first_inside, first_outside, count = map(int, line.split())
-        if first_outside <= outside < first_outside + count:
-            return first_inside + outside - first_outside
-    return outside
+            reader.join()
+            process.stdout.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import stat
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -15,6 +17,7 @@ from fastmcp.exceptions import ToolError
 from packaging.specifiers import SpecifierSet
 
 from images.checks import (
+    CHECK,
     AddrCheck,
     Check,
     CommandCheck,
@@ -28,8 +31,11 @@ from images.checks import (
     Variables,
 )
 from images.installed import installed
+from images.limits import REPLY, SEARCHED, plain
 from images.mcp import REPLY_TIMEOUT_S, ask
-from images.sandbox import Sandbox, Service
+from images.rooted import Root
+from images.sandbox import Sandbox
+from images.service import Service
 
 COMMAND_TIMEOUT_S = 120
 CONNECT_TIMEOUT_S = 10
@@ -81,16 +87,68 @@ def try_check(check: Check, target: Target) -> None:
         raise UnmetError(f"there is no value for ${{{error.args[0]}}} here") from None
     if target.service is not None and not target.service.running:
         raise UnmetError(f"the image ended with {target.service.process.returncode}")
+    if isinstance(filled, NEEDS_NO_CONTAINER):
+        _ask(filled, target)
+        return
     _TRIALS[type(filled)](filled, target)
 
 
+def ask_server(check: Check, token: str | None) -> None:
+    """Try a check that asks a server, from this process's own network.
+
+    Raises:
+        UnmetError: it does not hold.
+
+    """
+    match check:
+        case HttpCheck():
+            _try_http(check)
+        case AddrCheck():
+            _try_addr(check)
+        case McpCheck():
+            _try_mcp(check, token)
+
+
+def _ask(check: Check, target: Target) -> None:
+    # A check is whoever's made the image: only the image itself is asked, never what this host reaches besides.
+    if target.sandbox is None:
+        ask_server(check, target.token)
+    elif target.service is None:
+        raise UnmetError("the image is at rest, and no server answers")
+    else:
+        question = {"check": CHECK.dump_python(check, mode="json", by_alias=True), "token": target.token}
+        if (unmet := target.service.ask(question)) is not None:
+            raise UnmetError(unmet)
+
+
 def _try_file(check: FileCheck, target: Target) -> None:
-    path = target.require_sandbox().on_host(check.file)
-    kind = "link" if path.is_symlink() else "directory" if path.is_dir() else "file" if path.is_file() else "nothing"
-    if kind != check.type:
-        raise UnmetError(f"{check.file} is {kind}, not {check.type}")
-    if check.contains is not None and check.contains not in path.read_text(encoding="utf-8", errors="replace"):
-        raise UnmetError(f"{check.file} does not contain {check.contains!r}")
+    try:
+        with Root(target.require_sandbox().root) as root:
+            info = root.lstat(check.file)
+            kind = "nothing" if info is None else _KINDS.get(stat.S_IFMT(info.st_mode), "of a special type")
+            if kind != check.type:
+                raise UnmetError(f"{check.file} is {kind}, not {check.type}")
+            if check.contains is not None and not _holds(root, check.file, check.contains):
+                raise UnmetError(f"{check.file} does not contain {check.contains!r}")
+    except (OSError, ValueError) as error:
+        raise UnmetError(f"{check.file} can't be read: {_reason(error)}") from None
+
+
+_KINDS = {stat.S_IFLNK: "link", stat.S_IFDIR: "directory", stat.S_IFREG: "file"}
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or "no file" if isinstance(error, OSError) else str(error)
+
+
+def _holds(root: Root, path: str, text: str) -> bool:
+    wanted, before = text.encode("utf-8", "surrogatepass"), b""
+    with root.open(path) as file:
+        while file.tell() < SEARCHED and (piece := file.read(1 << 20)):
+            if wanted in before + piece:
+                return True
+            before = (before + piece)[-len(wanted) :]
+    return not wanted
 
 
 def _try_command(check: CommandCheck, target: Target) -> None:
@@ -98,6 +156,8 @@ def _try_command(check: CommandCheck, target: Target) -> None:
         done = target.require_sandbox().run(check.command, COMMAND_TIMEOUT_S, target.env)
     except subprocess.TimeoutExpired:
         raise UnmetError(f"it did not end within {COMMAND_TIMEOUT_S} s") from None
+    except ValueError:
+        raise UnmetError("it holds a character that no program's argument can have") from None
     if done.returncode != check.exit_code:
         last = done.stderr.strip().rpartition("\n")[2]
         raise UnmetError(f"it ended with {done.returncode}, not {check.exit_code}: {last}")
@@ -105,17 +165,29 @@ def _try_command(check: CommandCheck, target: Target) -> None:
         raise UnmetError(f"it printed {done.stdout[:200]!r}, without {check.stdout.contains!r}")
 
 
-def _try_http(check: HttpCheck, _target: Target) -> None:
+def _try_http(check: HttpCheck) -> None:
     try:
-        # The image is on this host: no proxy of the user's is asked.
-        with httpx.Client(trust_env=False, timeout=REPLY_TIMEOUT_S) as client:
-            reply = client.request(check.method, check.http)
-    except httpx.HTTPError as error:
+        # No proxy of the user's is asked, and no other address that the answer names.
+        with (
+            httpx.Client(trust_env=False, timeout=REPLY_TIMEOUT_S) as client,
+            client.stream(check.method, check.http) as reply,
+        ):
+            body = _bounded(reply) if check.body is not None and reply.status_code in check.statuses else ""
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
         raise UnmetError(f"{check.http} does not answer ({type(error).__name__})") from None
     if reply.status_code not in check.statuses:
         raise UnmetError(f"{check.http} answers {reply.status_code}, not {' or '.join(map(str, check.statuses))}")
-    if check.body is not None and check.body.contains not in reply.text:
-        raise UnmetError(f"{check.http} answers {reply.text[:200]!r}, without {check.body.contains!r}")
+    if check.body is not None and check.body.contains not in body:
+        raise UnmetError(f"{check.http} answers {body[:200]!r}, without {check.body.contains!r}")
+
+
+def _bounded(reply: httpx.Response) -> str:
+    content, ends = bytearray(), time.monotonic() + REPLY_TIMEOUT_S
+    for piece in reply.iter_bytes(1 << 16):
+        content += piece
+        if len(content) > REPLY or time.monotonic() > ends:
+            break
+    return bytes(content[:REPLY]).decode(reply.encoding or "utf-8", "replace")
 
 
 def _try_user(check: UserCheck, target: Target) -> None:
@@ -142,13 +214,13 @@ def _try_service(check: ServiceCheck, target: Target) -> None:
         raise UnmetError(f"the service {check.service} is {state}")
 
 
-def _try_addr(check: AddrCheck, _target: Target) -> None:
+def _try_addr(check: AddrCheck) -> None:
     host, _, port = check.addr.rpartition(":")
     if not port.isascii() or not port.isdecimal():
         raise UnmetError(f"{check.addr} has no number for a port")
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         if check.reachable:
             raise UnmetError(f"{check.addr} takes no connection: {error}") from None
     else:
@@ -157,17 +229,25 @@ def _try_addr(check: AddrCheck, _target: Target) -> None:
 
 
 def _try_package(check: PackageCheck, target: Target) -> None:
-    found = installed(target.require_sandbox().root, check.package)
+    try:
+        with Root(target.require_sandbox().root) as root:
+            found = installed(root, check.package)
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnmetError(f"the image's records of its packages can't be read: {plain(error, 100)}") from None
     if found is None:
         raise UnmetError(f"no package is called {check.package}")
-    if check.version is not None and not SpecifierSet(check.version).contains(found, prereleases=True):
+    try:
+        fits = check.version is None or SpecifierSet(check.version).contains(found, prereleases=True)
+    except ValueError:
+        fits = False
+    if not fits:
         raise UnmetError(f"{check.package} is {found}, not {check.version}")
 
 
-def _try_mcp(check: McpCheck, target: Target) -> None:
+def _try_mcp(check: McpCheck, token: str | None) -> None:
     name = check.uri if check.do == "read" else check.tool
     try:
-        answer = ask(check.mcp, target.token, check.do, name, check.arguments)
+        answer = ask(check.mcp, token, check.do, name, check.arguments)
     except Exception as error:  # noqa: BLE001 - boundary: whatever the client or the transport says is what was found
         if check.error is not None and check.error.contains in str(error):
             return
@@ -187,11 +267,8 @@ def _try_mcp(check: McpCheck, target: Target) -> None:
 _TRIALS: dict[type[Any], Callable[[Any, Target], None]] = {
     FileCheck: _try_file,
     CommandCheck: _try_command,
-    HttpCheck: _try_http,
     UserCheck: _try_user,
     ProcessCheck: _try_process,
     ServiceCheck: _try_service,
-    AddrCheck: _try_addr,
     PackageCheck: _try_package,
-    McpCheck: _try_mcp,
 }

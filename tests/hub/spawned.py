@@ -19,7 +19,7 @@ def main() -> None:
     volume.mkdir(exist_ok=True)
     mounts = {WORKSPACE: volume}
     root, platform = Path(what["root"]), parse_platform(what["platform"])
-    sandbox = Sandbox(root, platform, what["config"], None, tuple(what["bubblewrap"]), mounts=mounts)
+    sandbox = Sandbox(root, platform, what["config"], None, tuple(what["bubblewrap"]), mounts=mounts, network=True)
     env = {name: value for name, value in os.environ.items() if name.startswith(("JUPYTERHUB_", "JPY_"))}
     command = sandbox.command([*what["config"]["Entrypoint"], *what["config"]["Cmd"]], env)
     os.execvp(command[0], command)  # noqa: S606 - the spawner's process becomes the container's

@@ -110,7 +110,7 @@ def archive(*entries: tuple[str, Any] | tarfile.TarInfo, form: int = tarfile.PAX
                 case str():
                     info.type, info.linkname = tarfile.SYMTYPE, content.removeprefix("-> ")
                 case _:
-                    info.size = len(content)
+                    info.size, info.mode = len(content), 0o755
             tar.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
     return out.getvalue()
 

@@ -25,7 +25,8 @@ from images.bubblewrap import bubblewrap, words
 from images.bytecode import host
 from images.emulator import emulator
 from images.reading import PlatformImage, blob_path, read_layout
-from images.sandbox import Sandbox, Service
+from images.sandbox import Sandbox
+from images.service import Service
 from images.unpack import unpack
 from tests.images.conftest import images
 
@@ -144,5 +145,5 @@ class Container:
 
 def on(sandbox: Sandbox, workspace: Path, user: tuple[int, int] | None = OPENSHIFT) -> Container:
     """Give the image hardened: another user, nothing writable but the volume and /tmp."""
-    hardened = replace(sandbox, user=user, writable_home=False, mounts={WORKSPACE: workspace})
+    hardened = replace(sandbox, user=user, writable_home=False, network=True, mounts={WORKSPACE: workspace})
     return Container(hardened, workspace)

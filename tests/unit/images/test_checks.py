@@ -10,6 +10,7 @@ from images.checks import Variables, from_label, to_label
 from images.errors import RecipeError
 from images.installed import installed
 from images.recipe import load_recipe
+from images.rooted import Root
 
 
 def test_the_label_gives_back_every_check_in_its_section() -> None:
@@ -46,7 +47,9 @@ def test_packages_are_found_whoever_installed_them(tmp_path: Path) -> None:
     debian.mkdir(parents=True)
     (debian / "tini").write_text("Package: tini\nVersion: 0.19.0-3\nDescription: a\n b\n")
     names = ("some-thing", "git", "tini", "none")
-    assert [installed(tmp_path, name) for name in names] == ["1.2", "2.55.0", "0.19.0-3", None]
+    with Root(tmp_path) as root:
+        found = [installed(root, name) for name in names]
+    assert found == ["1.2", "2.55.0", "0.19.0-3", None]
 
 
 def test_variables_are_filled_in_everywhere() -> None:
