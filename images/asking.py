@@ -14,7 +14,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fcntl import ioctl
 from pathlib import Path
@@ -26,6 +26,14 @@ ANSWER_S = 240
 """Seconds after which no answer is waited for."""
 _ANSWER = 1 << 20
 _OWNER_OF_NAMESPACE = 0xB701  # NS_GET_USERNS (ioctl_ns(2))
+
+
+HOME = Path(__file__).parents[1]
+
+
+def beside(network: int, command: Sequence[str]) -> list[str]:
+    """Return the command that runs another in a network namespace, whose descriptor it inherits."""
+    return [sys.executable, "-P", str(Path(__file__)), str(network), *command]
 
 
 class NoAnswerError(Exception):
@@ -46,7 +54,7 @@ class Asker:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "images.asking", str(network)],
-                cwd=Path(__file__).parents[1],
+                cwd=HOME,
                 # A proxy of the user's is no way to the image.
                 env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
                 stdin=subprocess.PIPE,
@@ -124,8 +132,10 @@ def _setns(libc: ctypes.CDLL, namespace: int) -> None:
 
 
 def main() -> None:
-    """Answer until there are no more questions."""
+    """Answer until there are no more questions, or become the program that is named."""
     enter(int(sys.argv[1]))
+    if sys.argv[2:]:
+        os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - a program beside the image's services
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     from images.checks import CHECK  # noqa: PLC0415 - after the namespace: an import may start threads

@@ -15,7 +15,7 @@ WATCH_EVERY_S = 0.5
 
 
 def run_bounded(
-    command: Sequence[str], timeout_s: float, limit: int, watch: Callable[[], None]
+    command: Sequence[str], timeout_s: float, limit: int, watch: Callable[[], None], pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run a program without input; keep the first `limit` bytes of its output, and the end of its standard error.
 
@@ -26,7 +26,12 @@ def run_bounded(
 
     """
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        pass_fds=pass_fds,
     ) as process:
         first, last = bytearray(), bytearray()
         readers = [

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from images.check import Report, Verdict, judge
 from images.checks import LABEL, SECTIONS, Check, Variables, from_label
 from images.errors import NoChecksError, UnreadableInputError
 from images.reading import read_layout
+from images.runconfig import run_config
 from images.verbs import Target
 
 
@@ -27,7 +30,7 @@ def image_config(reference: Path) -> dict[str, Any]:
     if reference.is_dir():
         images = read_layout(reference)
         if images:
-            config: dict[str, Any] = next(iter(images.values())).config["config"]
+            config: dict[str, Any] = next(iter(images.values())).config.get("config") or {}
             return config
         raise UnreadableInputError(reference, "holds no image for a platform that is known")
     found: dict[str, Any] = inspected(reference)[0]["Config"]
@@ -61,6 +64,7 @@ def check_live(config: Mapping[str, Any], origin: object, url: str, token: str |
         RecipeError: its label is not one of checks.
 
     """
+    config = run_config(config, origin)
     sections = from_label((config.get("Labels") or {}).get(LABEL, "{}"), origin)
     checks = [check for name in SECTIONS for check in sections.get(name, ()) if check.scope == "deploy"]
     if not checks:
@@ -68,7 +72,11 @@ def check_live(config: Mapping[str, Any], origin: object, url: str, token: str |
     target = Target(None, _variables(config, url), token)
     verdicts = []
     for check in checks:
-        verdicts.append(judge(_at(check, url), target, url))
+        here = _at(check, url)
+        if _asks_elsewhere(here, url, target.variables):
+            verdicts.append(Verdict(url, check.id, None, 0, "it asks another server than this one"))
+        else:
+            verdicts.append(judge(here, target, url))
         report(verdicts[-1])
     return verdicts
 
@@ -82,6 +90,25 @@ def _at(check: Check, url: str) -> Check:
             values[key] = url.rstrip("/") + values[key].removeprefix(own).partition("}")[2]
     values["within"] = 0  # it is at work already
     return type(check).model_validate(values)
+
+
+def _asks_elsewhere(check: Check, url: str, variables: Variables) -> bool:
+    """Return whether a check, which is whoever's made the image, would lead this host or the token somewhere else."""
+    try:
+        values = variables.fill(check.model_dump(by_alias=True))
+        own = urlsplit(url)
+        if "addr" in values:
+            return str(values["addr"]).rpartition(":")[0].strip("[]") != (own.hostname or "")
+        asked = values.get("http") or values.get("mcp")
+        if asked is None:
+            return False
+        # As the client that will ask reads it, which need not be as another does.
+        client, server = httpx.URL(asked), httpx.URL(url)
+    except KeyError:
+        return False  # a variable without a value is told as such
+    except (ValueError, httpx.InvalidURL):
+        return True
+    return (client.scheme, client.host, client.port) != (server.scheme, server.host, server.port)
 
 
 def _variables(config: Mapping[str, Any], url: str) -> Variables:

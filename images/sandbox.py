@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from env.errors import ToolMissingError
 from env.platforms import Platform
+from images.asking import beside
 from images.bounded import pumped, run_bounded
 from images.bubblewrap import way_out
 from images.errors import EmulationError, NoSpaceError, SandboxError
@@ -108,7 +109,7 @@ class Sandbox:
         """What the image starts: its entrypoint and command."""
         return [*self._run["Entrypoint"], *self._run["Cmd"]]
 
-    def command(self, arguments: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    def command(self, arguments: Sequence[str], env: Mapping[str, str], *, shared: bool = False) -> list[str]:
         """Give the host's command that runs `arguments` inside.
 
         Raises:
@@ -120,7 +121,7 @@ class Sandbox:
         command += ["--unshare-pid", "--as-pid-1", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         command += ["--die-with-parent", "--new-session"]
         if not self.network:
-            command += ["--unshare-net", "--hostname", "localhost"]
+            command += ["--hostname", "localhost", *(() if shared else ("--unshare-net",))]
         homes = [self.environment["HOME"]] if self.writable_home else []
         try:
             command += placed(self.root, homes, self.volumes, self.mounts, self.files, self._run["WorkingDir"])
@@ -158,19 +159,26 @@ class Sandbox:
         return [*namespaces, "sh", "-c", f'{script}; exec "$@"', "sh", *command]
 
     def run(
-        self, arguments: Sequence[str], timeout_s: float, env: Mapping[str, str] = MappingProxyType({})
+        self,
+        arguments: Sequence[str],
+        timeout_s: float,
+        env: Mapping[str, str] = MappingProxyType({}),
+        service: Service | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, with the image's variables and those of `env`.
+        """Run a command to its end, with the image's variables and those of `env`, in the network of a `service`.
 
         Raises:
             ToolMissingError, SandboxError, EmulationError: this host can't run it.
             subprocess.TimeoutExpired: it did not end within `timeout_s` seconds.
 
         """
-        command = self.command(arguments, env)
         self._require()
         try:
-            done = run_bounded(command, timeout_s, OUTPUT, self.require_space)
+            with nullcontext() if service is None or self.network else service.network() as network:
+                command, held = self.command(arguments, env, shared=network is not None), [network or 0]
+                if network is not None:
+                    command = beside(network, command)
+                done = run_bounded(command, timeout_s, OUTPUT, self.require_space, held if network else ())
         except OSError as error:
             raise SandboxError(f"it can't be started: {error.strerror}", _OWN_FAULT) from None
         self._refuse_broken_sandbox(done.returncode, done.stderr)

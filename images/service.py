@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -89,6 +90,23 @@ class Service:
         except (NoAnswerError, OSError) as error:
             self._forget()
             return plain(error, 200)
+
+    @contextmanager
+    def network(self) -> Iterator[int]:
+        """Hold the descriptor of its network namespace.
+
+        Raises:
+            OSError: it has none, since it does not run.
+
+        """
+        inside = self.processes()
+        if not inside:
+            raise ProcessLookupError(errno.ESRCH, "the image does not run")
+        held = os.open(f"/proc/{inside[0].pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield held
+        finally:
+            os.close(held)
 
     def _forget(self) -> None:
         if self._asker is not None:

@@ -153,7 +153,7 @@ def _holds(root: Root, path: str, text: str) -> bool:
 
 def _try_command(check: CommandCheck, target: Target) -> None:
     try:
-        done = target.require_sandbox().run(check.command, COMMAND_TIMEOUT_S, target.env)
+        done = target.require_sandbox().run(check.command, COMMAND_TIMEOUT_S, target.env, target.service)
     except subprocess.TimeoutExpired:
         raise UnmetError(f"it did not end within {COMMAND_TIMEOUT_S} s") from None
     except ValueError:
