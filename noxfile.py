@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent
 # A nox that is not started by ./noxw looks for modules elsewhere.
 sys.path.insert(0, str(ROOT))
 
+from door.bounds import LOWEST, NEWEST, VERSIONS  # noqa: E402
 from door.running import LAB, TOOLS, is_root, prepare, run  # noqa: E402
 from door.sessions import session as declared  # noqa: E402
 
@@ -107,6 +108,29 @@ def tests(session: nox.Session) -> None:
     """
     arguments = session.posargs or ("--numprocesses=2", "--dist=loadgroup")
     run(session, LAB, ("python", "-m", "pytest", *arguments), project=True)
+
+
+_OF_THE_EXTENSION = ("tests/unit/jupyter_mcp", "tests/live")
+
+
+@declared("tests-lowest", usage=" [-- ARGUMENTS OF PYTEST]")
+def tests_lowest(session: nox.Session) -> None:
+    """Run the extension's tests with the lowest versions that it says it works with: -- [pytest arguments].
+
+    Without arguments: tests/unit/jupyter_mcp and tests/live. Resolved anew when pyproject.toml changed; needs PyPI.
+    """
+    arguments = session.posargs or _OF_THE_EXTENSION
+    # Old releases warn of the Python and the packages that came after them; that is not ours to mend.
+    run(session, LOWEST, VERSIONS, ("python", "-m", "pytest", "-W", "default", *arguments), project=True)
+
+
+@declared("tests-newest", usage=" [-- ARGUMENTS OF PYTEST]")
+def tests_newest(session: nox.Session) -> None:
+    """Run the extension's tests with the newest versions, pre-releases of jupyter-collaboration too: -- [arguments].
+
+    Without arguments: tests/unit/jupyter_mcp and tests/live. Resolved anew each day; needs PyPI.
+    """
+    run(session, NEWEST, VERSIONS, ("python", "-m", "pytest", *(session.posargs or _OF_THE_EXTENSION)), project=True)
 
 
 @declared("fresh", program=("tests.fresh",))

@@ -1,8 +1,9 @@
 """The environments of the sessions: one for each set of locks, shared, kept, never changed under a running program.
 
-An environment's folder is named after the content of its locks, so a changed lock makes a new one beside the old. Its
-stamp is written last: one without a stamp is half-made, and made again. Whoever runs from an environment holds a shared
-lock on it, and so do the programs that it starts; only one that nobody holds gets another wheel, or is deleted.
+An environment's folder is named after the content of its locks, so a changed lock makes a new one beside the old; what
+has no locks (door/bounds.py) is named after what it is resolved from. Its stamp is written last: one without
+a stamp is half-made, and made again. Whoever runs from an environment holds a shared lock on it, and so do the programs
+that it starts; only one that nobody holds gets another wheel, or is deleted.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -40,7 +42,11 @@ class Kind:
 
     name: str
     locks: tuple[str, ...]
-    """Files of env/locks/."""
+    """Files of env/locks/; none where packages are resolved when the environment is made."""
+    resolve: Callable[[Path], Iterable[Sequence[str]]] | None = None
+    """Give, for the environment's folder, the arguments of each `uv pip install` that resolves its packages."""
+    dated: bool = False
+    """Whether what is resolved one day is not what another day's would be."""
 
 
 TOOLS = Kind("tools", ("tools.txt",))
@@ -104,6 +110,10 @@ class Environments:
         digest = hashlib.sha256(f"{sysconfig.get_platform()} {self._interpreter()}".encode())
         for name in kind.locks:
             digest.update((self.root / "env" / "locks" / name).read_bytes())
+        if kind.resolve:
+            digest.update((self.root / "pyproject.toml").read_bytes())
+        if kind.dated:
+            digest.update(f"{datetime.now(tz=UTC):%F}".encode())
         return self.home / f"{kind.name}-{version}-{digest.hexdigest()[:12]}{'' if number == 1 else f'.{number}'}"
 
     def _interpreter(self) -> str:
@@ -152,7 +162,10 @@ class Environments:
         shutil.rmtree(folder, ignore_errors=True)
         self._uv(kind, "venv", "--quiet", "--no-project", "--python", self.python, str(folder))
         files = [word for lock in kind.locks for word in ("-r", str(self.root / "env" / "locks" / lock))]
-        self._install(kind, folder, "--require-hashes", "--only-binary", ":all:", *files)
+        if files:
+            self._install(kind, folder, "--require-hashes", "--only-binary", ":all:", *files)
+        for arguments in kind.resolve(folder) if kind.resolve else ():
+            self._install(kind, folder, *arguments)
         _write(folder / _LOCKS_STAMP, " ".join(kind.locks))
 
     def _install_project(self, kind: Kind, folder: Path, sources: str) -> None:
