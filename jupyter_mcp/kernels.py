@@ -18,6 +18,7 @@ from .keyed import KeyedLocks
 from .late import Ended, LateOutput
 from .outputs import OutputSink
 from .run import Run
+from .sessions import preferred
 
 _YIELD_EVERY = 0.005  # seconds a busy channel may keep the event loop
 _RESTARTER_WITHIN = 6.0  # seconds in which Jupyter's own restarter (it polls every 3) brings a kernel back
@@ -135,9 +136,9 @@ class Kernels:
         """Give the id of the kernel of the notebook's session, a person's or ours; starts one if there is none."""
         async with self._starting(room_id):
             sessions = [one for one in await ensure_async(self._sessions.list_sessions()) if one["kernel"]]
-            for session in sessions:
-                if session["path"] == path and session["type"] == "notebook":
-                    return str(session["kernel"]["id"])
+            ours = {session_id for session_id, _ in self._started.values()}
+            if (found := preferred(sessions, path, ours)) is not None:
+                return str(found["kernel"]["id"])
             session_id, old_path = self._started.get(room_id, ("", path))
             for session in sessions:
                 if session["id"] == session_id and session["path"] == old_path:
