@@ -63,6 +63,12 @@ class JupyterMCP(ExtensionApp):
     )
     kernel_ready_timeout = Float(300, config=True, help="Seconds a new kernel may take to answer.")
     interrupt_grace = Float(10, config=True, help="Seconds an interrupted cell may take to end.")
+    typing_grace = Float(
+        30,
+        config=True,
+        help="Seconds since a person last typed, or moved the caret, in a cell during which agents may not update or "
+        "delete it unless they pass `over_person`. 0: they always may.",
+    )
     room_idle_timeout = Float(600, config=True, help="Seconds until a room that only agents used is saved and closed.")
     journal_dir = Unicode(
         "",
@@ -119,6 +125,7 @@ class JupyterMCP(ExtensionApp):
             max_output_bytes=self.max_output_bytes,
             max_output_messages=self.max_output_messages,
             execution_timeout=self.execution_timeout,
+            typing_grace=self.typing_grace,
         )
         notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
         app, lifespan = http_app(Tools(notebooks).server, max_body_bytes=self.max_body_bytes)

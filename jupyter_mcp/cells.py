@@ -11,7 +11,7 @@ from uuid import uuid4
 from pycrdt import Map
 
 from .allowance import Allowance
-from .errors import BadCellError, NotDurableError, ReadOnlyError
+from .errors import BadCellError, NotDurableError, PersonTypingError, ReadOnlyError
 from .execution import Execution, Patience, Progress
 from .live import Live
 from .messages import Output, clean
@@ -26,12 +26,28 @@ class Cells:
     """The operations on cells, independent of MCP. Each edit is one transaction of the shared document."""
 
     def __init__(
-        self, execution: Execution, *, max_output_bytes: int, max_output_messages: int, execution_timeout: float | None
+        self,
+        execution: Execution,
+        *,
+        max_output_bytes: int,
+        max_output_messages: int,
+        execution_timeout: float | None,
+        typing_grace: float,
     ) -> None:
         self._execution = execution
         self._max_output_bytes = max_output_bytes
         self._max_output_messages = max_output_messages
         self._execution_timeout = execution_timeout
+        self._typing_grace = typing_grace
+
+    def leave_to_person(self, live: Live, at: int) -> None:
+        """Raise PersonTypingError if a person's caret is, or was in the last seconds, in the cell."""
+        name = live.carets.at(live.document.ycells[at], self._typing_grace)
+        if name is not None:
+            raise PersonTypingError(
+                f"{name} is typing in this cell, or was in the last {self._typing_grace:g} s; cell {at} is unchanged. "
+                "Pass `over_person=true` to do it anyway, or work on another cell."
+            )
 
     def update(self, live: Live, at: int, source: str, cell_type: str | None) -> None:
         """Change a cell by the least that is needed: people's carets, selections and undo in the rest of it stay.
@@ -127,7 +143,7 @@ def _edit(live: Live, kind: str) -> Iterator[None]:
     """One transaction, in a span. Raises ReadOnlyError, and NotDurableError if the journal could not take it."""
     _require_writable(live)
     try:
-        with span("jupyter_mcp.transaction", kind=kind), live.document.ydoc.transaction():
+        with span("jupyter_mcp.transaction", kind=kind), live.ours(), live.document.ydoc.transaction():
             yield
     except ExceptionGroup as group:  # of the document's observers
         if group.subgroup(OSError) is None:

@@ -29,6 +29,10 @@ class CellChangedError(ToolError):
     """The cell is not what the caller last read."""
 
 
+class PersonTypingError(ToolError):
+    """A person is in the cell that would be changed."""
+
+
 class BadCellError(ToolError):
     """The request makes no sense for this cell."""
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_ydoc import YNotebook
-from pycrdt import ArrayEvent, Map, TransactionEvent
+from pycrdt import ArrayEvent, Map, TextEvent, TransactionEvent
 
 from .errors import CellChangedError, CellMissingError
 from .journal import Journal
+from .people import Carets
 
 
 def revision(cell_type: str, source: str) -> str:
@@ -63,6 +64,8 @@ class Live:
         self.joined = document.ydoc.get_state()  # state vector: what others had put in before us
         self._updates = document.ydoc.observe(self._on_update)
         self.edits = 0
+        self._ours = False
+        self.carets = Carets(room.awareness, asyncio.get_running_loop().call_soon)
         self._listeners: set[Callable[[], None]] = set()
         meta: Map[Any] = document.ydoc.get("meta", type=Map)
         self._content = [(shared, shared.observe_deep(self._on_content)) for shared in (meta, document.ycells)]
@@ -71,6 +74,7 @@ class Live:
         """Leave the room; the journal goes once the notebook's file holds everything."""
         self.released = True
         self.room.clients.discard(self._presence)
+        self.carets.release()
         self.document.ydoc.unobserve(self._updates)
         for shared, subscription in self._content:
             shared.unobserve(subscription)
@@ -98,6 +102,15 @@ class Live:
             self.used = time.monotonic()
 
     @contextmanager
+    def ours(self) -> Iterator[None]:
+        """Take the changes of sources that are made meanwhile for the agents'."""
+        self._ours = True
+        try:
+            yield
+        finally:
+            self._ours = False
+
+    @contextmanager
     def listening(self, callback: Callable[[], None]) -> Iterator[None]:
         """Call `callback` at every change of cells or metadata, not of upstream's own state."""
         self._listeners.add(callback)
@@ -111,6 +124,8 @@ class Live:
         for event in events:
             if isinstance(event, ArrayEvent) and not event.path:  # type: ignore[attr-defined] # missing from pycrdt's stubs
                 self._on_cells(event)
+            elif isinstance(event, TextEvent) and not self._ours and event.path[1:] == ["source"]:  # type: ignore[attr-defined] # likewise
+                self.carets.typed(event.target)  # type: ignore[attr-defined] # likewise
         for listener in tuple(self._listeners):
             listener()
 

@@ -36,6 +36,10 @@ Expected = Annotated[
     Field(description="`revision` from get_cell; the call is refused if the cell's type or source changed since"),
 ]
 
+OverPerson = Annotated[
+    bool, Field(description="Do it also while a person is typing in the cell; without, the call is refused")
+]
+
 INSTRUCTIONS = """\
 Live Jupyter notebooks. People may have the same notebook open: every edit shows on their screens at \
 once, and theirs in what you read. No need to open or save anything: the tools open a notebook's room \
@@ -43,7 +47,8 @@ when needed, and an edit is safe once its call has returned.
 
 Address cells by `cell_id` (get_notebook and get_cell give it): indexes shift when somebody inserts or \
 deletes. Pass `expected` (the `revision` from get_cell) when you change or run a cell you read before; \
-if the call is refused, read the cell again and decide again.
+if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
+theirs: update and delete are refused, work elsewhere; `over_person` is for what that person asked for.
 
 execute_cell runs on the notebook's own kernel, the one a person sees, and returns when the cell is \
 done; give `timeout` for what may hang. An exception in the code is an output of type 'error', not a \
@@ -199,10 +204,11 @@ def _cell_tools(tools: Tools) -> None:
         cell_type: CellType | None = None,
         cell_id: CellId = None,
         expected: Expected = None,
+        over_person: OverPerson = False,
     ) -> str:
         """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs."""
         await tools.admit(("write", "contents"))
-        at = await notebooks.update(path, index, source, cell_type, cell_id, expected)
+        at = await notebooks.update(path, index, source, cell_type, cell_id, expected, over_person=over_person)
         return f"Cell {at} updated"
 
     @server.tool(annotations=_hints("Insert a cell", reads=False, destroys=False, repeatable=False))
@@ -225,10 +231,18 @@ def _cell_tools(tools: Tools) -> None:
         return f"Cell inserted at index {at}"
 
     @server.tool(annotations=_hints("Delete a cell", reads=False, destroys=True, repeatable=False))
-    async def delete_cell(path: Path, index: Index = None, cell_id: CellId = None, expected: Expected = None) -> str:
+    async def delete_cell(
+        path: Path,
+        index: Index = None,
+        cell_id: CellId = None,
+        expected: Expected = None,
+        *,
+        over_person: OverPerson = False,
+    ) -> str:
         """Delete a cell. Later cells move up by one."""
         await tools.admit(("write", "contents"))
-        return f"Cell {await notebooks.delete(path, index, cell_id, expected)} deleted"
+        at = await notebooks.delete(path, index, cell_id, expected, over_person=over_person)
+        return f"Cell {at} deleted"
 
 
 def _execution_tools(tools: Tools) -> None:

@@ -138,11 +138,15 @@ class Notebooks:
         cell_type: str | None,
         cell_id: str | None,
         expected: str | None,
+        *,
+        over_person: bool = False,
     ) -> int:
-        """Change a cell's source, and its type if given; gives its index."""
+        """Change a cell's source, and its type if given; gives its index. Raises PersonTypingError."""
         live = await self._join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
+        if not over_person:
+            self._cells.leave_to_person(live, at)
         self._cells.update(live, at, source, cell_type)
         return at
 
@@ -158,11 +162,15 @@ class Notebooks:
         """Insert a cell; gives its index."""
         return self._cells.insert(await self._join(path), index, source, cell_type, cell_id, expected)
 
-    async def delete(self, path: str, index: int | None, cell_id: str | None, expected: str | None) -> int:
-        """Delete a cell; gives the index it had."""
+    async def delete(
+        self, path: str, index: int | None, cell_id: str | None, expected: str | None, *, over_person: bool = False
+    ) -> int:
+        """Delete a cell; gives the index it had. Raises PersonTypingError."""
         live = await self._join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
+        if not over_person:
+            self._cells.leave_to_person(live, at)
         self._cells.delete(live, at)
         return at
 
