@@ -194,7 +194,7 @@ VERBS: Mapping[str, type[_Check]] = {
 
 
 def _verb(value: Any) -> str | None:
-    keys = value if isinstance(value, dict) else type(value).model_fields
+    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
     return next((verb for verb in VERBS if verb in keys), None)
 
 

@@ -169,6 +169,7 @@ class Sandbox:
 
         Raises:
             ToolMissingError, SandboxError, EmulationError: this host can't run it.
+            ProcessLookupError: the service has ended.
             subprocess.TimeoutExpired: it did not end within `timeout_s` seconds.
 
         """
@@ -179,6 +180,8 @@ class Sandbox:
                 if network is not None:
                     command = beside(network, command)
                 done = run_bounded(command, timeout_s, OUTPUT, self.require_space, held if network else ())
+        except ProcessLookupError:
+            raise  # the service's
         except OSError as error:
             raise SandboxError(f"it can't be started: {error.strerror}", _OWN_FAULT) from None
         self._refuse_broken_sandbox(done.returncode, done.stderr)
@@ -239,6 +242,7 @@ class Sandbox:
         reader = pumped(process.stdout, log, LOG)
         service = Service(process, self.uid, self.require_space)
         try:
+            service.wait_started()
             yield service
         finally:
             service.stop(0)

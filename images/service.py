@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -24,6 +24,8 @@ from images.limits import plain
 from images.rooted import Root
 
 SUPERVISOR_SOCKET = "/tmp/supervisor.sock"  # noqa: S108 - inside
+START_S = 60
+"""Seconds within which bubblewrap has made its namespaces."""
 SUPERVISOR_S = 20
 """Seconds that supervisord has for its answer."""
 _REPLY = 1 << 16
@@ -55,6 +57,12 @@ class Service:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.process.poll() is None
+
+    def wait_started(self) -> None:
+        """Wait until its first process is there, or it has ended, or long enough."""
+        ends = time.monotonic() + START_S
+        while self.running and not self.processes() and time.monotonic() < ends:
+            time.sleep(0.01)
 
     def processes(self) -> list[Process]:
         """Give the processes of the image, the first of them its entrypoint."""
@@ -96,13 +104,16 @@ class Service:
         """Hold the descriptor of its network namespace.
 
         Raises:
-            OSError: it has none, since it does not run.
+            ProcessLookupError: it has none, since it does not run.
 
         """
         inside = self.processes()
         if not inside:
             raise ProcessLookupError(errno.ESRCH, "the image does not run")
-        held = os.open(f"/proc/{inside[0].pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            held = os.open(f"/proc/{inside[0].pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise ProcessLookupError(errno.ESRCH, "the image does not run any more") from None
         try:
             yield held
         finally:
@@ -128,9 +139,12 @@ class Service:
                 return time.monotonic() - started
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 pass
-        if self.running:
-            # bubblewrap's and unshare's processes take the whole namespace with them.
-            self.process.kill()
+        # The end of bubblewrap ends what it has started, but not what it is about to: its child first asks for that.
+        started_by_it = list(_descendants(self.process.pid)) if self.running else []
+        self.process.kill()
+        for pid in started_by_it:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
         return None
 

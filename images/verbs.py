@@ -156,6 +156,8 @@ def _try_command(check: CommandCheck, target: Target) -> None:
         done = target.require_sandbox().run(check.command, COMMAND_TIMEOUT_S, target.env, target.service)
     except subprocess.TimeoutExpired:
         raise UnmetError(f"it did not end within {COMMAND_TIMEOUT_S} s") from None
+    except ProcessLookupError:
+        raise UnmetError("the image does not run") from None
     except ValueError:
         raise UnmetError("it holds a character that no program's argument can have") from None
     if done.returncode != check.exit_code:
