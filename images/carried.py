@@ -6,7 +6,6 @@ bills of materials, provenance, signatures), manifests with a `subject`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,21 @@ from typing import Any
 from env.platforms import Platform
 from images.errors import LayoutError, NotOfferedError
 from images.layout import INDEX_TYPE, MANIFEST_TYPE, Document, canonical
-from images.reading import blob_path, read_blob, read_layout
+from images.limits import plain
+from images.reading import (
+    DOCKER_LIST_TYPE,
+    DOCKER_MANIFEST_TYPE,
+    blob_path,
+    checked,
+    entries_of,
+    parsed,
+    read_blob,
+    read_index,
+    read_layout,
+)
 
+INDEXES = (INDEX_TYPE, DOCKER_LIST_TYPE)
+MANIFESTS = (MANIFEST_TYPE, DOCKER_MANIFEST_TYPE)
 NAME = "org.opencontainers.image.ref.name"
 
 
@@ -71,8 +83,10 @@ class Contents:
 
 def described(document: Document) -> dict[str, Any]:
     """Give the descriptor of a referrer as lists of them hold it (distribution-spec v1.1, listing referrers)."""
-    manifest = json.loads(document.content)
-    extra = {"artifactType": manifest.get("artifactType") or manifest.get("config", {}).get("mediaType")}
+    manifest = parsed("a referrer", document.content)
+    config = manifest.get("config")
+    kind = config.get("mediaType") if isinstance(config, dict) else None
+    extra = {"artifactType": manifest.get("artifactType") or kind}
     if annotations := manifest.get("annotations"):
         extra["annotations"] = annotations
     return document.descriptor(**{key: value for key, value in extra.items() if value})
@@ -89,9 +103,9 @@ def read_contents(folder: Path, platforms: Sequence[Platform] | None = None, *, 
 
     """
     images = read_layout(folder)
-    entries = json.loads((folder / "index.json").read_bytes())["manifests"]
+    entries = entries_of(folder, read_index(folder), "manifests")
     documents = [(entry, _document(folder, entry)) for entry in entries]
-    roots = [(entry, document) for entry, document in documents if _subject(document) is None]
+    roots = [(entry, document) for entry, document in documents if _subject(folder, document) is None]
     if len(roots) != 1:
         raise LayoutError(folder, f"holds {len(roots)} images, and one is needed")
     entry, root = roots[0]
@@ -99,10 +113,12 @@ def read_contents(folder: Path, platforms: Sequence[Platform] | None = None, *, 
         for platform in platforms:
             if platform not in images:
                 raise NotOfferedError(folder, platform, [str(one) for one in images])
-        root = _narrowed(root, {images[platform].digest for platform in platforms})
-    below = list(_below(folder, root))
+        root = _narrowed(folder, root, {images[platform].digest for platform in platforms})
+    below = list(_below(folder, root, set()))
+    annotations = entry.get("annotations")
+    name = annotations.get(NAME) if isinstance(annotations, dict) else None
     kept = [*below, root]
-    about = _about(kept, [document for _, document in documents]) if referrers else []
+    about = _about(folder, kept, [document for _, document in documents]) if referrers else []
     parts = {
         part.digest: part for document in (*kept, *(one.document for one in about)) for part in _parts(folder, document)
     }
@@ -110,7 +126,7 @@ def read_contents(folder: Path, platforms: Sequence[Platform] | None = None, *, 
     held = {f"sha256:{document.digest}" for document in kept}
     return Contents(
         layout=folder,
-        name=entry.get("annotations", {}).get(NAME, folder.name),
+        name=plain(name) if isinstance(name, str) and name else folder.name,
         parts=tuple(sorted(parts.values(), key=lambda part: part.digest)),
         manifests=tuple({document.digest: document for document in below}.values()),
         root=root,
@@ -121,36 +137,44 @@ def read_contents(folder: Path, platforms: Sequence[Platform] | None = None, *, 
 
 
 def _document(folder: Path, descriptor: dict[str, Any]) -> Document:
-    return Document(descriptor["mediaType"], read_blob(folder, descriptor["digest"]))
+    content = read_blob(folder, descriptor["digest"])
+    # It may be left out in either place.
+    media_type = descriptor["mediaType"] or parsed(folder, content).get("mediaType")
+    if not isinstance(media_type, str) or media_type not in (*INDEXES, *MANIFESTS):
+        raise LayoutError(folder, f"holds a manifest of the type {plain(media_type, 100)!r}")
+    return Document(media_type, content)
 
 
-def _subject(document: Document) -> str | None:
-    digest = json.loads(document.content).get("subject", {}).get("digest")
-    return None if digest is None else str(digest)
+def _subject(folder: Path, document: Document) -> str | None:
+    subject = parsed(folder, document.content).get("subject")
+    return None if subject is None else str(checked(folder, subject)["digest"])
 
 
-def _narrowed(root: Document, wanted: set[str]) -> Document:
-    if root.media_type != INDEX_TYPE:
+def _narrowed(folder: Path, root: Document, wanted: set[str]) -> Document:
+    if root.media_type not in INDEXES:
         return root
-    index = json.loads(root.content)
-    kept = [entry for entry in index["manifests"] if entry["digest"] in wanted]
+    index = parsed(folder, root.content)
+    kept = [entry for entry in index.get("manifests") or [] if checked(folder, entry)["digest"] in wanted]
     # The index that lists the same stays the same, to the byte: its digest is what people know the image by.
-    return root if kept == index["manifests"] else Document(INDEX_TYPE, canonical({**index, "manifests": kept}))
+    return root if kept == index.get("manifests") else Document.of(root.media_type, {**index, "manifests": kept})
 
 
-def _below(folder: Path, document: Document) -> Iterator[Document]:
-    if document.media_type == INDEX_TYPE:
-        for entry in json.loads(document.content)["manifests"]:
+def _below(folder: Path, document: Document, seen: set[str]) -> Iterator[Document]:
+    if document.media_type not in INDEXES:
+        return
+    for entry in entries_of(folder, parsed(folder, document.content), "manifests"):
+        if entry["digest"] not in seen:
+            seen.add(entry["digest"])
             child = _document(folder, entry)
-            yield from _below(folder, child)
+            yield from _below(folder, child, seen)
             yield child
 
 
-def _about(kept: Iterable[Document], others: Iterable[Document]) -> list[Referrer]:
+def _about(folder: Path, kept: Iterable[Document], others: Iterable[Document]) -> list[Referrer]:
     # A signature may be about a bill of materials, which is about a manifest.
     known = {f"sha256:{document.digest}" for document in kept}
     found: list[Referrer] = []
-    waiting = [(document, subject) for document in others if (subject := _subject(document)) is not None]
+    waiting = [(document, subject) for document in others if (subject := _subject(folder, document)) is not None]
     while ready := [(document, subject) for document, subject in waiting if subject in known]:
         found.extend(Referrer(document, subject) for document, subject in ready)
         known |= {f"sha256:{document.digest}" for document, _ in ready}
@@ -159,10 +183,10 @@ def _about(kept: Iterable[Document], others: Iterable[Document]) -> list[Referre
 
 
 def _parts(folder: Path, document: Document) -> Iterator[Part]:
-    if document.media_type != MANIFEST_TYPE:
+    if document.media_type not in MANIFESTS:
         return
-    manifest = json.loads(document.content)
-    for entry in (manifest["config"], *manifest["layers"]):
+    manifest = parsed(folder, document.content)
+    for entry in (checked(folder, manifest.get("config")), *entries_of(folder, manifest, "layers")):
         path = blob_path(folder, entry["digest"])
         if not path.is_file() or path.stat().st_size != entry["size"]:
             raise LayoutError(folder, f"lacks the blob {entry['digest']}")

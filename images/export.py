@@ -25,6 +25,7 @@ from images.carried import Contents, Part
 from images.errors import LayoutError, OnePlatformError
 from images.extract import CHUNK
 from images.layout import canonical
+from images.limits import Budget
 from images.reading import blob_path, read_layout
 from images.unpack import Hashed, Reader, decompressed
 
@@ -119,8 +120,13 @@ def _unpacking(layout: Path, layer: dict[str, Any]) -> Callable[[], AbstractCont
 
 
 def _unpacked_size(layout: Path, layer: dict[str, Any]) -> int:
+    budget = Budget(layout, blob_path(layout, layer["digest"]).stat().st_size)
+    size = 0
     with _unpacking(layout, layer)() as reader:
-        return sum(iter(lambda: len(reader.read(CHUNK)), 0))
+        while piece := reader.read(CHUNK):
+            budget.take(len(piece))
+            size += len(piece)
+    return size
 
 
 def _write(members: Sequence[_Member], out: IO[bytes], advance: Callable[[int], None], layout: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from env.platforms import Platform
 from env.store import Store
-from images.archive import unarchive
+from images.archive import is_archive, unarchive
 from images.dockerauth import find_credentials
 from images.errors import UnreadableInputError
 from images.inspecting import layout_of
@@ -58,7 +57,7 @@ def opened(
     """
     path = Path(image)
     if path.is_file():
-        if not tarfile.is_tarfile(path):
+        if not is_archive(path):
             raise UnreadableInputError(path, f"is no archive of an image: name {ABOUT}")
         with store.scratch() as scratch:
             unarchive(path, scratch / "layout")

@@ -6,7 +6,6 @@ What comes goes into the store, so that a second pull brings only what has chang
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -23,17 +22,21 @@ from env.retry import Patience, TryAgain
 from env.store import CHUNK, Store
 from images.dockerauth import Credentials
 from images.errors import (
+    LayoutError,
     NotInRegistryError,
     NotOfferedError,
     RegistryRefusedError,
     WrongContentError,
 )
 from images.layout import INDEX_TYPE, MANIFEST_TYPE, Document, canonical
-from images.reading import DOCKER_LIST_TYPE, DOCKER_MANIFEST_TYPE, blob_path
+from images.limits import DOCUMENT, UNPACKED, plain
+from images.reading import DOCKER_LIST_TYPE, DOCKER_MANIFEST_TYPE, blob_path, checked, entries_of, parsed
 from images.reference import DIGEST, Reference
 from images.registry import Registry
 
 CONNECTIONS = 4
+NAMED = 20
+"""Platforms that a message names."""
 INDEXES = (INDEX_TYPE, DOCKER_LIST_TYPE)
 ACCEPTED = f"{INDEX_TYPE}, {MANIFEST_TYPE}, {DOCKER_LIST_TYPE}, {DOCKER_MANIFEST_TYPE}"
 Begin = Callable[[int], Callable[[int], None]]
@@ -72,7 +75,7 @@ def pull(
     try:
         registry.open()
         manifests = _manifests(registry, platforms)
-        wanted = {blob.digest: blob for document in manifests for blob in _blobs(document, layers=layers)}
+        wanted = {blob.digest: blob for document in manifests for blob in _blobs(reference, document, layers=layers)}
         missing = [blob for digest, blob in wanted.items() if digest.removeprefix("sha256:") not in store]
         advance = begin(sum(blob.size for blob in missing))
         with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -94,24 +97,24 @@ def pull(
 def _manifests(registry: Registry, platforms: Sequence[Platform] | None) -> list[Document]:
     reference = registry.reference
     root = _document(registry, reference.digest or reference.tag)
-    content = json.loads(root.content)
     if root.media_type not in INDEXES:
         return [root]
     found: dict[Platform, Document] = {}
-    for entry in content.get("manifests", []):
-        named = entry.get("platform") or {}
+    names: set[str] = set()
+    for entry in entries_of(reference, parsed(reference, root.content), "manifests"):
+        described = entry.get("platform")
+        named = described if isinstance(described, dict) else {}
+        name = plain(f"{named.get('os')}/{named.get('architecture')}", 60)
+        names.add(name)
         try:
-            platform = parse_platform(f"{named.get('os')}/{named.get('architecture')}")
+            platform = parse_platform(name)
         except UnknownPlatformError:
             continue  # another platform's, or what is about an image
-        if platforms is None or platform in platforms:
-            found[platform] = _document(registry, str(entry["digest"]))
+        if platform not in found and (platforms is None or platform in platforms):
+            found[platform] = _document(registry, entry["digest"])
     for platform in platforms or ():
         if platform not in found:
-            names = [entry.get("platform") or {} for entry in content.get("manifests", [])]
-            raise NotOfferedError(
-                reference, platform, sorted(f"{one.get('os')}/{one.get('architecture')}" for one in names)
-            )
+            raise NotOfferedError(reference, platform, sorted(names)[:NAMED])
     return list(found.values())
 
 
@@ -122,22 +125,25 @@ def _document(registry: Registry, name: str) -> Document:
     if response.status_code == HTTPStatus.NOT_FOUND:
         raise NotInRegistryError(reference)
     try:
-        content = json.loads(response.content)
-        media_type = str(content.get("mediaType") or response.headers.get("Content-Type", "").partition(";")[0])
-    except (ValueError, AttributeError):
+        content = parsed(reference, response.content)
+    except LayoutError:
         raise RegistryRefusedError(reference.registry, "GET of manifests", "what is no manifest") from None
+    media_type = content.get("mediaType") or response.headers.get("Content-Type", "").partition(";")[0]
     if media_type not in (*INDEXES, MANIFEST_TYPE, DOCKER_MANIFEST_TYPE):
-        raise RegistryRefusedError(reference.registry, "GET of manifests", f"the type {media_type!r}")
+        raise RegistryRefusedError(reference.registry, "GET of manifests", f"the type {plain(media_type, 100)!r}")
     document = Document(media_type, response.content)
     if DIGEST.fullmatch(name) and name != f"sha256:{document.digest}":
         raise WrongContentError(reference, name)
     return document
 
 
-def _blobs(document: Document, *, layers: bool) -> list[_Blob]:
-    content = json.loads(document.content)
-    described = [content["config"], *(content["layers"] if layers else ())]
-    return [_Blob(str(one["digest"]), int(one["size"])) for one in described]
+def _blobs(reference: Reference, document: Document, *, layers: bool) -> list[_Blob]:
+    manifest = parsed(reference, document.content)
+    config = checked(reference, manifest.get("config"))
+    described = [config, *(entries_of(reference, manifest, "layers") if layers else ())]
+    if config["size"] > DOCUMENT or sum(one["size"] for one in described) > UNPACKED:
+        raise LayoutError(reference, "has a manifest with sizes that no image has")
+    return [_Blob(one["digest"], one["size"]) for one in described]
 
 
 def _bring(registry: Registry, blob: _Blob, store: Store, advance: Callable[[int], None]) -> None:
@@ -181,7 +187,8 @@ def _write(folder: Path, name: str, manifests: Sequence[Document], blobs: Sequen
     (folder / "blobs" / "sha256").mkdir(parents=True)
     for document in manifests:
         blob_path(folder, f"sha256:{document.digest}").write_bytes(document.content)
-    for digest in blobs:
+    held = {f"sha256:{document.digest}" for document in manifests}
+    for digest in (one for one in blobs if one not in held):
         link_or_copy(store.path(digest.removeprefix("sha256:")), blob_path(folder, digest))
     entries: list[dict[str, Any]] = [
         document.descriptor(annotations={"org.opencontainers.image.ref.name": name}) for document in manifests

@@ -6,7 +6,6 @@ that is interrupted leaves the tag as it was; the next one finds what has arrive
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -18,10 +17,12 @@ from queue import SimpleQueue
 from env.retry import Patience
 from env.store import Store
 from images.cache import Cache, key_of
-from images.carried import Contents, Part, Referrer, described
+from images.carried import INDEXES, Contents, Part, Referrer, described
 from images.dockerauth import Credentials
 from images.errors import RegistryRefusedError
 from images.layout import INDEX_TYPE, Document, canonical
+from images.limits import plain
+from images.reading import entries_of, parsed
 from images.reference import Reference
 from images.registry import Registry
 from images.upload import Outcome, Uploader
@@ -127,7 +128,7 @@ def _put_manifest(registry: Registry, document: Document, name: str, *, again: b
     told = response.headers.get("Docker-Content-Digest", digest)
     if told != digest:
         raise RegistryRefusedError(
-            registry.reference.registry, f"the manifest {digest}", f"with another digest, {told}"
+            registry.reference.registry, f"the manifest {digest}", f"with another digest, {plain(told, 100)}"
         )
     return "OCI-Subject" in response.headers
 
@@ -136,9 +137,11 @@ def _list_referrer(registry: Registry, referrer: Referrer) -> None:
     """Add to the list of referrers by hand, for a registry without the referrers API (the referrers tag schema)."""
     address = f"manifests/{referrer.subject.replace(':', '-')}"
     response = registry.request("GET", address, expected=[200, 404], headers={"Accept": INDEX_TYPE})
-    listed = response.json().get("manifests", []) if response.status_code == HTTPStatus.OK else []
+    place = registry.reference
+    found = parsed(place, response.content) if response.status_code == HTTPStatus.OK else {}
+    listed = entries_of(place, found, "manifests")
     entry = described(referrer.document)
-    if all(one.get("digest") != entry["digest"] for one in listed):
+    if all(one["digest"] != entry["digest"] for one in listed):
         content = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [*listed, entry]}
         body, headers = canonical(content), {"Content-Type": INDEX_TYPE}
         registry.request("PUT", address, expected=[201], body=body, headers=headers)
@@ -165,10 +168,11 @@ class _Places:
 
 def listed(contents: Contents) -> list[dict[str, str]]:
     """Give the manifests of the platforms, for a program to read."""
-    if contents.root.media_type != INDEX_TYPE:
+    if contents.root.media_type not in INDEXES:
         return []
+    entries = entries_of(contents.layout, parsed(contents.layout, contents.root.content), "manifests")
     return [
-        {"platform": f"{entry['platform']['os']}/{entry['platform']['architecture']}", "digest": entry["digest"]}
-        for entry in json.loads(contents.root.content)["manifests"]
-        if "platform" in entry
+        {"platform": f"{platform.get('os')}/{platform.get('architecture')}", "digest": entry["digest"]}
+        for entry in entries
+        if isinstance(platform := entry.get("platform"), dict)
     ]

@@ -54,10 +54,11 @@ def read_layout(folder: Path) -> dict[Platform, PlatformImage]:
     """
     if not (folder / "oci-layout").is_file():
         raise LayoutError(folder, "is not an OCI image layout")
-    images = {}
+    images: dict[Platform, PlatformImage] = {}
     for descriptor in _manifests(folder, read_index(folder), set(), 0):
         if (image := _image(folder, descriptor)) is not None:
-            images[image.platform] = image
+            # The first that fits, as runtimes take it.
+            images.setdefault(image.platform, image)
     return images
 
 
@@ -77,23 +78,29 @@ def _image(folder: Path, descriptor: dict[str, Any]) -> PlatformImage | None:
         platform = parse_platform(f"{where.get('os')}/{where.get('architecture')}")
     except UnknownPlatformError:
         return None
-    layers = manifest.get("layers")
-    rootfs = config.get("rootfs")
-    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    if not isinstance(layers, list) or not isinstance(diff_ids or [], list):
-        raise LayoutError(folder, f"has no list of layers for {platform}")
-    count = len(diff_ids or [])
-    if len(layers) != count:
-        raise LayoutError(folder, f"has {len(layers)} layers and {count} diff_ids for {platform}")
-    if count > LAYERS:
-        raise LayoutError(folder, f"has {count} layers for {platform}, and no runtime takes so many")
+    layers, diff_ids = _layers(folder, manifest, config, platform)
     if not isinstance(config.get("config") or {}, dict):
         raise LayoutError(folder, f"has a configuration for {platform} that is no object")
-    if count == 0:
+    if not diff_ids:
         config = {**config, "rootfs": {"type": "layers", "diff_ids": []}}
-    return PlatformImage(
-        folder, platform, descriptor["digest"], config, tuple(checked(folder, layer) for layer in layers)
-    )
+    return PlatformImage(folder, platform, descriptor["digest"], config, tuple(layers))
+
+
+def _layers(
+    folder: Path, manifest: dict[str, Any], config: dict[str, Any], platform: Platform
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the descriptors of the layers and the digests of what they hold, one for one."""
+    layers, rootfs = manifest.get("layers") or [], config.get("rootfs")
+    diff_ids = (rootfs.get("diff_ids") if isinstance(rootfs, dict) else None) or []
+    if not isinstance(layers, list) or not isinstance(diff_ids, list):
+        raise LayoutError(folder, f"has no list of layers for {platform}")
+    if len(layers) != len(diff_ids):
+        raise LayoutError(folder, f"has {len(layers)} layers and {len(diff_ids)} diff_ids for {platform}")
+    if len(layers) > LAYERS:
+        raise LayoutError(folder, f"has {len(layers)} layers for {platform}, and no runtime takes so many")
+    if not all(isinstance(one, str) and _DIGEST.fullmatch(one) for one in diff_ids):
+        raise LayoutError(folder, f"has a diff_id for {platform} that is no sha256")
+    return [checked(folder, layer) for layer in layers], diff_ids
 
 
 def _is_of_no_platform(named: object) -> bool:
@@ -108,7 +115,7 @@ def read_index(folder: Path) -> dict[str, Any]:
         LayoutError: it is missing, or not a JSON object.
 
     """
-    return _json(folder, _content(folder, folder / "index.json", "index.json"))
+    return parsed(folder, _content(folder, folder / "index.json", "index.json"))
 
 
 def _manifests(folder: Path, index: dict[str, Any], seen: set[str], depth: int) -> Iterator[dict[str, Any]]:
@@ -127,6 +134,19 @@ def _manifests(folder: Path, index: dict[str, Any], seen: set[str], depth: int) 
             yield from _manifests(folder, read_document(folder, descriptor), seen, depth + 1)
         elif "artifactType" not in descriptor:
             yield descriptor
+
+
+def entries_of(origin: object, document: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the descriptors that an index lists as ``manifests``, or a manifest as ``layers``.
+
+    Raises:
+        LayoutError: one of them is none, or they are more than any that makes sense.
+
+    """
+    listed = document.get(key) or []
+    if not isinstance(listed, list) or len(listed) > max(MANIFESTS, LAYERS):
+        raise LayoutError(origin, f"has a list of {key} that is none, or far too long")
+    return [checked(origin, one) for one in listed]
 
 
 def checked(folder: object, descriptor: object) -> dict[str, Any]:
@@ -205,14 +225,44 @@ def read_document(folder: Path, descriptor: dict[str, Any]) -> dict[str, Any]:
         LayoutError: it is missing, has another digest, or is not a JSON object.
 
     """
-    return _json(folder, read_blob(folder, str(descriptor.get("digest"))))
+    return parsed(folder, read_blob(folder, str(descriptor.get("digest"))))
 
 
-def _json(folder: Path, content: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        raise LayoutError(folder, "holds a document that is not JSON") from None
+def parsed(origin: object, content: bytes) -> dict[str, Any]:
+    """Return what a document holds.
+
+    Raises:
+        LayoutError: it is not a JSON object.
+
+    """
+    document = _json(origin, content)
     if not isinstance(document, dict):
-        raise LayoutError(folder, "holds a document that is not an object")
+        raise LayoutError(origin, "holds a document that is not an object")
     return document
+
+
+def listed(origin: object, content: bytes, most: int) -> list[Any]:
+    """Return the list that a document is, of at most so many things.
+
+    Raises:
+        LayoutError: it is none.
+
+    """
+    document = _json(origin, content)
+    if not isinstance(document, list) or len(document) > most:
+        raise LayoutError(origin, "holds a document that is not the list it must be")
+    return document
+
+
+def _json(origin: object, content: bytes) -> object:
+    try:
+        document: object = json.loads(content, parse_constant=_no_number)
+        if b"\\ud" in content.lower():
+            json.dumps(document, ensure_ascii=False).encode()  # halves of characters are in no UTF-8
+    except (ValueError, RecursionError):
+        raise LayoutError(origin, "holds a document that is not JSON") from None
+    return document
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)

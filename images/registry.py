@@ -7,6 +7,7 @@ a scope is to be had, or asks for basic authentication.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from images.errors import (
     RegistryRefusedError,
     RegistryUnreachableError,
 )
+from images.limits import plain
 from images.reference import Reference, is_loopback
 
 Body = bytes | Callable[[], Iterator[bytes]] | None
@@ -31,6 +33,12 @@ Access = Literal["pull", "pull,push"]
 """What is asked for at log-in."""
 _TIMEOUT = httpx.Timeout(30.0, read=120.0)
 _CLIENT_ID = "jupyter-mcp-images"
+ANSWER = 4 << 20
+"""Bytes of an answer that is no blob: as large as a manifest may be that every registry takes (distribution-spec)."""
+ANSWER_S = 300
+"""Seconds that such an answer may last."""
+REDIRECTS = 10
+_OF_TRANSFER = ("content-encoding", "transfer-encoding")
 
 
 class Registry:
@@ -123,8 +131,8 @@ class Registry:
 
         """
         url = self.address(address)
-        response = self._answered(method, url, body, headers)
-        return self._judged(response, f"{method} of {_kind(url)}", expected)
+        what = f"{method} of {_kind(url)}"
+        return self._judged(self._whole(self._answered(method, url, body, headers), what), what, expected)
 
     @contextmanager
     def download(
@@ -132,32 +140,64 @@ class Registry:
     ) -> Iterator[httpx.Response]:
         """Make one attempt at a GET whose content is read in pieces; what goes wrong is told as by `once`."""
         url = self.address(address)
-        response = self._answered("GET", url, None, headers, stream=True)
+        what = f"GET of {_kind(url)}"
+        response = self._answered("GET", url, None, headers)
         try:
             if response.status_code not in expected:
-                response.read()
-            yield self._judged(response, f"GET of {_kind(url)}", expected)
-        except httpx.TransportError as error:
+                self._judged(self._whole(response, what), what, expected)
+            yield response
+        except httpx.RequestError as error:
             raise TryAgain(RegistryUnreachableError(url.netloc.decode(), _reason(error))) from None
         finally:
             response.close()
 
-    def _answered(
-        self, method: str, url: httpx.URL, body: Body, headers: Mapping[str, str] | None, *, stream: bool = False
-    ) -> httpx.Response:
+    def _answered(self, method: str, url: httpx.URL, body: Body, headers: Mapping[str, str] | None) -> httpx.Response:
         used = self._authorization
-        response = self._send(method, url, body, headers, used, stream=stream)
+        response = self._send(method, url, body, headers, used)
         if response.status_code == HTTPStatus.UNAUTHORIZED and self._is_own(url):
             response.close()
             self._log_in(response, used)
-            response = self._send(method, url, body, headers, self._authorization, stream=stream)
+            response = self._send(method, url, body, headers, self._authorization)
         return response
 
+    def _whole(self, response: httpx.Response, what: str) -> httpx.Response:
+        """Return an answer with its content, which no registry may let grow or last without an end."""
+        content, ends = bytearray(), time.monotonic() + ANSWER_S
+        try:
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > ANSWER:
+                    raise RegistryRefusedError(self.reference.registry, what, f"more than {ANSWER >> 20} MiB")
+                if time.monotonic() > ends:
+                    raise RegistryRefusedError(self.reference.registry, what, f"no whole answer in {ANSWER_S} s")
+        except httpx.DecodingError:
+            raise RegistryRefusedError(self.reference.registry, what, "what can't be decoded") from None
+        except httpx.RequestError as error:
+            raise TryAgain(RegistryUnreachableError(response.url.netloc.decode(), _reason(error))) from None
+        finally:
+            response.close()
+        kept = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_TRANSFER]
+        whole = httpx.Response(response.status_code, headers=kept, content=bytes(content), request=response.request)
+        if "Content-Length" not in response.headers:
+            # httpx adds that of the content, which is none after HEAD.
+            whole.headers.pop("Content-Length", None)
+        return whole
+
     def address(self, address: str) -> httpx.URL:
-        """Give the whole address of one that is relative to the repository, to the host, or whole already."""
-        if address.startswith(("http://", "https://", "/")):
+        """Give the whole address of one that is relative to the repository, to the host, or whole already.
+
+        Raises:
+            RegistryRefusedError: it is none; a registry names the addresses of uploads.
+
+        """
+        inside = address if not address or address.startswith(("http://", "https://", "/")) else None
+        return self._joined(f"{self.reference.repository}/{address}" if inside is None else inside)
+
+    def _joined(self, address: str) -> httpx.URL:
+        try:
             return self._base.join(address)
-        return self._base.join(f"{self.reference.repository}/{address}" if address else "")
+        except (httpx.InvalidURL, ValueError):
+            raise RegistryRefusedError(self.reference.registry, "a request", "with an address that is none") from None
 
     def _is_own(self, url: httpx.URL) -> bool:
         return (url.scheme, url.host, url.port) == (self._base.scheme, self._base.host, self._base.port)
@@ -172,25 +212,35 @@ class Registry:
         body: Body,
         headers: Mapping[str, str] | None,
         authorization: str,
-        *,
-        stream: bool = False,
     ) -> httpx.Response:
-        if url.scheme == "http" and not self._may_be_plain(url):
-            raise PlainHttpError(url.netloc.decode(), "it wants to go on over http")
         sent = dict(headers or {})
         # An upload or a download may go on at another server, which has no business with our credentials.
         if authorization and self._is_own(url):
             sent["Authorization"] = authorization
         try:
             request = self._client.build_request(method, url, content=body() if callable(body) else body, headers=sent)
-            return self._client.send(request, follow_redirects=method in ("GET", "HEAD"), stream=stream)
-        except httpx.TransportError as error:
+            return self._followed(request)
+        except (httpx.InvalidURL, httpx.TooManyRedirects):
+            raise RegistryRefusedError(url.host, f"{method} of {_kind(url)}", "a way that leads nowhere") from None
+        except httpx.RequestError as error:
             if "[SSL" in str(error):
                 if self._may_be_plain(url):
                     raise RegistryUnreachableError(url.netloc.decode(), "no TLS") from None
                 reason = "its certificate is not trusted" if "CERTIFICATE" in str(error) else "it speaks something else"
                 raise PlainHttpError(url.netloc.decode(), reason) from None
             raise TryAgain(RegistryUnreachableError(url.netloc.decode(), _reason(error))) from None
+
+    def _followed(self, request: httpx.Request) -> httpx.Response:
+        # By hand: httpx would read the content of each step whole, however much it is.
+        for _ in range(REDIRECTS):
+            if request.url.scheme == "http" and not self._may_be_plain(request.url):
+                raise PlainHttpError(request.url.netloc.decode(), "it wants to go on over http")
+            response = self._client.send(request, stream=True)
+            if response.next_request is None or request.method not in ("GET", "HEAD"):
+                return response
+            response.close()
+            request = response.next_request
+        raise httpx.TooManyRedirects("too many", request=request)
 
     def _judged(self, response: httpx.Response, what: str, expected: Collection[int]) -> httpx.Response:
         status = response.status_code
@@ -223,18 +273,20 @@ class Registry:
     def _token(self, challenge: Mapping[str, str]) -> str:
         if self._credentials is not None and self._credentials.registry_token:
             return self._credentials.registry_token
-        realm = self._base.join(challenge.get("realm", ""))
+        realm = self._joined(challenge.get("realm", ""))
         wanted = challenge.get("scope")
         scopes = self._scopes if wanted is None or wanted in self._scopes else [*self._scopes, wanted]
         fields: list[tuple[str, str]] = [("client_id", _CLIENT_ID)]
         if service := challenge.get("service"):
             fields.append(("service", service))
-        response = self._judged(self._ask_token(realm, fields, scopes), "a log-in", [HTTPStatus.OK])
-        try:
-            answer = response.json()
-            return str(answer.get("token") or answer["access_token"])
-        except (ValueError, KeyError, AttributeError):
-            raise RegistryRefusedError(realm.host, "a log-in", "without a token") from None
+        what = "a log-in"
+        response = self._judged(self._whole(self._ask_token(realm, fields, scopes), what), what, [HTTPStatus.OK])
+        answer = said(response)
+        token = (answer.get("token") or answer.get("access_token")) if isinstance(answer, dict) else None
+        # It becomes part of a header.
+        if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+            raise RegistryRefusedError(realm.host, what, "without a token")
+        return token
 
     def _ask_token(self, realm: httpx.URL, fields: list[tuple[str, str]], scopes: list[str]) -> httpx.Response:
         if realm.scheme != "https" and not self._may_be_plain(realm):
@@ -244,12 +296,24 @@ class Registry:
             if known is not None and known.identity_token:
                 form: dict[str, Any] = dict(fields)
                 form |= {"grant_type": "refresh_token", "refresh_token": known.identity_token}
-                return self._client.post(realm, data={**form, "scope": " ".join(scopes)})
+                form["scope"] = " ".join(scopes)
+                return self._client.send(self._client.build_request("POST", realm, data=form), stream=True)
             headers = {"Authorization": known.basic} if known is not None and known.basic else {}
             params = realm.params.merge(httpx.QueryParams([*fields, *(("scope", scope) for scope in scopes)]))
-            return self._client.get(realm.copy_with(params=params), headers=headers)
-        except httpx.TransportError as error:
+            asked = self._client.build_request("GET", realm.copy_with(params=params), headers=headers)
+            return self._client.send(asked, stream=True)
+        except httpx.InvalidURL:
+            raise RegistryRefusedError(self.reference.registry, "a log-in", "with an address that is none") from None
+        except httpx.RequestError as error:
             raise TryAgain(RegistryUnreachableError(realm.netloc.decode(), _reason(error))) from None
+
+
+def said(response: httpx.Response) -> object:
+    """Return the JSON of an answer; None where it is something else."""
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
 
 
 def _kind(url: httpx.URL) -> str:
@@ -258,7 +322,7 @@ def _kind(url: httpx.URL) -> str:
     return next((name for name in ("uploads", "blobs", "manifests", "referrers") if name in parts), "the registry")
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     match error:
         case httpx.ConnectError() | httpx.ConnectTimeout():
             return "no connection"
@@ -271,10 +335,8 @@ def _reason(error: httpx.TransportError) -> str:
 def _answer(response: httpx.Response) -> str:
     """Give the status and, where the registry says it, the reason (distribution-spec, error codes)."""
     status = str(response.status_code)
-    try:
-        first = response.json()["errors"][0]
-        words = f"{first['code']} {first.get('message') or ''}"
-    except (ValueError, KeyError, IndexError, TypeError):
-        return status
-    shown = "".join(letter if letter.isprintable() else " " for letter in words)[:200]
-    return f"{status} {shown.strip()}"
+    match said(response):
+        case {"errors": [{"code": str(code), **more}, *_]}:
+            return plain(f"{status} {code} {more.get('message') or ''}".strip(), 200)
+        case _:
+            return status

@@ -37,7 +37,7 @@ LAYER_TYPES = frozenset(
     }
 )
 """What other tools write too: `docker save`, pushes of before OCI's types, layers that registries did not hand out."""
-_DAMAGED = (
+DAMAGED = (
     tarfile.TarError,
     zstandard.ZstdError,
     zlib.error,
@@ -49,6 +49,7 @@ _DAMAGED = (
     RecursionError,
     MemoryError,
 )
+"""What reading an archive raises that makes no sense."""
 
 
 def unpack(image: PlatformImage, root: Path) -> None:
@@ -106,7 +107,7 @@ def layer_members(
     ends = time.monotonic() + UNPACK_S
     with open_blob(layout, shown, "layer") as file:
         reader = Hashed(decompressed(file, descriptor["mediaType"], layout))
-        archive = _Forward(reader, budget, layout)
+        archive = Forward(reader, budget, layout)
         try:
             tar = (
                 None
@@ -127,7 +128,7 @@ def layer_members(
                 yield tar, member
             while archive.read(CHUNK):
                 pass  # what pads the archive belongs to the diff_id
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise LayoutError(layout, f"is damaged: layer {shown}: {plain(error, 120)}") from None
     if f"sha256:{reader.digest}" != image.diff_ids[number]:
         raise LayoutError(layout, f"is damaged: layer {shown} is not {image.diff_ids[number]}")
@@ -159,14 +160,16 @@ class Hashed(io.RawIOBase):
         return data
 
 
-class _Inflated:
+class Inflated:
     """A reader of gzip's content, in pieces, also of several members one after the other (RFC 1952)."""
 
     def __init__(self, source: IO[bytes]) -> None:
+        """Begin with gzip's bytes."""
         self._source = source
         self._inflate = zlib.decompressobj(31)
 
     def read(self, size: int) -> bytes:
+        """Read at most `size` bytes."""
         while True:
             data = self._inflate.unconsumed_tail or self._inflate.unused_data or self._source.read(CHUNK)
             if self._inflate.eof:
@@ -179,7 +182,7 @@ class _Inflated:
                 return out
 
 
-class _Forward(io.RawIOBase):
+class Forward(io.RawIOBase):
     """An archive as tarfile reads it: forward alone, within the budget, and no header larger than any that makes sense.
 
     tarfile takes long names and pax headers whole into memory, whatever size they say they have.
@@ -202,15 +205,19 @@ class _Forward(io.RawIOBase):
         return not self._position and not self._ahead
 
     def readable(self) -> bool:
+        """Whether it can be read, as tarfile asks."""
         return True
 
     def tell(self) -> int:
+        """Return how many bytes were read."""
         return self._position
 
     def seekable(self) -> bool:
+        """Whether it goes backward: never."""
         return False
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Read on until a place."""
         if whence != io.SEEK_SET or offset < self._position:
             raise LayoutError(self._layout, "is damaged: a layer's archive leads backward")
         self._budget.require(offset - self._position)
@@ -219,6 +226,7 @@ class _Forward(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
+        """Read `size` bytes, fewer at the end alone."""
         if not 0 <= size <= HEADER:
             raise LayoutError(self._layout, "is damaged: a layer's archive has a header that is far too large")
         pieces = [self._ahead[:size]]
@@ -237,6 +245,7 @@ class _Forward(io.RawIOBase):
         return b"".join(pieces)
 
     def readinto(self, buffer: Any, /) -> int:
+        """Read into a buffer."""
         data = self.read(min(len(buffer), HEADER))
         buffer[: len(data)] = data
         return len(data)
@@ -256,7 +265,7 @@ def decompressed(file: IO[bytes], media_type: str, layout: Path) -> Reader:
     if start == b"\x28\xb5\x2f\xfd":
         return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
     if start[:3] == b"\x1f\x8b\x08":
-        return _Inflated(file)
+        return Inflated(file)
     if media_type.endswith(("zstd", "gzip")) and not _begins_archive(file):
         raise LayoutError(layout, "is damaged: a layer is not compressed as its type says")
     return file

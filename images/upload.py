@@ -23,6 +23,7 @@ from images.registry import Registry
 
 CHUNK = 16 << 20
 PIECE = 1 << 20
+_DIGITS = 18
 Outcome = Literal["there", "mounted", "uploaded"]
 _NO_CHUNKS = (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.NOT_IMPLEMENTED)
 _FORGOTTEN = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
@@ -81,7 +82,7 @@ class Uploader:
 
     def _attempt(self, part: Part, upload: _Upload, sources: Sequence[str]) -> Outcome:
         if upload.doubtful:
-            self._ask(upload)
+            self._ask(part, upload)
             if not upload.location and self._is_there(part):
                 # The answer to the last request was all that was lost.
                 self._show(upload, part.size)
@@ -128,7 +129,7 @@ class Uploader:
         upload.offset = 0
         return False
 
-    def _ask(self, upload: _Upload) -> None:
+    def _ask(self, part: Part, upload: _Upload) -> None:
         """Ask what the registry has of an upload, and start again where it has forgotten it."""
         upload.doubtful = False
         if not upload.location:
@@ -136,7 +137,7 @@ class Uploader:
         response = self._registry.request("GET", upload.location, expected=[204, *_FORGOTTEN])
         if response.status_code == HTTPStatus.NO_CONTENT:
             self._moved(upload, response)
-            upload.offset = _received(response)
+            upload.offset = min(_received(response), part.size)
         else:
             upload.location, upload.offset = "", 0
         self._show(upload, upload.offset)
@@ -154,7 +155,9 @@ class Uploader:
         if response.status_code != HTTPStatus.ACCEPTED:
             raise TryAgain(self._refused(f"a chunk of {part.digest}", response))
         self._moved(upload, response)
-        upload.offset = _received(response) if "Range" in response.headers else start + count
+        upload.offset = min(_received(response), part.size) if "Range" in response.headers else start + count
+        if upload.offset <= start:
+            raise TryAgain(self._refused(f"a chunk of {part.digest}, and keeps nothing of it,", response))
         return True
 
     def _finish(self, part: Part, upload: _Upload) -> None:
@@ -203,8 +206,11 @@ class Uploader:
         location = response.headers.get("Location")
         if location is None:
             raise TryAgain(self._refused("an upload", response))
-        upload.location = str(response.url.join(location))
-        upload.smallest = int(response.headers.get("OCI-Chunk-Min-Length") or upload.smallest)
+        try:
+            upload.location = str(response.url.join(location))
+        except httpx.InvalidURL:
+            raise self._refused("an upload", response) from None
+        upload.smallest = _number(response.headers.get("OCI-Chunk-Min-Length", "")) or upload.smallest
 
     def _refused(self, what: str, response: httpx.Response) -> RegistryRefusedError:
         return RegistryRefusedError(self._registry.reference.registry, what, str(response.status_code))
@@ -216,5 +222,9 @@ class Uploader:
 
 def _received(response: httpx.Response) -> int:
     """Give how many bytes the registry has, from ``Range: 0-LAST``; 0-0 is what it says of none, and of one."""
-    last = response.headers.get("Range", "").removeprefix("bytes=").rpartition("-")[2]
-    return int(last) + 1 if last.isdecimal() and last != "0" else 0
+    last = _number(response.headers.get("Range", "").removeprefix("bytes=").rpartition("-")[2])
+    return last + 1 if last else 0
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0
