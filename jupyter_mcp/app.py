@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
-import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,9 +21,11 @@ from .endpoint import Endpoint
 from .execution import Execution
 from .garbage import tune
 from .kernels import Kernels
+from .loaders import guard
 from .mcp_server import Tools, http_app
 from .notebooks import Notebooks
-from .recovery import recover
+from .opening import forget_stopped
+from .recoveries import Recoveries
 from .rtc_adapter import Rooms
 from .sessions import one_for_each_path
 from .stores import batched
@@ -33,6 +33,7 @@ from .tornado_asgi import MCPHandler
 from .warmup import warm_up
 
 SWEEP_EVERY = 5.0  # seconds
+RECOVERED_WITHIN = 2.0  # seconds that the start waits for what a crash left
 
 
 class JupyterMCP(ExtensionApp):
@@ -102,9 +103,8 @@ class JupyterMCP(ExtensionApp):
 
     def _journals(self) -> Path:
         folder = Path(self.journal_dir).expanduser() if self.journal_dir else Path(jupyter_data_dir(), "jupyter_mcp")
-        # One folder a root: paths in a journal are below its server's root.
-        root = str(self._server.root_dir)
-        return folder / "journal" / hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        # One for all roots: a notebook is known by its file, however the server reaches it.
+        return folder / "journal"
 
     def initialize_handlers(self) -> None:
         """Put the endpoint below the server's base URL."""
@@ -148,12 +148,9 @@ class JupyterMCP(ExtensionApp):
             provider.token = token.strip()
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        self._prepare_collaboration()
-        # The loop is held on purpose: no room may be made before the last crash is repaired.
-        paths = {path_id: self._path_of(path_id) for path_id in self._journalled()}
-        recovering = threading.Thread(target=asyncio.run, args=(self._recover(paths),))
-        recovering.start()
-        recovering.join()
+        recoveries = self._prepare_collaboration()
+        # The loop is held on purpose, shortly: what is long goes on beside it, and the rooms of those notebooks wait.
+        recoveries.begin(RECOVERED_WITHIN)
         await cast("Endpoint", self._endpoint).start()
         self._sweeper = asyncio.create_task(self._sweep())
         if not serverapp.identity_provider.auth_enabled:
@@ -166,20 +163,17 @@ class JupyterMCP(ExtensionApp):
         self.log.info("MCP is served at %s", url)
         warm_up()
 
-    def _prepare_collaboration(self) -> None:
-        """Make rooms created through get_document use the configured store, as browsers' do; leave no tab unserved."""
+    def _prepare_collaboration(self) -> Recoveries:
+        """Make every room, browsers' too, safe to share: its store, its side of the file, its end."""
         extension = self._rooms.extension
         extension.ystore_class = batched(extension.ystore_class, extension.config)
+        recoveries = self._rooms.recoveries = self._make_recoveries()
+        guard(extension.file_loaders, recoveries.finished)
+        forget_stopped(extension.ywebsocket_server)
         send_round(extension.ywebsocket_server)
+        return recoveries
 
-    def _journalled(self) -> set[str]:
-        return {file.name.split(".", 1)[0] for file in self._journals().glob("*.journal")}
-
-    def _path_of(self, file_id: str) -> str | None:
-        # Read here: the manager's database stays with the thread that opened it.
-        return cast("str | None", self._server.web_app.settings["file_id_manager"].get_path(file_id))
-
-    async def _recover(self, paths: dict[str, str | None]) -> None:
+    def _make_recoveries(self) -> Recoveries:
         extension: YDocExtension = self._rooms.extension
 
         def store_of(room_id: str) -> BaseYStore:
@@ -187,9 +181,16 @@ class JupyterMCP(ExtensionApp):
             store: BaseYStore = extension.ystore_class(path=f".{kind}:{file_id}.y", log=self.log)
             return store
 
-        # Of its own: a contents manager's signature database stays with the thread that opened it.
-        contents = self._server.contents_manager_class(parent=self._server, log=self.log)
-        await recover(self._journals(), contents, store_of, paths.get, self.log)
+        file_ids = self._server.web_app.settings["file_id_manager"]
+        return Recoveries(
+            self._journals(),
+            getattr(self._server.contents_manager, "root_dir", None),
+            self.log,
+            # Of its own: a contents manager's signature database stays with the thread that opened it.
+            contents=lambda: self._server.contents_manager_class(parent=self._server, log=self.log),
+            store_of=store_of,
+            present_path=file_ids.get_path,
+        )
 
     async def _sweep(self) -> None:
         while True:
@@ -210,5 +211,7 @@ class JupyterMCP(ExtensionApp):
         people = self._rooms.save_others()  # before any await: upstream stops its rooms meanwhile
         await self._endpoint.stop()
         await self._rooms.stop()
+        if self._rooms.recoveries is not None:
+            self._rooms.recoveries.stop()
         await asyncio.gather(*people, left)
         await self._execution.close()

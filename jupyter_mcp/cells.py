@@ -11,7 +11,7 @@ from uuid import uuid4
 from pycrdt import Map
 
 from .allowance import Allowance
-from .errors import BadCellError, NotDurableError, PersonTypingError, ReadOnlyError
+from .errors import BadCellError, NotDurableError, PersonTypingError, ReadOnlyError, why
 from .execution import Execution, Patience, Progress
 from .live import Live
 from .messages import Output, clean
@@ -20,6 +20,7 @@ from .telemetry import span
 from .textdiff import rewrite
 
 CELL_TYPES = ("code", "markdown", "raw")
+_BYTES_A_CHARACTER = 4  # at most, in UTF-8
 
 
 class Cells:
@@ -56,7 +57,7 @@ class Cells:
         """
         document = live.document
         old: Map[Any] = document.ycells[at]
-        with _edit(live, "update"):
+        with _edit(live, "update", len(source)):
             if cell_type is None or cell_type == old["cell_type"]:
                 rewrite(old["source"], clean(source))
                 return
@@ -85,7 +86,7 @@ class Cells:
             if at == count:
                 raise BadCellError("`expected` is the revision of the cell now at `index`; there is none at the end.")
             live.check(at, expected)
-        with _edit(live, "insert"):
+        with _edit(live, "insert", len(source)):
             document.ycells.insert(at, document.create_ycell(cell))
         return at
 
@@ -109,6 +110,7 @@ class Cells:
         What runs is the source that the cell has when its turn comes.
         """
         _require_writable(live)
+        _require_room(live)
         document = live.document
         cell: Map[Any] = document.ycells[at]
         if cell["cell_type"] != "code":
@@ -139,15 +141,15 @@ class Cells:
 
 
 @contextmanager
-def _edit(live: Live, kind: str) -> Iterator[None]:
-    """One transaction, in a span. Raises ReadOnlyError, and NotDurableError if the journal could not take it."""
+def _edit(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
+    """One transaction, in a span.
+
+    Raises ReadOnlyError; NotDurableError if the journal can't take it, before anything is changed if that can be known.
+    """
     _require_writable(live)
-    try:
-        with span("jupyter_mcp.transaction", kind=kind), live.ours(), live.document.ydoc.transaction():
-            yield
-    except ExceptionGroup as group:  # of the document's observers
-        if group.subgroup(OSError) is None:
-            raise
+    _require_room(live, characters)
+    with span("jupyter_mcp.transaction", kind=kind), live.ours(), live.document.ydoc.transaction():
+        yield
     _require_durable(live)
 
 
@@ -156,11 +158,22 @@ def _require_writable(live: Live) -> None:
         raise ReadOnlyError(f"{live.path!r} is not writable; copy it to another name first.")
 
 
-def _require_durable(live: Live) -> None:
-    if live.journal.broken:
+def _require_room(live: Live, characters: int = 0) -> None:
+    try:
+        live.journal.ready(live.document.ydoc, _BYTES_A_CHARACTER * characters)
+    except OSError as error:
         raise NotDurableError(
-            "The change is in the live notebook, but the server's disk refused to keep it safe from a crash; "
-            "free some space, and save the notebook with close_notebook_session."
+            f"Nothing was changed: the server can't keep edits safe from a crash ({why(error)}, in "
+            f"{live.journal.file.parent}). Reading works; edit again when that folder can be written."
+        ) from error
+
+
+def _require_durable(live: Live) -> None:
+    if live.journal.fault is not None:
+        raise NotDurableError(
+            "The change is in the live notebook, but the server could not keep it safe from a crash "
+            f"({why(live.journal.fault)}, in {live.journal.file.parent}). Don't make it again; save the notebook with "
+            "close_notebook_session, and see that the folder can be written."
         )
 
 

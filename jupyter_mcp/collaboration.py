@@ -18,6 +18,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untype
 from jupyter_ydoc import YNotebook
 
 OBSERVED_WITHIN = 10.0  # seconds; a room that was stopped never begins
+SETTLED_WITHIN = 60.0  # seconds; of a large notebook that is replaced by its file
 
 Model = dict[str, Any]
 Save = Callable[[Model], Awaitable[Model | None]]
@@ -38,12 +39,22 @@ def loader_of(room: DocumentRoom) -> FileLoader:
     return room._file
 
 
-def file_lock(room: DocumentRoom) -> asyncio.Lock:
+def loader_lock(loader: FileLoader) -> asyncio.Lock:
     """Give the lock that upstream holds while it reads or writes the file.
 
     Jupyter's contents manager truncates a file before it writes it: who reads meanwhile reads nothing.
     """
-    return cast("asyncio.Lock", room._file._lock)
+    return cast("asyncio.Lock", loader._lock)
+
+
+def contents_of(loader: FileLoader) -> Any:
+    """Return the contents manager that a loader reads and writes with."""
+    return loader._contents_manager
+
+
+def is_stopped(room: DocumentRoom) -> bool:
+    """Tell whether the room was stopped: it hands on nothing any more, and never will again."""
+    return bool(room._stopped.is_set())
 
 
 def update_lock(room: DocumentRoom) -> asyncio.Lock:
@@ -63,14 +74,14 @@ async def loaded(room: DocumentRoom) -> None:
     """
     await asyncio.wait_for(room.ydoc_observed.wait(), OBSERVED_WITHIN)
     if room._document_load_progressively and not room._document_progressively_loaded.done():
-        await room._document_progressively_loaded
+        await asyncio.shield(room._document_progressively_loaded)
 
 
 async def settled(room: DocumentRoom) -> None:
-    """Wait until upstream is not writing; good until the next await."""
+    """Wait until upstream is not writing; good until the next await. Raises TimeoutError."""
     lock = update_lock(room)
     while lock.locked():
-        async with lock:
+        async with asyncio.timeout(SETTLED_WITHIN), lock:
             pass
 
 
@@ -113,5 +124,6 @@ def stand_between(room: DocumentRoom, save: Callable[[Save], Save], changed: Cal
     drops what was not saved yet.
     """
     loader = loader_of(room)
-    loader.maybe_save_content = save(loader.maybe_save_content)
+    # Of its class: what stood there for an earlier room is gone with it.
+    loader.maybe_save_content = save(type(loader).maybe_save_content.__get__(loader))
     loader.observe(room.room_id, changed, room._on_filepath_change)

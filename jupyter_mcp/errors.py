@@ -6,7 +6,14 @@ with its message unmasked; a message says what to do next.
 
 from __future__ import annotations
 
+import asyncio
+import os
+
 from fastmcp.exceptions import ToolError
+
+# What a boundary never holds up. Whatever else derives from BaseException (pycrdt's PanicException) is one fault.
+FATAL = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+_LONGEST = 400  # characters of a cause that is told
 
 
 class BadPathError(ToolError):
@@ -79,3 +86,13 @@ class TooLargeError(ToolError):
 
 class TooManyError(ToolError):
     """A limit of the server is reached."""
+
+
+def why(error: BaseException, root: str | None = None) -> str:
+    """Return a cause in a few words, on one line, without the path of the server's root."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = " ".join(str(getattr(error, "log_message", None) or str(error) or type(error).__name__).split())
+    for folder in (root, os.path.realpath(root)) if root and root != "/" else ():
+        text = text.replace(f"{folder.rstrip('/')}/", "")
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging import Logger
 from typing import Any
 
@@ -16,6 +16,7 @@ from pycrdt import ArrayEvent, Map, TextEvent, TransactionEvent
 
 from .errors import CellChangedError, CellMissingError
 from .journal import Journal
+from .paths import file_of
 from .people import Carets
 
 
@@ -46,7 +47,9 @@ class Presence:
 class Live:
     """A room with agents in it. Everything but the constructor runs without awaits, so indexes hold."""
 
-    def __init__(self, path: str, room: DocumentRoom, document: YNotebook, journal: Journal, log: Logger) -> None:
+    def __init__(
+        self, path: str, room: DocumentRoom, document: YNotebook, journal: Journal, log: Logger, root: str | None = None
+    ) -> None:
         self.path = path
         self.room_id: str = room.room_id
         self.room = room
@@ -57,6 +60,7 @@ class Live:
         self.writable = True
         self.released = False
         self._log = log
+        self._root = root
         self._ids = [cell.get("id") for cell in document.ycells]
         self._compacting: asyncio.Handle | None = None
         self._presence = Presence()
@@ -133,20 +137,33 @@ class Live:
         """Follow a renamed notebook."""
         if path != self.path:
             self.path = path
-            self.journal.moved(path)
+            with suppress(OSError):  # the journal is broken then, and is written anew with the path
+                self.journal.moved(path, file_of(self._root, path))
 
     def _on_update(self, event: TransactionEvent) -> None:
-        if self.journal.oversized and self._compacting is None:
+        # Nothing is raised here: it would end up with whoever made the change, also a person's tab.
+        if not self.journal.broken:
+            try:
+                self.journal.append(event.update)
+            except OSError:
+                self._log.exception("The journal of %s can't be written; edits are refused until it can", self.path)
+        if self._compacting is None and self.journal.oversized:
             # Not here: the transaction that is being observed is still open.
-            self._compacting = asyncio.get_running_loop().call_soon(self._compact)
-        self.journal.append(event.update)
+            self._compacting = asyncio.get_running_loop().call_soon(self._mend)
 
-    def _compact(self) -> None:
+    def mend(self) -> None:
+        """Try to write a broken journal anew, if it is time for that."""
+        if self.journal.broken and self.journal.oversized:
+            self._mend()
+
+    def _mend(self) -> None:
         self._compacting = None
+        refused = self.journal.broken
         try:
-            self.journal.compact(self.document.ydoc)
+            self.journal.mend(self.document.ydoc)
         except OSError:
-            self._log.exception("The journal of %s can't be written; edits are refused until it can", self.path)
+            if not refused:
+                self._log.exception("The journal of %s can't be written; edits are refused until it can", self.path)
 
     def _on_cells(self, event: ArrayEvent) -> None:
         at = 0

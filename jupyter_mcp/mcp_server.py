@@ -294,7 +294,10 @@ def _room_tools(tools: Tools) -> None:
     async def open_notebook_session(path: Path) -> str:
         """Open the notebook's collaboration room. Optional: cell tools open it when needed."""
         await tools.admit(("write", "contents"))
-        return f"Collaboration room opened for {await notebooks.open(path)}"
+        opened, lost = await notebooks.open(path)
+        # For a person to look at: nothing can be said about what is in it.
+        note = f". Edits from before a crash may be missing: {', '.join(lost)} in the journal folder can't be read"
+        return f"Collaboration room opened for {opened}{note if lost else ''}"
 
     @server.tool(annotations=_hints("Close a room", reads=False, destroys=False, repeatable=True))
     async def close_notebook_session(path: Path) -> str:

@@ -14,10 +14,11 @@ from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
 from .cells import Cells
-from .errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError
+from .errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError, why
 from .execution import Progress
 from .keyed import KeyedLocks
 from .live import Live
+from .loaders import read_notebook
 from .messages import Output
 from .paths import SUFFIX, canonical, contained, walk
 from .reading import read
@@ -82,10 +83,12 @@ class Notebooks:
         path = await self._existing(path)
         if self.rooms.is_open(path):
             return read((await self.rooms.join(path)).document)
+        # What was acknowledged before a crash belongs to it; what can't get into the file yet is logged.
+        await self.rooms.recovered(self._settings["file_id_manager"].get_id(path), path)
         try:
-            model = await ensure_async(self._contents.get(path, type="notebook", content=True))
-        except HTTPError as error:
-            raise BadPathError(f"{path!r} can't be read: {error.log_message or error}.") from error
+            model = await read_notebook(self._contents, path, self.rooms.log)
+        except Exception as error:  # boundary: of any contents manager, and any file
+            raise BadPathError(f"{path!r} can't be read: {why(error, self._root)}.") from error
         saved: dict[str, Any] = model["content"]
         return saved
 
@@ -103,8 +106,8 @@ class Notebooks:
                 await ensure_async(
                     self._contents.save({"type": "notebook", "format": "json", "content": notebook}, path)
                 )
-            except HTTPError as error:
-                raise BadPathError(f"{path!r} could not be written: {error.log_message or error}.") from error
+            except (HTTPError, OSError) as error:
+                raise BadPathError(f"{path!r} could not be written: {why(error, self._root)}.") from error
         return {"path": path, "name": posixpath.basename(path)}
 
     async def _make_folders(self, path: str) -> None:
@@ -191,9 +194,10 @@ class Notebooks:
         live.check(at, expected)
         return await self._cells.execute(live, at, expected=expected, seconds=seconds, gone=gone, progress=progress)
 
-    async def open(self, path: str) -> str:
-        """Open the notebook's room; gives its path."""
-        return (await self._join(path)).path
+    async def open(self, path: str) -> tuple[str, list[str]]:
+        """Open the notebook's room; return its path, and the names of journals of it that can't be read."""
+        live = await self._join(path)
+        return live.path, self.rooms.set_aside(live.path)
 
     async def close(self, path: str) -> tuple[str, bool]:
         """Save and close the room; gives the path, and whether the room is closed."""

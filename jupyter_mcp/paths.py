@@ -49,6 +49,11 @@ def contained(root: str | None, path: str) -> None:
         raise BadPathError(f"{path!r} is a link out of the root; copy the notebook below the root first.")
 
 
+def file_of(root: str | None, path: str) -> str:
+    """Return the absolute path of a notebook's file, links resolved; empty without a local root."""
+    return os.path.realpath(f"{root}/{path}") if root else ""
+
+
 def walk(root: str) -> list[str]:
     """List the notebooks below a local root, sorted; hidden folders and links are left out."""
     found: list[str] = []

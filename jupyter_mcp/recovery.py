@@ -1,7 +1,7 @@
-"""Finishing, at start, the saves that a crash interrupted: store + journal -> document -> file.
+"""Finishing the saves that a crash interrupted: journal -> document -> file and store.
 
-Runs before any room exists, so upstream finds store and file in step and keeps the history;
-clients that reconnect then bring nothing twice. Journals of rooms that are alive in another
+Runs before a room of the notebook exists, so upstream finds store and file in step and keeps the
+history; clients that reconnect then bring nothing twice. Journals of rooms that are alive in another
 server are left alone.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from http import HTTPStatus
 from logging import Logger
 from pathlib import Path
@@ -22,69 +21,87 @@ from pycrdt import Doc
 from pycrdt.store import BaseYStore, YDocNotFound
 from tornado.web import HTTPError
 
-from .journal import Replay, claim, replay
+from .errors import FATAL
+from .frames import Header, Replay, read_all, replay
+from .journal import claim
+from .loaders import read_notebook
 from .merge import Notebook, UnmergeableError, fingerprint, merge, same
-from .rescue import rescue
+from .reading import read
+from .rescue import keep_bytes, rescue
+from .sound import sound
 
 StoreFactory = Callable[[str], BaseYStore]
-PathOf = Callable[[str], str | None]
+PathOf = Callable[[Header], str | None]
+
+SET_ASIDE = ".failed"
 
 
-async def recover(folder: Path, contents: Any, store_of: StoreFactory, path_of: PathOf, log: Logger) -> None:
-    """Finish every journal in `folder`; one that can't be finished stays, as `.failed`, and is logged.
+class UnreadableJournalError(ValueError):
+    """What the file has is no journal, or one that makes no document."""
 
-    `path_of` gives the present path of a file id: the notebook may have been renamed.
+
+async def recover(file: Path, contents: Any, store_of: StoreFactory, path_of: PathOf, log: Logger) -> bool:
+    """Finish one journal and delete it; return False if it is not ours to finish.
+
+    `path_of` gives the present path of the notebook, None if it is not below this server's root. One that can't
+    be read is set aside as `.failed`. Raises whatever else stands in the way: the journal is to be tried again.
     """
-    for file in sorted(folder.glob("*.journal")):  # noqa: ASYNC240 - nothing else runs on this loop
-        held = claim(file)
-        if held is None:
-            continue
-        try:
-            await _recover_file(file, contents, store_of, path_of, log)
-        except Exception:  # boundary: one bad journal must not keep the server down
-            log.exception("Could not recover %s; it is kept as .failed", file.name)
-            file.rename(file.with_suffix(".failed"))
-        else:
-            file.unlink()
-        finally:
-            os.close(held)
-
-
-async def _recover_file(file: Path, contents: Any, store_of: StoreFactory, path_of: PathOf, log: Logger) -> None:
-    found = replay(file)
-    if found is None:
-        return
-    path = path_of(found.header.room_id.rsplit(":", 1)[-1]) or found.header.path
-    found = replace(found, header=replace(found.header, path=path))
-    await _finish(found, contents, store_of, log)
-
-
-async def _finish(found: Replay, contents: Any, store_of: StoreFactory, log: Logger) -> None:
-    path = found.header.path
-    doc = found.document()
-    notebook = YNotebook(doc)
-    final, saved = notebook.get(), YNotebook(found.document(found.saved.updates)).get()
+    held = claim(file)
+    if held is None:
+        return False
     try:
-        model = await _read(contents, path)
-    except HTTPError:
-        if not found.intents:
-            raise
-        # The crash cut a save short, and with it the file.
-        model = {"content": None}
-    if model is None:
-        if not same(final, saved):
+        try:
+            found, doc, final = _parse(held)
+        except UnreadableJournalError as error:
+            log.error("%s can't be read (%s); it is kept as %s", file, error, SET_ASIDE)  # noqa: TRY400 - no trace
+            file.rename(file.with_suffix(SET_ASIDE))  # noqa: ASYNC240 - nothing else runs on this loop
+            return True
+        if found is not None:
+            path = path_of(found.header)
+            if path is None:
+                return False
+            await _finish(path, found, doc, final, contents, store_of, log)
+        file.unlink()  # noqa: ASYNC240 - nothing else runs on this loop
+    finally:
+        os.close(held)
+    return True
+
+
+def _parse(held: int) -> tuple[Replay | None, Doc[Any], Notebook]:
+    """Read a journal; None, and nothing, if it is empty. Raises UnreadableJournalError."""
+    data = read_all(held)
+    if not data.strip(b"\0"):
+        return None, Doc(), {}  # the disk was full: nothing of it was acknowledged
+    try:
+        found = replay(data)
+        if found is not None:
+            doc = found.document()
+            return found, doc, read(YNotebook(doc))
+    except FATAL:
+        raise
+    except BaseException as error:  # pycrdt panics with one that is no Exception
+        raise UnreadableJournalError(f"{type(error).__name__}: {error}") from error
+    raise UnreadableJournalError("its first frame is torn")
+
+
+async def _finish(
+    path: str, found: Replay, doc: Doc[Any], final: Notebook, contents: Any, store_of: StoreFactory, log: Logger
+) -> None:
+    notebook = YNotebook(doc)
+    theirs, digest = await _their_version(path, found, contents, log)
+    if theirs is None and digest is None:
+        if not same(final, _saved(found)):
             await rescue(contents, path, final, log)
         return
-    theirs: Notebook | None = model["content"]
-    if theirs is not None and not same(final, theirs) and not _is_ours(found, model, saved):
+    if theirs is not None and not same(final, theirs) and not _is_ours(found, theirs, digest):
         try:
-            merged = merge(saved, final, theirs)
+            merged = merge(_saved(found), final, theirs)
         except UnmergeableError:
-            if not same(final, saved):
+            if not same(final, _saved(found)):
                 await rescue(contents, path, final, log)
             return
-        notebook.set(merged.content)
-        final = notebook.get()
+        notebook.set(sound(merged.content))
+        final = read(notebook)
         if not same(final, theirs):
             log.warning("%s changed on disk after a crash; unsaved edits were merged into it", path)
     if theirs is None or not same(final, theirs):
@@ -94,22 +111,34 @@ async def _finish(found: Replay, contents: Any, store_of: StoreFactory, log: Log
     await _bring_store_in_step(found, doc, store_of)
 
 
-async def _read(contents: Any, path: str) -> dict[str, Any] | None:
+async def _their_version(path: str, found: Replay, contents: Any, log: Logger) -> tuple[Notebook | None, str | None]:
+    """Return the file's content and digest: no content if it is torn, neither if it was deleted. Raises HTTPError."""
     try:
-        model: dict[str, Any] = await ensure_async(contents.get(path, type="notebook", content=True))
+        model = await read_notebook(contents, path, log)
     except HTTPError as error:
-        if error.status_code != HTTPStatus.NOT_FOUND:
+        folder = path.rpartition("/")[0]
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            if await ensure_async(contents.dir_exists(folder)):
+                return None, None
+            raise  # the folder was renamed, or is not mounted
+        if error.status_code != HTTPStatus.BAD_REQUEST or not found.intents:
             raise
-        return None
-    return model
+        # The crash cut a save short, and with it the file; somebody may have written it since.
+        await keep_bytes(contents, path, log)
+        return None, ""
+    return model["content"], str(model.get("hash") or "")
 
 
-def _is_ours(found: Replay, model: dict[str, Any], saved: Notebook) -> bool:
+def _saved(found: Replay) -> Notebook:
+    return read(YNotebook(found.document(found.saved.updates)))
+
+
+def _is_ours(found: Replay, theirs: Notebook, digest: str | None) -> bool:
     """Tell whether the file is as the room loaded or saved it, also by a save that the crash cut from its note."""
-    if str(model["last_modified"]) == found.saved.modified:
+    if digest and digest == found.saved.digest:
         return True
-    theirs = fingerprint(model["content"])
-    return theirs in {found.saved.fingerprint, fingerprint(saved), *found.intents}
+    its = fingerprint(theirs)
+    return its in {found.saved.fingerprint, *found.intents} or its == fingerprint(_saved(found))
 
 
 async def _bring_store_in_step(found: Replay, doc: Doc[Any], store_of: StoreFactory) -> None:

@@ -23,5 +23,21 @@ async def rescue(contents: Any, path: str, content: Notebook, log: Logger) -> st
     return target
 
 
+async def keep_bytes(contents: Any, path: str, log: Logger) -> None:
+    """Keep what a file has that is no notebook beside it, as `NAME.unreadable.txt`, before it is written over.
+
+    Raises what the contents manager raises.
+    """
+    model = await ensure_async(contents.get(path, type="file", content=True))
+    if not model["content"]:
+        return
+    number = 1
+    while await ensure_async(contents.file_exists(target := f"{path}.unreadable-{number}.txt")):
+        number += 1
+    kept = {"type": "file", "format": model["format"], "content": model["content"]}
+    await ensure_async(contents.save(kept, target))
+    log.error("%s was no notebook any more; what it held is in %s", path, target)
+
+
 def _name(stem: str, number: int) -> str:
     return f"{stem}.recovered{'' if number == 1 else f'-{number}'}{SUFFIX}"

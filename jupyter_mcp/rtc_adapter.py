@@ -12,16 +12,20 @@ from typing import Any, cast
 from jupyter_server.utils import ensure_async
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
-from tornado.web import HTTPError
 
-from .collaboration import document_of, file_lock, loaded, loader_of, room_lock, settled
-from .errors import RoomUnavailableError, SaveFailedError
-from .journal import Header, Journal
+from .collaboration import document_of, loader_lock, loader_of, room_lock, settled
+from .errors import RoomUnavailableError, SaveFailedError, why
+from .frames import Header
+from .journal import Journal
 from .keyed import KeyedLocks
 from .live import Live
+from .loaders import read_notebook
 from .merge import Notebook
+from .opening import open_room
 from .parting import dismiss, save_due
+from .paths import file_of
 from .reading import read
+from .recoveries import Recoveries
 from .rescue import rescue
 from .saves import FORMAT, KIND, Saves
 from .stores import flush, keep
@@ -41,6 +45,12 @@ class Rooms:
         self._idle = idle
         self._live: dict[str, tuple[Live, Saves]] = {}
         self._locks = KeyedLocks()
+        self.recoveries: Recoveries | None = None
+
+    @property
+    def log(self) -> Logger:
+        """The server's log."""
+        return self._log
 
     @property
     def extension(self) -> YDocExtension:
@@ -75,15 +85,18 @@ class Rooms:
             if known is None or self._room(known[0].room_id) is not known[0].room:
                 known = await self._open(path)
             live, _ = known
-            await settled(live.room)
+            try:
+                await settled(live.room)
+            except TimeoutError as error:
+                raise RoomUnavailableError(f"The room of {path!r} is being filled anew; try again.") from error
             if self._room(live.room_id) is live.room:
                 live.moved(path)
                 live.used = time.monotonic()
                 return live
 
     async def _open(self, path: str) -> tuple[Live, Saves]:
-        extension = self.extension
-        room_id = f"{FORMAT}:{KIND}:{self._settings['file_id_manager'].index(path)}"
+        file_id = self._settings["file_id_manager"].index(path)
+        room_id = f"{FORMAT}:{KIND}:{file_id}"
         async with self._locks(room_id):
             known = self._live.get(room_id)
             room = self._room(room_id)
@@ -91,39 +104,49 @@ class Rooms:
                 return known
             if known is not None:
                 self._forget(*known, delete_journal=known[1].complete)  # upstream closed it
+            reason = await self.recovered(file_id, path)
+            if reason is not None:
+                raise RoomUnavailableError(
+                    f"{path!r} has edits from before a crash that could not be put into its file yet: {reason}. "
+                    "They are safe; call again when that is mended."
+                )
             with span("jupyter_mcp.room.open", path=path, already_open=room is not None):
-                try:
-                    await extension.get_document(
-                        path=path, content_type=KIND, file_format=FORMAT, copy=False, create=True
-                    )
-                except HTTPError as error:
-                    raise RoomUnavailableError(f"{path!r} can't be read: {error.log_message or error}.") from error
-                fresh, room = room is None, self._room(room_id)
-                if room is None:
-                    raise RoomUnavailableError(f"The room of {path!r} could not be opened; try again.")
-                if not room.ready:
-                    # A browser's handshake adds the room first and fills it later, under this lock.
-                    async with room_lock(extension, room_id):
-                        await room.initialize()
-                try:
-                    await loaded(room)
-                except TimeoutError as error:
-                    raise RoomUnavailableError(f"The room of {path!r} was closed just now; try again.") from error
-                return await self._attach(path, room, fresh=fresh)
+                opened, fresh = await open_room(self.extension, path, room_id, self._root)
+                return await self._attach(path, opened, fresh=fresh)
+
+    @property
+    def _root(self) -> str | None:
+        return getattr(self._settings["contents_manager"], "root_dir", None)
+
+    async def recovered(self, file_id: str | None, path: str) -> str | None:
+        """Wait until what a crash left of a notebook is in its file; return what stands in its way."""
+        if self.recoveries is None or file_id is None:
+            return None
+        reason = await self.recoveries.finished(file_id, path)
+        return None if reason is None else why(RuntimeError(reason), self._root)
+
+    def set_aside(self, path: str) -> list[str]:
+        """Return the names of journals of the notebook that can't be read."""
+        file_id = self._settings["file_id_manager"].get_id(path)
+        return [] if self.recoveries is None or file_id is None else self.recoveries.set_aside(file_id)
 
     async def _attach(self, path: str, room: DocumentRoom, *, fresh: bool) -> tuple[Live, Saves]:
         contents, loader, document = self._settings["contents_manager"], loader_of(room), document_of(room)
-        async with file_lock(room):
-            model = await ensure_async(contents.get(path, type=KIND, content=not fresh))
+        async with loader_lock(loader):
+            model = await ensure_async(contents.get(path, type=KIND, content=False))
         in_step: Notebook | None = None
-        if not fresh and model["last_modified"] == loader.last_modified:
-            in_step = model["content"]  # what people have not saved yet is theirs and ours
+        if not fresh and not await loader.changed():
+            # What people have not saved yet is theirs and ours.
+            in_step = (await read_notebook(contents, path, self._log))["content"]
         await settled(room)
         state = document.ydoc.get_update()
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        header = Header(room.room_id, path)
-        journal = Journal(self._folder, header, state, str(loader.last_modified), fsync=self._fsync)
-        live = Live(path, room, document, journal, self._log)
+        root_key = "" if self.recoveries is None else self.recoveries.root_key
+        header = Header(room.room_id, path, file_of(self._root, path), root_key)
+        modified, digest = str(loader.last_modified), loader.digest
+        journal = Journal(self._folder, header, state, modified, fsync=self._fsync, digest=digest)
+        if journal.fault is not None:
+            self._log.error("The journal of %s can't be made in %s: %s", path, self._folder, why(journal.fault))
+        live = Live(path, room, document, journal, self._log, self._root)
         live.writable = bool(model["writable"])
         self._live[live.room_id] = known = live, Saves(live, in_step or state, contents, self._log)
         return known
@@ -133,6 +156,8 @@ class Rooms:
         if self._live.get(live.room_id) == (live, saves):
             del self._live[live.room_id]
             live.release(delete_journal=delete_journal)
+            if not delete_journal and self.recoveries is not None:
+                self.recoveries.add(live.journal.file)  # it is for who opens the notebook next, or for the next start
 
     async def close(self, path: str) -> bool:
         """Save, then close the room unless somebody is in it; tells whether it is closed.
@@ -185,6 +210,7 @@ class Rooms:
             elif live.occupied():
                 live.moved(path)
                 live.used = time.monotonic()
+                live.mend()
             elif time.monotonic() - live.used > self._idle:
                 live.moved(path)
                 await self._close_idle(live, saves)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from logging import Logger
 from typing import Any
 
@@ -11,8 +12,8 @@ from jupyter_ydoc import YNotebook
 from pycrdt import Doc
 
 from .collaboration import Model, Save, loader_of, save_now, save_to_the_end, settled, stand_between, update_lock
-from .errors import SaveFailedError
-from .journal import Saved
+from .errors import FATAL, SaveFailedError, why
+from .frames import Saved
 from .live import Live
 from .merge import Merged, Notebook, UnmergeableError, fingerprint, merge, same
 from .reading import read
@@ -34,6 +35,7 @@ class Saves:
         self._base = base
         self._contents = contents
         self._log = log
+        self._root: str | None = getattr(contents, "root_dir", None)
         self._upstream: Save
         self.failure: str | None = None
         self.saved_edits = live.edits
@@ -60,24 +62,30 @@ class Saves:
                         content = self._merge_in(theirs)
                     model = {**model, "content": content}
             self.failure = "somebody else keeps writing the file"
-        except Exception as error:  # boundary: any contents manager may raise anything; upstream logs it
-            self.failure = str(error) or type(error).__name__
+        except FATAL:
+            raise
+        except BaseException as error:  # boundary: any contents manager may raise anything; upstream logs it
+            self.failure = why(error, self._root)
+            if not isinstance(error, Exception):
+                raise SaveFailedError(f"{self._live.path!r} could not be saved: {self.failure}.") from error
             raise
         return None
 
     async def _write(self, model: Model) -> Model | None:
         journal, content = self._live.journal, model["content"]
         print_of_content, updates, edits = fingerprint(content), journal.updates, self._live.edits
-        journal.saving(print_of_content)
+        with suppress(OSError):  # the journal is broken then; that keeps nothing from the file
+            journal.saving(print_of_content)
         loader = loader_of(self._live.room)
-        before = loader.last_modified
+        before = loader.writes
         saved = await self._upstream(model)
         # A save that is cancelled when it has begun goes on to its end, and gives None.
-        if saved is None and loader.last_modified == before:
+        if saved is None and loader.writes == before:
             self.failure = "the file is not writable"
             return None
         self._base, self.failure, self.saved_edits = content, None, edits
-        journal.saved(Saved(str(loader.last_modified), print_of_content, updates))
+        with suppress(OSError):
+            journal.saved(Saved(str(loader.last_modified), print_of_content, updates, loader.digest))
         return saved
 
     async def _read(self) -> Notebook:
@@ -124,12 +132,18 @@ class Saves:
         """Take in what somebody else wrote to the file; called by upstream's poll of it."""
         try:
             theirs = await self._read()
-        except Exception:  # noqa: BLE001 - boundary: any contents manager may raise anything
-            self._log.exception("%s was changed outside and can't be read", self._live.path)
+            async with update_lock(self._live.room):
+                mine = self._merge_in(theirs)
+                self._live.document.dirty = False
+        except FATAL:
+            raise
+        except BaseException as error:  # noqa: BLE001 - boundary: any contents manager may raise anything
+            reason = why(error, self._root)
+            self._log.error(
+                "%s was changed outside and can't be read (%s); it is not saved until it can", self._live.path, reason
+            )
+            self.failure = reason
             return
-        async with update_lock(self._live.room):
-            mine = self._merge_in(theirs)
-            self._live.document.dirty = False
         if not same(mine, theirs):
             save_now(self._live.room)
 

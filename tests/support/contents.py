@@ -1,0 +1,39 @@
+"""A contents manager that fails or waits on demand; what it does otherwise is real."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+
+
+class Faults:
+    """What is wrong with some contents managers: saving fails with `save`, an errno; reading waits for `gate`."""
+
+    def __init__(self) -> None:
+        self.save: int | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+
+
+class FaultyContents(AsyncLargeFileManager):
+    """A real contents manager with faults."""
+
+    def __init__(self, faults: Faults, **traits: Any) -> None:
+        super().__init__(**traits)
+        self.faults = faults
+
+    async def _save_notebook(self, os_path: str, nb: Any, capture_validation_error: Any = None) -> None:
+        if (code := self.faults.save) is not None:
+            raise OSError(code, os.strerror(code), os_path)
+        await super()._save_notebook(os_path, nb, capture_validation_error)
+
+    async def get(self, path: str, *args: Any, **options: Any) -> dict[str, Any]:
+        """Read, once the gate is open."""
+        if not self.faults.gate.is_set():
+            await asyncio.to_thread(self.faults.gate.wait)
+        model: dict[str, Any] = await super().get(path, *args, **options)
+        return model
