@@ -26,7 +26,7 @@ from .sound import TooDeepError, sound, unsound
 
 KIND = "notebook"
 _COARSE_NS = 2_000_000_000  # the coarsest time stamps of file systems (FAT)
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # before any file's time: archives and resets bring 1970
 
 Signature = tuple[object, ...]
 

@@ -73,10 +73,14 @@ class Saves:
 
     async def _write(self, model: Model) -> Model | None:
         journal, content = self._live.journal, model["content"]
+        # Of the content's moment: others may edit at the next await.
         print_of_content, updates, edits = fingerprint(content), journal.updates, self._live.edits
+        loader = loader_of(self._live.room)
+        if await loader.changed():
+            # Before the note: recovery takes what can't be read, after a note, for our own write cut short.
+            raise OutOfBandChanges
         with suppress(OSError):  # the journal is broken then; that keeps nothing from the file
             journal.saving(print_of_content)
-        loader = loader_of(self._live.room)
         before = loader.writes
         saved = await self._upstream(model)
         # A save that is cancelled when it has begun goes on to its end, and gives None.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
@@ -15,6 +17,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.save: int | None = None
+        self.tear = False  # saving empties the file and fails, as it does without atomic writes
         self.gate = threading.Event()
         self.gate.set()
 
@@ -29,6 +32,9 @@ class FaultyContents(AsyncLargeFileManager):
     async def _save_notebook(self, os_path: str, nb: Any, capture_validation_error: Any = None) -> None:
         if (code := self.faults.save) is not None:
             raise OSError(code, os.strerror(code), os_path)
+        if self.faults.tear:
+            Path(os_path).write_text("")  # noqa: ASYNC240 - a test's
+            raise OSError(errno.EIO, os.strerror(errno.EIO), os_path)
         await super()._save_notebook(os_path, nb, capture_validation_error)
 
     async def get(self, path: str, *args: Any, **options: Any) -> dict[str, Any]:

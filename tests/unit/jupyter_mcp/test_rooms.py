@@ -1,0 +1,347 @@
+"""Rooms on files whose disk, contents or neighbours misbehave: what was acknowledged is kept, or said to be lost."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from pycrdt import Map
+
+from jupyter_mcp.cells import Cells
+from jupyter_mcp.collaboration import loader_of
+from jupyter_mcp.errors import NotDurableError, RoomUnavailableError, SaveFailedError
+from jupyter_mcp.live import Live
+from jupyter_mcp.reading import read
+from jupyter_mcp.sound import unsound
+from tests.support.disk import FaultyDisk, open_files
+from tests.support.rooms import Workshop, workshop
+
+# Upstream leaves the streams of a room that it stops to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+PATH = "a.ipynb"
+CELLS = Cells(None, max_output_bytes=1, max_output_messages=1, execution_timeout=None, typing_grace=0)  # type: ignore[arg-type]
+
+
+def write(file: Path, *sources: str, **metadata: Any) -> None:
+    cells = [nbformat.v4.new_code_cell(source, id=f"id-{number}") for number, source in enumerate(sources)]
+    file.write_text(json.dumps({**nbformat.v4.new_notebook(cells=cells), "metadata": metadata}))
+
+
+def insert(live: Live, source: str) -> None:
+    CELLS.insert(live, -1, source, "code", None, None)
+
+
+def sources(live: Live) -> list[str]:
+    return [cell["source"] for cell in read(live.document)["cells"]]
+
+
+def on_disk(file: Path) -> list[str]:
+    return ["".join(cell["source"]) for cell in json.loads(file.read_text())["cells"]]
+
+
+async def until(probe: Callable[[], Any], wanted: Any) -> None:
+    async with asyncio.timeout(20):
+        while probe() != wanted:  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(0.01)
+
+
+def run(folder: Path, job: Callable[[Workshop], Awaitable[None]], **options: Any) -> None:
+    async def with_rooms() -> None:
+        async with workshop(folder, **options) as rooms:
+            await job(rooms)
+
+    asyncio.run(with_rooms())
+
+
+def test_reading_works_and_edits_name_the_folder_while_the_journals_folder_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FaultyDisk(tmp_path / "journals", monkeypatch)
+    disk.fault = errno.EACCES
+
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "old")
+        live = await rooms.rooms.join(PATH)
+        assert sources(live) == ["old"]
+        with pytest.raises(NotDurableError, match=f"Nothing was changed.*Permission denied, in {rooms.journals}"):
+            insert(live, "new")
+        assert sources(live) == ["old"]
+        disk.mended()
+        insert(live, "new")
+        await live_is_saved(rooms, live)
+        assert on_disk(rooms.root / PATH) == ["old", "new"]
+
+    run(tmp_path, job)
+
+
+async def live_is_saved(rooms: Workshop, live: Live) -> None:
+    await rooms.rooms._live[live.room_id][1].finish()
+
+
+def test_a_full_journal_disk_refuses_edits_saves_what_it_has_and_is_good_again_with_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FaultyDisk(tmp_path / "journals", monkeypatch)
+
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "old")
+        live = await rooms.rooms.join(PATH)
+        insert(live, "kept")
+        disk.full()
+        for _ in range(3):
+            with pytest.raises(NotDurableError, match=r"Nothing was changed.*No space left"):
+                insert(live, "x" * 100_000)
+        live.document.append_cell({"cell_type": "code", "source": "p" * 200_000, "metadata": {}})  # a person's
+        assert live.journal.broken
+        await live_is_saved(rooms, live)
+        assert len(on_disk(rooms.root / PATH)) == 3
+        assert len(open_files(rooms.journals)) == len(list(rooms.journals.iterdir())) == 1
+        disk.mended()
+        live.journal._retry_at = 0
+        live.mend()  # what the sweep does, with no edit that asks for it
+        assert not live.journal.broken
+        insert(live, "after")
+        assert await rooms.rooms.close(PATH)
+        assert on_disk(rooms.root / PATH)[-1] == "after"
+        assert list(rooms.journals.iterdir()) == []
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize("age", [-86400, 0, 86400])
+@pytest.mark.parametrize("how", ["written", "moved there"])
+def test_an_outside_version_is_merged_whatever_its_time(tmp_path: Path, age: int, how: str) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one", "two")
+        live = await rooms.rooms.join(PATH)
+        insert(live, "ours")
+        await live_is_saved(rooms, live)
+        notebook, found = json.loads(file.read_text()), file.stat()
+        notebook["cells"][0]["source"] = "ONE"  # of equal size
+        target = file if how == "written" else file.with_name("backup")
+        target.write_text(json.dumps(notebook, indent=1) + "\n")
+        os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns + age * 10**9))
+        target.replace(file)
+        insert(live, "later")
+        await live_is_saved(rooms, live)
+        assert on_disk(file) == sources(live) == ["ONE", "two", "ours", "later"]
+
+    run(tmp_path, job)
+
+
+def test_the_poll_takes_in_an_outside_version_with_an_older_time(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        live = await rooms.rooms.join(PATH)
+        write(file, "ONE")
+        os.utime(file, (0, 0))
+        await until(lambda: sources(live), ["ONE"])
+
+    run(tmp_path, job, poll=0.01)
+
+
+def test_a_touched_file_is_no_change(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        live = await rooms.rooms.join(PATH)
+        os.utime(file, (0, 0))
+        assert not await loader_of(live.room).changed()
+        insert(live, "two")
+        await live_is_saved(rooms, live)
+        assert on_disk(file) == ["one", "two"]
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize("bad", ["<<<<<<< ours\n{}", "", '{"cells": [', "[1]"])
+def test_a_file_that_becomes_unreadable_is_not_saved_over_and_merged_when_it_reads_again(
+    tmp_path: Path, bad: str
+) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        live = await rooms.rooms.join(PATH)
+        file.write_text(bad)
+        insert(live, "ours")
+        with pytest.raises(SaveFailedError, match="Unreadable Notebook") as refused:
+            await live_is_saved(rooms, live)
+        assert str(rooms.root) not in str(refused.value)
+        assert file.read_text() == bad
+        write(file, "ONE")
+        await live_is_saved(rooms, live)
+        assert on_disk(file) == ["ONE", "ours"]
+
+    run(tmp_path, job)
+
+
+def test_edits_of_an_unreadable_file_wait_in_the_journal_for_the_next_room(tmp_path: Path) -> None:
+    async def first(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "one")
+        insert(await rooms.rooms.join(PATH), "ours")
+        (rooms.root / PATH).write_text("<<<<<<<")
+
+    async def then(rooms: Workshop) -> None:
+        with pytest.raises(RoomUnavailableError, match="edits from before a crash"):
+            await rooms.rooms.join(PATH)
+        write(rooms.root / PATH, "ONE")
+        assert sources(await rooms.rooms.join(PATH)) == ["ONE", "ours"]
+
+    run(tmp_path, first, delay=60)
+    run(tmp_path, then)
+
+
+def test_a_notebook_unreadable_once_works_after_its_repair_for_people_too(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        server = rooms.collaboration.ywebsocket_server
+        (rooms.root / PATH).write_text("<<<<<<<")
+        for _ in range(2):
+            with pytest.raises(RoomUnavailableError, match=r"can't be read: Unreadable Notebook: a\.ipynb"):
+                await rooms.rooms.join(PATH)
+            assert server.rooms == {}
+        # As another extension would, which leaves the room that it could not open.
+        with pytest.raises(Exception, match="Unreadable"):
+            await rooms.collaboration.get_document(path=PATH, content_type="notebook", file_format="json", create=True)
+        (room_id,) = server.rooms
+        write(rooms.root / PATH, "repaired")
+        assert not server.room_exists(room_id)  # what a person's handshake asks
+        assert sources(await rooms.rooms.join(PATH)) == ["repaired"]
+
+    run(tmp_path, job)
+
+
+ODD = {"seed": 2**64 - 1, "least": -(2**63) - 1, "nan": float("nan"), "inf": [float("inf")], "half": "\ud83d"}
+
+
+@pytest.mark.parametrize("where", ["metadata", "cell", "output", "attachments", "field"])
+@pytest.mark.parametrize("key", list(ODD))
+def test_odd_values_anywhere_are_replaced_and_the_notebook_is_saved(tmp_path: Path, where: str, key: str) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        notebook = json.loads(file.read_text())
+        cell, odd = notebook["cells"][0], {"odd": ODD[key]}
+        if where == "metadata":
+            notebook["metadata"] = odd
+        elif where == "cell":
+            cell["metadata"] = odd
+        elif where == "output":
+            data = {"application/json": odd}
+            cell["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
+        elif where == "attachments":
+            cell.update(cell_type="markdown", attachments={"a.png": odd})
+            del cell["outputs"], cell["execution_count"]
+        else:
+            cell.update(odd)
+        file.write_text(json.dumps(notebook))
+        live = await rooms.rooms.join(PATH)
+        insert(live, "two")
+        await live_is_saved(rooms, live)
+        assert not unsound(json.loads(file.read_text()))
+        assert on_disk(file) == ["one", "two"]
+        file.write_text(json.dumps({**notebook, "metadata": {"again": ODD[key]}}))  # while its room is open
+        insert(live, "three")
+        await live_is_saved(rooms, live)
+        assert not unsound(json.loads(file.read_text()))
+        assert on_disk(file) == ["one", "three"]  # the file of others has no "two" any more
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize("depth", [300, 5000])
+def test_json_too_deep_for_a_room_is_refused_with_the_reason(tmp_path: Path, depth: int) -> None:
+    async def job(rooms: Workshop) -> None:
+        text = json.dumps({**nbformat.v4.new_notebook(), "metadata": {"deep": 0}})
+        (rooms.root / PATH).write_text(text.replace('"deep": 0', '"deep": ' + "[" * depth + "]" * depth))
+        with pytest.raises(RoomUnavailableError, match="can't be read"):
+            await rooms.rooms.join(PATH)
+        write(rooms.root / "b.ipynb", "fine")
+        assert sources(await rooms.rooms.join("b.ipynb")) == ["fine"]
+
+    run(tmp_path, job)
+
+
+def test_a_full_workspace_keeps_edits_in_the_journal_and_saves_them_later(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        live = await rooms.rooms.join(PATH)
+        rooms.faults.save = errno.ENOSPC
+        insert(live, "ours")
+        with pytest.raises(SaveFailedError, match="No space left") as refused:
+            await rooms.rooms.close(PATH)
+        assert str(rooms.root) not in str(refused.value)
+        assert len(list(rooms.journals.iterdir())) == 1
+        rooms.faults.save = None
+        assert await rooms.rooms.close(PATH)
+        assert on_disk(file) == ["one", "ours"]
+
+    run(tmp_path, job)
+
+
+def test_a_write_of_ours_that_failed_half_way_is_no_change_by_others(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        live = await rooms.rooms.join(PATH)
+        rooms.faults.tear = True
+        insert(live, "ours")
+        with pytest.raises(SaveFailedError):
+            await live_is_saved(rooms, live)
+        assert file.read_text() == ""
+        rooms.faults.tear = False
+        await live_is_saved(rooms, live)
+        assert on_disk(file) == ["one", "ours"]
+
+    run(tmp_path, job)
+
+
+def test_a_persons_edit_never_fails_for_the_journals_sake(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "one")
+        live = await rooms.rooms.join(PATH)
+        for file in rooms.journals.iterdir():
+            file.unlink()
+        cell: Map[Any] = live.document.ycells[0]
+        cell["metadata"]["person"] = "here"
+        insert(live, "ours")  # made anew before it
+        assert len(list(rooms.journals.iterdir())) == 1
+
+    run(tmp_path, job)
+
+
+def test_every_wait_for_a_room_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_mcp.opening.OPENED_WITHIN", 0.05)
+
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "one")
+        rooms.faults.gate.clear()
+        with pytest.raises(RoomUnavailableError):
+            await rooms.rooms.join(PATH)
+        rooms.faults.gate.set()
+        monkeypatch.setattr("jupyter_mcp.opening.OPENED_WITHIN", 20)
+        assert sources(await rooms.rooms.join(PATH)) == ["one"]
+
+    run(tmp_path, job)
+
+
+def test_a_stopped_room_keeps_its_journal_for_who_opens_the_notebook_next(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        live = await rooms.rooms.join(PATH)
+        insert(live, "ours")
+        await rooms.collaboration.ywebsocket_server.delete_room(room=live.room)
+        assert sources(await rooms.rooms.join(PATH)) == ["one", "ours"]
+
+    run(tmp_path, job, delay=60)
