@@ -24,6 +24,8 @@ from .paths import SUFFIX, canonical, contained, walk
 from .reading import read
 from .rtc_adapter import Rooms
 
+MAX_FOLDERS = 50  # in each other, that are made for a notebook
+
 
 class Notebooks:
     """The operations behind the tools, independent of MCP."""
@@ -111,8 +113,14 @@ class Notebooks:
         return {"path": path, "name": posixpath.basename(path)}
 
     async def _make_folders(self, path: str) -> None:
-        folder = ""
-        for part in path.split("/")[:-1]:
+        """Make the folders of a path that are missing. Raises BadPathError for too many."""
+        folder, parts = "", path.split("/")[:-1]
+        if len(parts) > MAX_FOLDERS and not await ensure_async(self._contents.dir_exists("/".join(parts))):
+            # Jupyter looks at all folders above for each: hundreds take it many seconds, in which it does nothing else.
+            raise BadPathError(
+                f"The path has {len(parts)} folders; no more than {MAX_FOLDERS} are made for a notebook."
+            )
+        for part in parts:
             folder = f"{folder}/{part}" if folder else part
             async with self._creating(folder):
                 if not await ensure_async(self._contents.dir_exists(folder)):

@@ -70,6 +70,6 @@ def walk(root: str) -> list[str]:
                         pending.append(relative)
                     elif entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
                         found.append(relative)
-        except PermissionError:
-            continue  # a folder the server can't read holds nothing it can open
+        except OSError:
+            continue  # not readable, deleted just now, or a path too long: it holds nothing the server can open
     return sorted(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_thousands_of_notebooks_are_listed_without_hidden_folders(tmp_path: Path
     assert len(found) == 2000
     assert found == sorted(found)
     assert not any("/." in f"/{path}" for path in found)
+
+
+def test_folders_too_deep_to_be_opened_hide_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b.ipynb").touch()
+    monkeypatch.chdir(tmp_path)
+    for _ in range(50):  # past PATH_MAX
+        Path("f" * 100).mkdir()
+        os.chdir("f" * 100)
+    assert walk(str(tmp_path)) == ["b.ipynb"]
 
 
 def test_an_agent_is_here_for_a_while_after_its_last_call() -> None:

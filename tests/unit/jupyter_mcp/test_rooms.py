@@ -8,16 +8,19 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 from pycrdt import Map
 
 from jupyter_mcp.cells import Cells
 from jupyter_mcp.collaboration import loader_of
-from jupyter_mcp.errors import NotDurableError, RoomUnavailableError, SaveFailedError
+from jupyter_mcp.errors import BadPathError, NotDurableError, RoomUnavailableError, SaveFailedError
 from jupyter_mcp.live import Live
+from jupyter_mcp.notebooks import Notebooks
 from jupyter_mcp.reading import read
 from jupyter_mcp.sound import unsound
 from tests.support.disk import FaultyDisk, open_files
@@ -345,3 +348,17 @@ def test_a_stopped_room_keeps_its_journal_for_who_opens_the_notebook_next(tmp_pa
         assert sources(await rooms.rooms.join(PATH)) == ["one", "ours"]
 
     run(tmp_path, job, delay=60)
+
+
+def test_a_notebook_hundreds_of_folders_deep_is_refused_at_once_and_makes_none(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        kernels = {
+            "kernel_manager": SimpleNamespace(default_kernel_name="none"),
+            "kernel_spec_manager": KernelSpecManager(),
+        }
+        notebooks = Notebooks({**rooms.settings, **kernels}, rooms.rooms, CELLS, max_watchers=1)
+        with pytest.raises(BadPathError, match="500 folders"):
+            await notebooks.create("d/" * 500 + PATH)
+        assert list(rooms.root.iterdir()) == []
+
+    run(tmp_path, job)
