@@ -24,7 +24,7 @@ _BYTES_A_CHARACTER = 4  # at most, in UTF-8
 
 
 class Cells:
-    """The operations on cells, independent of MCP. Each edit is one transaction of the shared document."""
+    """The operations on cells, independent of MCP. Each edit is a transaction of the document, a new type two."""
 
     def __init__(
         self,
@@ -57,19 +57,23 @@ class Cells:
         """
         document = live.document
         old: Map[Any] = document.ycells[at]
-        with _edit(live, "update", len(source)):
-            if cell_type is None or cell_type == old["cell_type"]:
+        if cell_type is None or cell_type == old["cell_type"]:
+            with _edit(live, "update", len(source)):
                 rewrite(old["source"], clean(source))
-                return
-            cell = new_cell(source, cell_type)
-            cell["id"] = old.get("id") or cell["id"]
-            kept = {key: value for key, value in old["metadata"].to_py().items() if key != "trusted"}
-            cell["metadata"] = {**kept, **cell["metadata"]}
-            if "code" not in (cell_type, old["cell_type"]) and (attachments := (old.to_py() or {}).get("attachments")):
-                cell["attachments"] = attachments
-            # In this order: of a cell that goes first, JupyterLab would make the one above active.
-            document.ycells.insert(at, document.create_ycell(cell))
-            del document.ycells[at + 1]
+            return
+        cell = new_cell(source, cell_type)
+        cell["id"] = old.get("id") or cell["id"]
+        kept = {key: value for key, value in old["metadata"].to_py().items() if key != "trusted"}
+        cell["metadata"] = {**kept, **cell["metadata"]}
+        if "code" not in (cell_type, old["cell_type"]) and (attachments := (old.to_py() or {}).get("attachments")):
+            cell["attachments"] = attachments
+        # In this order: of a cell that goes first, JupyterLab would make the one above active. And one by one: of both
+        # in one transaction below which somebody types, it takes the caret away.
+        with _guarded(live, "update", len(source)):
+            with document.ydoc.transaction():
+                document.ycells.insert(at, document.create_ycell(cell))
+            with document.ydoc.transaction():
+                del document.ycells[at + 1]
 
     def insert(
         self, live: Live, index: int | None, source: str, cell_type: str, cell_id: str | None, expected: str | None
@@ -142,13 +146,20 @@ class Cells:
 
 @contextmanager
 def _edit(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
-    """One transaction, in a span.
+    """One transaction, guarded."""
+    with _guarded(live, kind, characters), live.document.ydoc.transaction():
+        yield
+
+
+@contextmanager
+def _guarded(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
+    """Stand around an agent's transactions, in a span.
 
     Raises ReadOnlyError; NotDurableError if the journal can't take it, before anything is changed if that can be known.
     """
     _require_writable(live)
     _require_room(live, characters)
-    with span("jupyter_mcp.transaction", kind=kind), live.ours(), live.document.ydoc.transaction():
+    with span("jupyter_mcp.transaction", kind=kind), live.ours():
         yield
     _require_durable(live)
 

@@ -102,6 +102,7 @@ def test_a_page_opened_after_an_agents_run_shows_the_agents_kernel(make_server: 
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_two_pages_without_a_kernel_that_run_get_one(make_server: MakeServer) -> None:
     server = make_server()
 

@@ -233,3 +233,13 @@ def test_a_name_is_one_short_line_or_none(user: object, name: str | None) -> Non
 async def test_a_person_without_a_name_is_somebody(room: Room) -> None:
     Tab(room.notebook, room.awareness, name=None).clicks(0)
     assert room.refusal(0).startswith("Somebody is typing")
+
+
+async def test_a_new_type_comes_as_an_insertion_and_then_a_deletion(room: Room) -> None:
+    counts: list[int] = []
+    live = room.live
+    watch = room.notebook.ycells.observe(lambda event: counts.append(len(event.target)))
+    cells().update(live, 0, "text", "markdown")
+    assert counts == [3, 2]
+    assert [cell["id"] for cell in room.notebook.ycells] == ["a", "b"]
+    room.notebook.ycells.unobserve(watch)
