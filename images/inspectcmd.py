@@ -18,6 +18,7 @@ from images.discover import LABEL as PROVIDES
 from images.errors import NotOfferedError
 from images.origin import opened
 from images.reading import PlatformImage, read_layout
+from images.runconfig import run_config
 
 
 def run_inspect(options: argparse.Namespace, console: Console) -> None:
@@ -46,18 +47,18 @@ def _entry(image: PlatformImage) -> dict[str, Any]:
     layers = [{"MIMEType": one["mediaType"], "Digest": one["digest"], "Size": one["size"]} for one in image.layers]
     return {
         "Digest": image.digest,
-        "Os": image.config["os"],
-        "Architecture": image.config["architecture"],
+        "Os": image.platform.oci.partition("/")[0],
+        "Architecture": image.platform.architecture,
         "Created": image.config.get("created"),
-        "Config": image.config.get("config", {}),
+        "Config": image.config.get("config") or {},
         "RootFS": {"Type": "layers", "Layers": list(image.diff_ids)},
         "LayersData": layers,
     }
 
 
 def _described(image: PlatformImage, origin: str) -> list[str]:
-    config: dict[str, Any] = image.config.get("config", {})
-    labels: dict[str, str] = config.get("Labels") or {}
+    config = run_config(image.config.get("config"), origin)
+    labels: dict[str, str] = config["Labels"]
     sections = from_label(labels.get(LABEL, "{}"), origin)
     checks = [check for section in sections.values() for check in section]
     atwork = sum(check.scope == "deploy" for check in checks)
@@ -65,7 +66,7 @@ def _described(image: PlatformImage, origin: str) -> list[str]:
     servers = provided(config, CONTAINER, origin)
     size = decimal(sum(int(one["size"]) for one in image.layers))
     facts = {
-        "created": image.config.get("created", ""),
+        "created": image.config.get("created") or "",
         "user": config.get("User") or "root",
         "starts": shlex.join(started),
         "ports": ", ".join(config.get("ExposedPorts") or ()),
