@@ -26,7 +26,7 @@ from .kernels import Kernels
 from .mcp_server import Tools, http_app
 from .notebooks import Notebooks
 from .recovery import recover
-from .rtc_adapter import Rooms
+from .rtc_adapter import NO_ROOMS, Rooms
 from .sessions import one_for_each_path
 from .stores import batched
 from .tornado_asgi import MCPHandler
@@ -51,7 +51,14 @@ class JupyterMCP(ExtensionApp):
         "port can then run code.",
     )
     max_body_bytes = Int(16 << 20, config=True, help="The largest request body, in bytes.")
-    max_streams = Int(256, config=True, help="The most requests open at the same time.")
+    body_timeout = Float(60, config=True, help="Seconds a request's body may take to arrive.")
+    max_streams = Int(
+        256,
+        config=True,
+        help="The most requests that run at the same time; event streams of sessions, and bodies on their way, are "
+        "counted apart, up to as many.",
+    )
+    max_sessions = Int(1000, config=True, help="The most MCP sessions; one more ends the one that was idle longest.")
     max_watchers = Int(128, config=True, help="The most watch_notebook calls at the same time.")
     max_output_bytes = Int(8 << 20, config=True, help="The most output one run keeps, in bytes.")
     max_output_messages = Int(20_000, config=True, help="The most output messages one run keeps.")
@@ -121,7 +128,9 @@ class JupyterMCP(ExtensionApp):
             execution_timeout=self.execution_timeout,
         )
         notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
-        app, lifespan = http_app(Tools(notebooks).server, max_body_bytes=self.max_body_bytes)
+        app, lifespan = http_app(
+            Tools(notebooks).server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions
+        )
         self._endpoint = Endpoint(
             app,
             lifespan,
@@ -129,6 +138,7 @@ class JupyterMCP(ExtensionApp):
             max_body_bytes=self.max_body_bytes,
             max_streams=self.max_streams,
             allow_unauthenticated=self.allow_unauthenticated,
+            body_timeout=self.body_timeout,
         )
         # The ExtensionApp adds the base URL itself.
         self.handlers.append((r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}))
@@ -141,12 +151,15 @@ class JupyterMCP(ExtensionApp):
             provider.token = token.strip()
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        self._prepare_collaboration()
-        # The loop is held on purpose: no room may be made before the last crash is repaired.
-        paths = {path_id: self._path_of(path_id) for path_id in self._journalled()}
-        recovering = threading.Thread(target=asyncio.run, args=(self._recover(paths),))
-        recovering.start()
-        recovering.join()
+        if self._rooms.available:
+            self._prepare_collaboration()
+            # The loop is held on purpose: no room may be made before the last crash is repaired.
+            paths = {path_id: self._path_of(path_id) for path_id in self._journalled()}
+            recovering = threading.Thread(target=asyncio.run, args=(self._recover(paths),))
+            recovering.start()
+            recovering.join()
+        else:
+            self.log.warning("MCP: %s Notebooks can be read from their files, and created; nothing else.", NO_ROOMS)
         await cast("Endpoint", self._endpoint).start()
         self._sweeper = asyncio.create_task(self._sweep())
         if not serverapp.identity_provider.auth_enabled:
