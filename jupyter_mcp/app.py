@@ -26,7 +26,7 @@ from .mcp_server import Tools, http_app
 from .notebooks import Notebooks
 from .opening import forget_stopped
 from .recoveries import Recoveries
-from .rtc_adapter import Rooms
+from .rtc_adapter import NO_ROOMS, Rooms
 from .sessions import one_for_each_path
 from .stores import batched
 from .tornado_asgi import MCPHandler
@@ -52,7 +52,14 @@ class JupyterMCP(ExtensionApp):
         "port can then run code.",
     )
     max_body_bytes = Int(16 << 20, config=True, help="The largest request body, in bytes.")
-    max_streams = Int(256, config=True, help="The most requests open at the same time.")
+    body_timeout = Float(60, config=True, help="Seconds a request's body may take to arrive.")
+    max_streams = Int(
+        256,
+        config=True,
+        help="The most requests that run at the same time; event streams of sessions, and bodies on their way, are "
+        "counted apart, up to as many.",
+    )
+    max_sessions = Int(1000, config=True, help="The most MCP sessions; one more ends the one that was idle longest.")
     max_watchers = Int(128, config=True, help="The most watch_notebook calls at the same time.")
     max_output_bytes = Int(8 << 20, config=True, help="The most output one run keeps, in bytes.")
     max_output_messages = Int(20_000, config=True, help="The most output messages one run keeps.")
@@ -128,7 +135,9 @@ class JupyterMCP(ExtensionApp):
             typing_grace=self.typing_grace,
         )
         notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
-        app, lifespan = http_app(Tools(notebooks).server, max_body_bytes=self.max_body_bytes)
+        app, lifespan = http_app(
+            Tools(notebooks).server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions
+        )
         self._endpoint = Endpoint(
             app,
             lifespan,
@@ -136,6 +145,7 @@ class JupyterMCP(ExtensionApp):
             max_body_bytes=self.max_body_bytes,
             max_streams=self.max_streams,
             allow_unauthenticated=self.allow_unauthenticated,
+            body_timeout=self.body_timeout,
         )
         # The ExtensionApp adds the base URL itself.
         self.handlers.append((r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}))
@@ -148,9 +158,12 @@ class JupyterMCP(ExtensionApp):
             provider.token = token.strip()
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        recoveries = self._prepare_collaboration()
-        # The loop is held on purpose, shortly: what is long goes on beside it, and the rooms of those notebooks wait.
-        recoveries.begin(RECOVERED_WITHIN)
+        if self._rooms.available:
+            recoveries = self._prepare_collaboration()
+            # The loop is held on purpose, shortly: what is long goes on beside it, and those notebooks' rooms wait.
+            recoveries.begin(RECOVERED_WITHIN)
+        else:
+            self.log.warning("MCP: %s Notebooks can be read from their files, and created; nothing else.", NO_ROOMS)
         await cast("Endpoint", self._endpoint).start()
         self._sweeper = asyncio.create_task(self._sweep())
         if not serverapp.identity_provider.auth_enabled:

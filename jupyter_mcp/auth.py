@@ -6,11 +6,9 @@ import asyncio
 import base64
 import binascii
 import hmac
-import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from fastmcp.server.dependencies import get_http_request
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
@@ -129,19 +127,3 @@ async def _is_password(provider: Any, credential: str) -> bool:
     if good and len(_good_passwords) < _MAX_PASSWORDS:
         _good_passwords.add(known)
     return bool(good)
-
-
-def origin_allowed(origin: str | None, host: str, settings: dict[str, Any]) -> bool:
-    """Tell whether a browser page at `origin` may talk to us.
-
-    Jupyter skips this check when a token is present; a token in a hostile page is no reason to.
-    """
-    if origin is None:
-        return True
-    if urlsplit(origin).netloc.lower() == host.lower():
-        return True
-    allow = settings.get("allow_origin", "")
-    if allow:
-        return bool(allow in ("*", origin))
-    pattern = settings.get("allow_origin_pat", "")
-    return bool(pattern and re.match(pattern, origin))

@@ -1,4 +1,4 @@
-"""What jupyter-server-ydoc 3.0.4 keeps private and rooms can't be shared without.
+"""What jupyter-server-ydoc 3.0 and 3.1 keep private and rooms can't be shared without.
 
 The only module that reads upstream's underscored attributes, so that a new version is checked here
 and nowhere else. Upstream has no public way to wait for a load, to save now, or to stand between a
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from jupyter_server_ydoc.loaders import FileLoader  # type: ignore[import-untyped]
@@ -57,6 +57,37 @@ def is_stopped(room: DocumentRoom) -> bool:
     return bool(room._stopped.is_set())
 
 
+class OwnedLock(asyncio.Lock):
+    """A lock that the task which has it may take again.
+
+    jupyter-server-ydoc 3.1 holds its lock while it saves, and in a save we take it ourselves to merge.
+    """
+
+    _owner: asyncio.Task[Any] | None = None
+    _again = 0
+
+    def mine(self) -> bool:
+        """Tell whether the current task has it."""
+        return self.locked() and self._owner is asyncio.current_task()
+
+    async def acquire(self) -> Literal[True]:
+        """Take the lock, or take it once more."""
+        if self.mine():
+            self._again += 1
+            return True
+        await super().acquire()
+        self._owner = asyncio.current_task()
+        return True
+
+    def release(self) -> None:
+        """Give it back; the last time lets others have it."""
+        if self._again:
+            self._again -= 1
+            return
+        self._owner = None
+        super().release()
+
+
 def update_lock(room: DocumentRoom) -> asyncio.Lock:
     """Give the lock that upstream holds while it writes into the document itself.
 
@@ -80,7 +111,7 @@ async def loaded(room: DocumentRoom) -> None:
 async def settled(room: DocumentRoom) -> None:
     """Wait until upstream is not writing; good until the next await. Raises TimeoutError."""
     lock = update_lock(room)
-    while lock.locked():
+    while lock.locked() and not (isinstance(lock, OwnedLock) and lock.mine()):
         async with asyncio.timeout(SETTLED_WITHIN), lock:
             pass
 
@@ -123,7 +154,20 @@ def stand_between(room: DocumentRoom, save: Callable[[Save], Save], changed: Cal
     Upstream replaces the document by the file's content when somebody else wrote the file, and so
     drops what was not saved yet.
     """
+    if not isinstance(room._update_lock, OwnedLock):
+        room._update_lock = OwnedLock()  # nobody has the old one: the room is settled
     loader = loader_of(room)
     # Of its class: what stood there for an earlier room is gone with it.
     loader.maybe_save_content = save(type(loader).maybe_save_content.__get__(loader))
     loader.observe(room.room_id, changed, room._on_filepath_change)
+
+
+async def read_file(room: DocumentRoom, kind: tuple[str, str]) -> Model:
+    """Read the room's file, of `kind` (format, type), to take it in; upstream may then save over it again."""
+    loader = loader_of(room)
+    model: Model = await loader.load_content(*kind)
+    # jupyter-server-ydoc 3.1 refuses every save until what changed outside was taken in.
+    acknowledge = getattr(loader, "acknowledge_reload", None)
+    if acknowledge is not None:
+        await acknowledge()
+    return model

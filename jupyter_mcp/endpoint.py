@@ -9,6 +9,9 @@ from contextlib import AbstractAsyncContextManager
 from logging import Logger
 from typing import Any
 
+from .arrivals import Arrivals
+from .boundary import passes
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -16,13 +19,17 @@ Scope = MutableMapping[str, Any]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 STOP_WITHIN = 10.0  # seconds the running requests may take to end when the server stops
+UP_WITHIN = 5.0  # seconds a request waits while the application is started anew
+_PAUSES = (0.0, 0.1, 1.0, 5.0)  # seconds before each start anew, while none of them lives for _LIVED
+_LIVED = 60.0  # seconds
 
 
 class Endpoint:
     """One ASGI application inside Jupyter Server.
 
-    `lifespan` is entered by `start` and left by `stop`; at most `max_streams` requests, each with a
-    body of at most `max_body_bytes`, are open at the same time.
+    `lifespan` is entered by `start` and left by `stop`; one that ends by itself is logged and entered anew. At most
+    `max_streams` requests run at the same time, as many event streams of sessions wait, and as many bodies arrive,
+    each of at most `max_body_bytes` and within `body_timeout` seconds.
     """
 
     def __init__(
@@ -34,16 +41,21 @@ class Endpoint:
         max_body_bytes: int,
         max_streams: int,
         allow_unauthenticated: bool,
+        body_timeout: float = 60.0,
     ) -> None:
         self.app = app
         self.log = log
         self.max_body_bytes = max_body_bytes
         self.max_streams = max_streams
         self.allow_unauthenticated = allow_unauthenticated
-        self.streams = 0
-        self._running: set[asyncio.Task[Any]] = set()
+        self.arrivals = Arrivals(most=max_streams, within=body_timeout)
+        self.running = 0  # requests whose bodies are here
+        self.listening = 0  # sessions' GET streams, which mostly wait
+        self.stopping = False
+        self._tasks: dict[asyncio.Task[Any], bool] = {}  # and whether they need a session
         self._lifespan = lifespan
         self._stop = asyncio.Event()
+        self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -54,32 +66,65 @@ class Endpoint:
         await started
 
     async def _live(self, started: asyncio.Future[None]) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._live_once(started)
+            except BaseException as error:
+                if passes(error):
+                    raise
+                if not started.done():
+                    started.set_exception(error)
+                    return
+                lived = asyncio.get_running_loop().time() - began
+                failures = 0 if lived > _LIVED else failures + 1
+                self.log.exception("The MCP application ended with an error; its sessions end, and it is started anew")
+                self._end_sessions()
+                with contextlib.suppress(TimeoutError):
+                    pause = _PAUSES[max(0, min(failures, len(_PAUSES)) - 1)]
+                    await asyncio.wait_for(self._stop.wait(), pause)
+
+    async def _live_once(self, started: asyncio.Future[None]) -> None:
         try:
             async with self._lifespan():
-                started.set_result(None)
+                self._up.set()
+                if not started.done():
+                    started.set_result(None)
                 await self._stop.wait()
-        except Exception as error:  # boundary: handed to start(), or logged when serving
-            if started.done():
-                self.log.exception("The MCP application stopped with an error")
-            else:
-                started.set_exception(error)
+        finally:
+            self._up.clear()
+
+    def _end_sessions(self) -> None:
+        """End the requests whose sessions are gone: nobody else would answer them."""
+        for task, session in self._tasks.items():
+            if session:
+                task.cancel()
+
+    async def up(self) -> bool:
+        """Wait until the application takes requests; tells whether it does."""
+        if not self._up.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._up.wait(), UP_WITHIN)
+        return self._up.is_set()
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Count the current task among those that `stop` ends."""
+    def serving(self, *, session: bool) -> Iterator[None]:
+        """Count the current task among those that `stop` ends, and with `session` the end of the sessions too."""
         task = asyncio.current_task()
         if task is None:  # pragma: no cover - a handler always runs in a task
             yield
             return
-        self._running.add(task)
+        self._tasks[task] = session
         try:
             yield
         finally:
-            self._running.discard(task)
+            self._tasks.pop(task, None)
 
     async def stop(self) -> None:
         """End the running requests, then leave the lifespan; returns when all have cleaned up."""
-        running = list(self._running)
+        self.stopping = True
+        running = list(self._tasks)
         for task in running:
             task.cancel()
         if running:

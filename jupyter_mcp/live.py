@@ -25,6 +25,21 @@ def revision(cell_type: str, source: str) -> str:
     return hashlib.sha256(f"{cell_type}\0{source}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def cell_of(notebook: dict[str, Any], index: int | None, cell_id: str | None) -> dict[str, Any]:
+    """Return a cell of a notebook that is only a file, as `Live.cell` does. Raises CellMissingError."""
+    cells = notebook["cells"]
+    if cell_id is not None:
+        index = next((at for at, cell in enumerate(cells) if cell.get("id") == cell_id), None)
+        if index is None:
+            raise CellMissingError(f"No cell with id {cell_id!r}; read the notebook again.")
+    if index is None:
+        raise CellMissingError("Give `index` or `cell_id`.")
+    if not -len(cells) <= index < len(cells):
+        raise CellMissingError(f"No cell {index}: the notebook has {len(cells)}, 0 to {len(cells) - 1}.")
+    cell = {"id": "", **cells[index]}
+    return {**cell, "index": index % len(cells), "revision": revision(cell["cell_type"], cell["source"])}
+
+
 class Presence:
     """The agents' place among a room's clients: upstream deletes a room when its last client is gone."""
 

@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any, Literal
 
 from fastmcp import FastMCP
+from fastmcp.exceptions import ResourceError, ToolError
+from fastmcp.resources import ResourceResult
 from fastmcp.server.dependencies import get_context, get_http_request
 from fastmcp.tools import Tool, ToolResult
 from fastmcp.utilities.versions import VersionSpec
@@ -17,13 +19,17 @@ from pydantic import Field
 from . import __version__
 from .agents import Agent, Agents
 from .auth import Action, caller, fingerprint
+from .boundary import LONGEST, request_boundary, resource_boundary, tool_boundary
 from .deferred import deferring
 from .endpoint import ASGIApp
 from .excerpt import Wanted, excerpt
 from .limits import reply_limit
 from .notebooks import Notebooks
+from .paths import LONGEST_PATH
 from .replies import CellOutput, CellReply, NotebookEntry, NotebookReply, Session, User, WatchReply, reply, schema
 from .resources import offer_resources
+from .sdk import limit_bodies, low_level
+from .session_cap import SessionCap
 from .subscriptions import offer_subscriptions
 from .tornado_asgi import ASGI_PATH, DISCONNECT_KEY
 
@@ -65,14 +71,16 @@ def _hints(title: str, *, reads: bool, destroys: bool, repeatable: bool, world: 
     )
 
 
+_LONGEST_URI = 4 * LONGEST_PATH  # each byte of a path may be three characters of a URI
 _READS: dict[str, bool] = {"reads": True, "destroys": False, "repeatable": True}
 
 
 class _Server(FastMCP[Any]):
     """A server whose tools stay what they are, so that a call needn't ask each provider for its tool again."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, root: str | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._root = root
         self._found: dict[str, Tool] = {}
 
     async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
@@ -86,6 +94,25 @@ class _Server(FastMCP[Any]):
             self._found[name] = tool
         return self._found[name]
 
+    async def call_tool(self, name: str, *args: Any, run_middleware: bool = True, **options: Any) -> ToolResult:
+        """Call a tool; whatever goes wrong is raised as ToolError with a short text, or as FastMCP's own errors."""
+        if not run_middleware:
+            return await super().call_tool(name, *args, run_middleware=False, **options)
+        if len(name) > LONGEST:
+            raise ToolError("Unknown tool")  # FastMCP would repeat the name, and log it
+        call = super().call_tool(name, *args, **options)
+        found: ToolResult = await tool_boundary(name, call, self._root)
+        return found
+
+    async def read_resource(self, uri: str, *, run_middleware: bool = True, **options: Any) -> ResourceResult:
+        """Read a resource; whatever goes wrong is raised as ResourceError with a short text, or as FastMCP's own."""
+        if not run_middleware:
+            return await super().read_resource(uri, run_middleware=False, **options)
+        if len(uri) > _LONGEST_URI:
+            raise ResourceError(f"The URI has {len(uri)} characters; a notebook's has at most {_LONGEST_URI}.")
+        found: ResourceResult = await resource_boundary(uri, super().read_resource(uri, **options), self._root)
+        return found
+
 
 class Tools:
     """The MCP server over `notebooks`; `server` is it."""
@@ -95,8 +122,9 @@ class Tools:
         self._agents = Agents()
         # Only our own errors' words reach an agent; others are logged.
         self.server: FastMCP[Any] = _Server(
-            "jupyter", version=__version__, instructions=INSTRUCTIONS, mask_error_details=True
+            "jupyter", version=__version__, instructions=INSTRUCTIONS, mask_error_details=True, root=notebooks.root
         )
+        low_level(self.server).middleware.insert(0, request_boundary)
         _notebook_tools(self)
         _cell_tools(self)
         _execution_tools(self)
@@ -135,7 +163,7 @@ def _gone() -> asyncio.Event:
 
 
 def http_app(
-    server: FastMCP[Any], *, max_body_bytes: int
+    server: FastMCP[Any], *, max_body_bytes: int, max_sessions: int
 ) -> tuple[ASGIApp, Callable[[], AbstractAsyncContextManager[None]]]:
     """Give the server's ASGI application and its lifespan, for an Endpoint."""
     app = server.http_app(path=ASGI_PATH)
@@ -143,12 +171,10 @@ def http_app(
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with app.lifespan(app):
-            # FastMCP 4.1 leaves the SDK's limit of 4 MiB no setting.
-            endpoint: Any = next(route for route in app.routes if getattr(route, "path", "") == ASGI_PATH)
-            endpoint.endpoint.session_manager.asgi_app.max_body_size = max_body_bytes
+            limit_bodies(app, ASGI_PATH, max_body_bytes)
             yield
 
-    return deferring(app), lifespan
+    return SessionCap(deferring(app), max_sessions), lifespan
 
 
 def _notebook_tools(tools: Tools) -> None:

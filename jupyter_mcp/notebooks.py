@@ -17,7 +17,7 @@ from .cells import Cells
 from .errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError, why
 from .execution import Progress
 from .keyed import KeyedLocks
-from .live import Live
+from .live import Live, cell_of
 from .loaders import read_notebook
 from .messages import Output
 from .paths import SUFFIX, canonical, contained, walk
@@ -40,13 +40,14 @@ class Notebooks:
         self._creating = KeyedLocks()
 
     @property
-    def _root(self) -> str | None:
+    def root(self) -> str | None:
+        """The folder that paths are below; None where the contents are not files of this machine."""
         return getattr(self._contents, "root_dir", None)
 
     def _canonical(self, path: str) -> str:
         path = canonical(path, allow_hidden=bool(getattr(self._contents, "allow_hidden", False)))
         # Not in a thread: that costs each call more than these few lstats, and file_exists blocks as they do.
-        contained(self._root, path)
+        contained(self.root, path)
         return path
 
     async def _existing(self, path: str) -> str:
@@ -60,8 +61,8 @@ class Notebooks:
 
     async def list_all(self) -> list[dict[str, str]]:
         """Give every notebook below the root; hidden folders and checkpoints are left out."""
-        if self._root:
-            paths = await asyncio.to_thread(walk, self._root)
+        if self.root:
+            paths = await asyncio.to_thread(walk, self.root)
         else:
             paths = await self._list_remote()
         return [{"path": path, "name": posixpath.basename(path)} for path in paths]
@@ -90,7 +91,7 @@ class Notebooks:
         try:
             model = await read_notebook(self._contents, path, self.rooms.log)
         except Exception as error:  # boundary: of any contents manager, and any file
-            raise BadPathError(f"{path!r} can't be read: {why(error, self._root)}.") from error
+            raise BadPathError(f"{path!r} can't be read: {why(error, self.root)}.") from error
         saved: dict[str, Any] = model["content"]
         return saved
 
@@ -109,7 +110,7 @@ class Notebooks:
                     self._contents.save({"type": "notebook", "format": "json", "content": notebook}, path)
                 )
             except (HTTPError, OSError) as error:
-                raise BadPathError(f"{path!r} could not be written: {why(error, self._root)}.") from error
+                raise BadPathError(f"{path!r} could not be written: {why(error, self.root)}.") from error
         return {"path": path, "name": posixpath.basename(path)}
 
     async def _make_folders(self, path: str) -> None:
@@ -137,7 +138,9 @@ class Notebooks:
         return {"kernelspec": kernelspec, "language_info": {"name": spec.language}}
 
     async def cell(self, path: str, index: int | None, cell_id: str | None) -> dict[str, Any]:
-        """Give one cell of the live document."""
+        """Give one cell of the live document; of the file where there are no rooms."""
+        if not self.rooms.available:
+            return cell_of(await self.get(path), index, cell_id)
         live = await self._join(path)
         return live.cell(live.locate(index, cell_id))
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from .errors import BadPathError
 
 SUFFIX = ".ipynb"
+LONGEST_PATH = 4096  # characters; PATH_MAX of Linux is as many bytes
 
 
 def canonical(path: str, *, allow_hidden: bool = False) -> str:
@@ -17,6 +18,10 @@ def canonical(path: str, *, allow_hidden: bool = False) -> str:
     Raises BadPathError for anything that leaves the root, is hidden (unless `allow_hidden`), or is not
     a `.ipynb`.
     """
+    if len(path) > LONGEST_PATH:
+        raise BadPathError(f"The path has {len(path)} characters; at most {LONGEST_PATH} can be used.")
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        raise BadPathError(f"{path!r} has half of a character (a lone surrogate); send the path as UTF-8.")
     for spelling in (path, unquote(path)):
         # The decoded spelling is judged too: some contents managers decode once more.
         if "\\" in spelling or any(character < " " for character in spelling):

@@ -31,6 +31,8 @@ from .saves import FORMAT, KIND, Saves
 from .stores import flush, keep
 from .telemetry import span
 
+NO_ROOMS = "jupyter-collaboration is not enabled on this server; ask its owner to enable it."
+_LONGEST_NAME = 200  # characters
 _ATTEMPTS = 5  # closings of a room that agents keep editing
 
 
@@ -53,15 +55,24 @@ class Rooms:
         return self._log
 
     @property
+    def available(self) -> bool:
+        """Tell whether this server has rooms at all."""
+        return self._settings.get("jupyter_server_ydoc") is not None
+
+    def _rooms(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.extension.ywebsocket_server.rooms if self.available else {}
+        return found
+
+    @property
     def extension(self) -> YDocExtension:
         """jupyter-collaboration's extension; raises RoomUnavailableError if it is off."""
         found = self._settings.get("jupyter_server_ydoc")
         if found is None:
-            raise RoomUnavailableError("jupyter-collaboration is not enabled on this server.")
+            raise RoomUnavailableError(NO_ROOMS)
         return cast("YDocExtension", found)
 
     def _room(self, room_id: str) -> DocumentRoom | None:
-        room = self.extension.ywebsocket_server.rooms.get(room_id)
+        room = self._rooms().get(room_id)
         return room if isinstance(room, DocumentRoom) else None
 
     def room_id(self, path: str) -> str | None:
@@ -71,6 +82,8 @@ class Rooms:
 
     def is_open(self, path: str) -> bool:
         """Tell whether the notebook's room is open."""
+        if not self.available:
+            return False
         room_id = self.room_id(path)
         return room_id is not None and self._room(room_id) is not None
 
@@ -79,6 +92,7 @@ class Rooms:
 
         The document may be read and edited until the next await. Raises RoomUnavailableError.
         """
+        _ = self.extension  # or there are no rooms, and no ids of files either
         while True:
             room_id = self.room_id(path)
             known = self._live.get(room_id) if room_id else None
@@ -164,6 +178,7 @@ class Rooms:
 
         Raises SaveFailedError if the file can't be written; the room then stays.
         """
+        _ = self.extension
         room_id = self.room_id(path)
         if room_id is None or self._room(room_id) is None:
             return True
@@ -251,25 +266,30 @@ class Rooms:
 
     def dismiss(self) -> asyncio.Task[None]:
         """Begin to close people's connections to the rooms."""
-        return asyncio.create_task(dismiss(list(self.extension.ywebsocket_server.rooms.values())))
+        return asyncio.create_task(dismiss(list(self._rooms().values())))
 
     def save_others(self) -> list[asyncio.Task[None]]:
         """Begin to save the rooms that no agent has joined."""
-        rooms = self.extension.ywebsocket_server.rooms
+        rooms = self._rooms()
         others = [room for room_id, room in rooms.items() if room_id not in self._live]
         return save_due(others, self._settings["contents_manager"], self._log)
 
     def open_rooms(self) -> list[str]:
         """Give the ids of all open rooms, sorted."""
-        return sorted(self.extension.ywebsocket_server.rooms)
+        return sorted(self._rooms())
 
     def people(self) -> list[dict[str, str]]:
         """Give everyone in any room's awareness, once each."""
         seen: dict[str, str] = {}
-        for room in self.extension.ywebsocket_server.rooms.values():
+        for room in self._rooms().values():
             for state in room.awareness.states.values():
-                user = (state or {}).get("user") or {}
-                name = user.get("display_name") or user.get("name") or user.get("username")
+                # Any tab may say anything about its user.
+                user = state.get("user") if isinstance(state, dict) else None
+                if not isinstance(user, dict):
+                    continue
+                names = [user.get(key) for key in ("username", "display_name", "name")]
+                key, *shown = [name if isinstance(name, str) else "" for name in names]
+                name = next((name for name in (*shown, key) if name), "")
                 if name:
-                    seen[str(user.get("username") or name)] = str(name)
+                    seen[key or name] = name[:_LONGEST_NAME]
         return [{"id": key, "name": name} for key, name in sorted(seen.items())]

@@ -11,7 +11,17 @@ from jupyter_server_ydoc.utils import OutOfBandChanges  # type: ignore[import-un
 from jupyter_ydoc import YNotebook
 from pycrdt import Doc
 
-from .collaboration import Model, Save, loader_of, save_now, save_to_the_end, settled, stand_between, update_lock
+from .collaboration import (
+    Model,
+    Save,
+    loader_of,
+    read_file,
+    save_now,
+    save_to_the_end,
+    settled,
+    stand_between,
+    update_lock,
+)
 from .errors import FATAL, SaveFailedError, why
 from .frames import Saved
 from .live import Live
@@ -93,7 +103,7 @@ class Saves:
         return saved
 
     async def _read(self) -> Notebook:
-        model = await loader_of(self._live.room).load_content(FORMAT, KIND)
+        model = await read_file(self._live.room, (FORMAT, KIND))
         content: Notebook = model["content"]
         return content
 

@@ -15,6 +15,7 @@ from mcp.types import INVALID_PARAMS, SubscriptionsListenRequestParams, Subscrip
 
 from .auth import caller
 from .resources import SCHEME
+from .sdk import low_level
 
 if TYPE_CHECKING:
     from .mcp_server import Tools
@@ -46,8 +47,7 @@ def offer_subscriptions(tools: Tools) -> None:
             return await ListenHandler(bus)(context, params)
 
     # FastMCP 4.1 has no subscriptions: its extensions may not serve a method of the specification.
-    low_level = tools.server._mcp_server  # noqa: SLF001 - see above
-    low_level.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
+    low_level(tools.server).add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
 
 
 async def _tell(bus: InMemorySubscriptionBus, uri: str, changed: asyncio.Event) -> None:

@@ -8,11 +8,16 @@ from http import HTTPStatus
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from .auth import SCOPE_KEY, Caller, authenticate, origin_allowed, session_owner
+from .auth import SCOPE_KEY, Caller, authenticate, session_owner
+from .bodies import too_complex
+from .boundary import fault, passes
 from .endpoint import Endpoint, Message, Scope
+from .origins import allow_page, origin_allowed, preflight
+from .session_cap import needs_session
 
 ASGI_PATH = "/mcp"
 DISCONNECT_KEY = "jupyter_mcp.disconnected"
@@ -33,7 +38,7 @@ class MCPHandler(JupyterHandler):
         self.endpoint = endpoint
         self._body: list[bytes] = []
         self._received = 0
-        self._counted = False
+        self._place = ""
         self._gone = asyncio.Event()
 
     async def prepare(self) -> None:  # type: ignore[override]
@@ -54,6 +59,10 @@ class MCPHandler(JupyterHandler):
         return "Transfer-Encoding" not in self.request.headers and length.isdecimal() and int(length) <= _SMALL_BODY
 
     async def _admit(self) -> None:
+        if self.request.method == "OPTIONS" and preflight(self):
+            self.set_status(204)
+            self.finish()
+            return
         if "Content-Length" not in self.request.headers:
             # Tornado reads on while we authenticate.
             connection: Any = self.request.connection
@@ -63,17 +72,15 @@ class MCPHandler(JupyterHandler):
             raise web.HTTPError(403, "This origin is not allowed.")
         if self.request.method not in VERBS:
             raise web.HTTPError(405)
-        self._admit_body()
-        if self.endpoint.streams >= self.endpoint.max_streams:
-            raise web.HTTPError(503, "Too many open requests; try again.")
-        self.endpoint.streams += 1
-        self._counted = True
+        if self._admit_body():
+            self.endpoint.arrivals.begin(self._cut)
 
     async def prepare_jupyter(self) -> None:
         """Run Jupyter's own checks: the Host header, and who the user is."""
         await super().prepare(_redirect_to_login=False)
 
-    def _admit_body(self) -> None:
+    def _admit_body(self) -> bool:
+        """Tell whether a body is to come."""
         limit = self.endpoint.max_body_bytes
         try:
             length = int(self.request.headers.get("Content-Length") or 0)
@@ -81,11 +88,31 @@ class MCPHandler(JupyterHandler):
             raise web.HTTPError(400, "Content-Length is no number.") from error
         if length > limit:
             raise web.HTTPError(413, f"The body is over {limit} bytes.")
+        return length > 0 or "Transfer-Encoding" in self.request.headers
+
+    def _cut(self) -> None:
+        """Answer a request whose body does not come to its end; Tornado then closes the connection."""
+        self._body.clear()
+        self._refusal = web.HTTPError(408, "The body did not arrive in time; send it again.")
+        if not self._finished:
+            self.send_error(408, exc_info=(web.HTTPError, self._refusal, None))
+
+    def _take_place(self) -> None:
+        """Count this request among its kind; raises 503 if there are too many of it.
+
+        What waits for a session's notifications, mostly idle, must not keep its own calls out.
+        """
+        place = "listening" if self.request.method == "GET" else "running"
+        taken = getattr(self.endpoint, place)
+        if taken >= self.endpoint.max_streams:
+            raise web.HTTPError(503, "Too many open requests; try again.")
+        setattr(self.endpoint, place, taken + 1)
+        self._place = place
 
     def _release(self) -> None:
-        if self._counted:
-            self._counted = False
-            self.endpoint.streams -= 1
+        place, self._place = self._place, ""
+        if place:
+            setattr(self.endpoint, place, getattr(self.endpoint, place) - 1)
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body, up to the limit."""
@@ -113,15 +140,18 @@ class MCPHandler(JupyterHandler):
         """Tell the application that its client left."""
         super().on_connection_close()
         self._gone.set()
-        if not self._serving:
-            self._release()
+        self._forget_body()
 
     def on_finish(self) -> None:
         """Give the place back, also when a check refused the request."""
         super().on_finish()
         vars(self).pop("_caller", None)  # which has us: without the cycle both are freed now, by their counts
-        if not self._serving:
-            self._release()
+        self._forget_body()
+
+    def _forget_body(self) -> None:
+        # Tornado's objects refer to each other: what is kept here waits for the garbage collector.
+        self._body.clear()
+        self.endpoint.arrivals.end(self._cut)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with JSON that says what to do."""
@@ -133,6 +163,7 @@ class MCPHandler(JupyterHandler):
             self.set_header("Allow", ", ".join(VERBS))
         elif status_code == HTTPStatus.SERVICE_UNAVAILABLE:
             self.set_header("Retry-After", "1")
+        allow_page(self)
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps({"error": detail or HTTPStatus(status_code).phrase}))
 
@@ -194,9 +225,9 @@ class MCPHandler(JupyterHandler):
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             if name.lower() != "set-cookie":
                 self.set_header(name, value)
+        allow_page(self)
 
     _refusal: web.HTTPError | None = None
-    _serving = False
     _delivered = False
 
     async def _serve(self) -> None:
@@ -204,17 +235,33 @@ class MCPHandler(JupyterHandler):
             raise self._refusal
         if self._received > self.endpoint.max_body_bytes:
             raise web.HTTPError(413, f"The body is over {self.endpoint.max_body_bytes} bytes.")
-        self._serving = True
+        self.endpoint.arrivals.end(self._cut)
+        if too_complex(self._body):
+            self._body.clear()
+            raise web.HTTPError(413, "The body has too many values, or they are nested too deeply.")
+        if not await self.endpoint.up():
+            raise web.HTTPError(503, "MCP is being started anew; try again.")
+        self._take_place()
         try:
-            with self.endpoint.running():
+            with self.endpoint.serving(session=needs_session(self._revision())):
                 await self.endpoint.app(self._scope(self._caller), self._receive, self._send)
         except asyncio.CancelledError:
+            if not self.endpoint.stopping and not self._gone.is_set():
+                raise web.HTTPError(503, "The session ended by a fault in this server; open a new one.") from None
             self.endpoint.log.debug("An MCP request was ended by the server's stop")
+        except BaseException as error:
+            if isinstance(error, web.HTTPError) or passes(error):
+                raise
+            # Tornado answers no BaseException, and the client would wait for ever.
+            self.endpoint.log.exception("An MCP request failed")
+            raise web.HTTPError(500, fault("The request", error)) from None
         finally:
-            self._serving = False
             self._release()
         if not self._gone.is_set() and not self._finished:
             await self.finish()
+
+    def _revision(self) -> str | None:
+        return self.request.headers.get(MCP_PROTOCOL_VERSION_HEADER)
 
     async def get(self) -> None:
         """Open a stateful session's stream of notifications."""

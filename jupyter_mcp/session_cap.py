@@ -1,0 +1,113 @@
+"""At most so many sessions: who opens one more ends the one that was idle longest.
+
+Each session of the stateful era costs some 60 KB, and a client that was killed never ends its own. The SDK (mcp 2.3)
+refuses new ones at its limit, 10,000, until one has been idle for half an hour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SESSION = "mcp-session-id"
+_GONE = 404
+
+
+@dataclass
+class _Session:
+    user: Any  # the principal the SDK asks for before it ends a session
+    busy: int = 0  # requests that are being served, event streams too
+
+
+def needs_session(version: str | None) -> bool:
+    """Tell whether the SDK serves a request with this MCP-Protocol-Version in a session's task."""
+    return not version or version in HANDSHAKE_PROTOCOL_VERSIONS
+
+
+class SessionCap:
+    """An ASGI application before the SDK's: keeps its sessions at `most`."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._sessions: dict[str, _Session] = {}  # the last used at the end
+        self._opening = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request; one that opens a session may have to end another first."""
+        headers = Headers(scope=scope)
+        if not needs_session(headers.get(MCP_PROTOCOL_VERSION_HEADER)):
+            await self._app(scope, receive, send)
+        elif (session_id := headers.get(_SESSION)) is not None:
+            await self._serve(session_id, scope, receive, send)
+        else:
+            await self._open(scope, receive, send)
+
+    async def _serve(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        session = self._sessions.get(session_id)
+        if session is None or _name(session.user) != _name(scope.get("user")):
+            await self._app(scope, receive, send)
+            return
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                ended = scope["method"] == "DELETE" and message["status"] < 300  # noqa: PLR2004 - success
+                if ended or message["status"] == _GONE:
+                    self._sessions.pop(session_id, None)
+            await send(message)
+
+        session.busy += 1
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            session.busy -= 1
+            if self._sessions.pop(session_id, None) is not None:
+                self._sessions[session_id] = session
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while len(self._sessions) + self._opening >= self._most:
+            if not await self._end_idlest(scope):
+                refusal = JSONResponse({"error": "Too many open sessions; try again."}, 503, {"Retry-After": "1"})
+                await refusal(scope, receive, send)
+                return
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:  # noqa: PLR2004 - no error
+                session_id = Headers(raw=message.get("headers", [])).get(_SESSION)
+                if session_id is not None:
+                    self._sessions[session_id] = _Session(scope.get("user"))
+            await send(message)
+
+        self._opening += 1
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            self._opening -= 1
+
+    async def _end_idlest(self, scope: Scope) -> bool:
+        """End the session that was idle longest, as its client would; tells whether there was one."""
+        found = next((session_id for session_id, session in self._sessions.items() if not session.busy), None)
+        if found is None:
+            return False
+        session = self._sessions.pop(found)
+        host = Headers(scope=scope).get("host", "localhost")
+        headers = [(b"host", host.encode("latin-1")), (_SESSION.encode(), found.encode("latin-1"))]
+
+        async def nothing() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def ignore(_: Message) -> None:
+            pass
+
+        await self._app({**scope, "method": "DELETE", "headers": headers, "user": session.user}, nothing, ignore)
+        return True
+
+
+def _name(user: Any) -> str | None:
+    return getattr(user, "username", None)
