@@ -62,7 +62,9 @@ async def seat(
     settings = {"session_manager": sessions, "kernel_manager": managers, "kernel_spec_manager": FakeSpecs("python3")}
     kernels = Kernels(settings, logging.getLogger("seat"), ready_timeout=ready, **options)
     execution = Execution(kernels, grace=grace)
-    cells = Cells(execution, max_output_bytes=size, max_output_messages=messages, execution_timeout=None)
+    cells = Cells(
+        execution, max_output_bytes=size, max_output_messages=messages, execution_timeout=None, typing_grace=0
+    )
     live = notebook_of(*(sources or ("hello",)))
     try:
         yield Seat(live, cells, kernels, execution, fake, manager, managers, sessions, asyncio.Event())
