@@ -27,7 +27,7 @@ from .notebooks import Notebooks
 from .opening import forget_stopped
 from .recoveries import Recoveries
 from .rtc_adapter import NO_ROOMS, Rooms
-from .sessions import one_for_each_path
+from .sessions import known_from_the_start, one_for_each_path
 from .stores import batched
 from .tornado_asgi import MCPHandler
 from .warmup import warm_up
@@ -125,6 +125,8 @@ class JupyterMCP(ExtensionApp):
             idle=self.room_idle_timeout,
         )
         one_for_each_path(settings["session_manager"])
+        if hasattr(settings["kernel_manager"], "pre_start_kernel"):  # kernels behind a gateway have none
+            known_from_the_start(settings["kernel_manager"])
         kernels = Kernels(settings, self.log, ready_timeout=self.kernel_ready_timeout)
         self._execution = Execution(kernels, grace=self.interrupt_grace)
         cells = Cells(

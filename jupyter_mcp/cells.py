@@ -11,7 +11,14 @@ from uuid import uuid4
 from pycrdt import Map
 
 from .allowance import Allowance
-from .errors import BadCellError, NotDurableError, PersonTypingError, ReadOnlyError, why
+from .errors import (
+    BadCellError,
+    KernelUnavailableError,
+    NotDurableError,
+    PersonTypingError,
+    ReadOnlyError,
+    why,
+)
 from .execution import Execution, Patience, Progress
 from .live import Live
 from .messages import Output, clean
@@ -120,8 +127,7 @@ class Cells:
         if cell["cell_type"] != "code":
             raise BadCellError(f"Cell {at} is {cell['cell_type']}; only code cells can be run.")
         cell_id = self._id(live, at)
-        meta: dict[str, Any] = document.ydoc.get("meta", type=Map).to_py() or {}
-        kernel_name = meta.get("metadata", {}).get("kernelspec", {}).get("name")
+        kernel_name = kernel_named_by(document.ydoc.get("meta", type=Map).to_py())
         patience = Patience(self._execution_timeout if seconds is None else seconds, gone, progress)
         sink = OutputSink(live, cell_id, Allowance(self._max_output_bytes, self._max_output_messages))
         with live.hold():
@@ -142,6 +148,19 @@ class Cells:
                 cell["id"] = str(uuid4())
         found: str = cell["id"]
         return found
+
+
+def kernel_named_by(meta: Any) -> str | None:
+    """Return the kernel that a notebook's metadata names, None if it names none. Raises KernelUnavailableError."""
+    for key in ("metadata", "kernelspec"):
+        meta = meta.get(key) if isinstance(meta, dict) else None
+    name = meta.get("name") if isinstance(meta, dict) else None
+    if name is None or isinstance(name, str):
+        return name or None
+    raise KernelUnavailableError(
+        f"The notebook's metadata names its kernel by a {type(name).__name__}, not by a string; "
+        "correct `kernelspec.name`, or choose a kernel in JupyterLab."
+    )
 
 
 @contextmanager

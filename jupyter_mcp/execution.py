@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jupyter_server.utils import ensure_async
-
 from .errors import ClientGoneError, ExecutionTimeoutError, KernelBusyError, KernelUnavailableError
-from .kernels import Kernel, Kernels
+from .fate import Fate, gone
+from .kernel import Kernel
+from .kernels import Kernels
 from .keyed import KeyedLocks
 from .late import LateOutput
 from .outputs import OutputSink
@@ -87,11 +87,22 @@ class Execution:
             # A kernel that is starting has its own limit.
             connecting = deadline if self.kernels.is_busy(kernel_id) else None
             kernel = await patience.until(self.kernels.connect(kernel_id), connecting, late)
-            await patience.until(kernel.idle.wait(), deadline, late)
+            await patience.until(self._free(kernel), deadline, late)
             yield kernel
         finally:
             if entering.done() and not entering.cancelled():
                 await lock.__aexit__(None, None, None)
+
+    async def _free(self, kernel: Kernel) -> None:
+        """Wait until the kernel is idle. Raises KernelUnavailableError when it goes away meanwhile."""
+        while not kernel.idle.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(kernel.idle.wait(), ALIVE_EVERY)
+            if (fate := await self.kernels.fate(kernel)) is not None:
+                await self.kernels.drop(kernel.id)
+                raise KernelUnavailableError(gone(fate, "while the call waited for its turn, and nothing was run"))
+            if time.monotonic() - kernel.heard > IDLE_WITHIN:
+                kernel.probe()  # its idle may have been lost
 
     async def run(self, kernel: Kernel, source: str, sink: OutputSink, patience: Patience) -> None:
         """Run `source` on a kernel whose turn the caller has; its outputs go into `sink`.
@@ -110,8 +121,11 @@ class Execution:
             try:
                 await self._follow(kernel, run, patience)
             except KernelUnavailableError as error:
-                sink.fail("DeadKernel", str(error))
-                await self.kernels.drop(kernel.id)
+                if run.fate is Fate.DIED:
+                    sink.fail("DeadKernel", str(error))
+                # Who shut it down or restarted it knows: nothing of ours belongs into the cell.
+                if run.fate is not None:
+                    await self.kernels.drop(kernel.id)
                 raise
             except (ExecutionTimeoutError, ClientGoneError) as error:
                 sink.fail("Interrupted", str(error))
@@ -123,6 +137,7 @@ class Execution:
                 raise
             finally:
                 await sink.settled()
+                kernel.show_tail(run)
                 sink.end(run.count)
                 run.sink = kernel.ended.add(message_id, LateOutput(sink, run.count))
                 if not run.reaped:
@@ -144,11 +159,14 @@ class Execution:
                 if patience.gone.is_set():
                     raise ClientGoneError("The client left; the cell was interrupted.")
                 run.settle_without_idle(IDLE_WITHIN)
-                if not run.done.is_set() and not await kernel.is_alive():
-                    raise KernelUnavailableError(
-                        "The kernel died while the cell ran; its variables are gone. "
-                        "Run again: the next call gets a fresh kernel."
-                    )
+                if run.lacks_reply and time.monotonic() - run.heard > IDLE_WITHIN:
+                    kernel.probe()
+                if not run.done.is_set() and (fate := await self.kernels.fate(kernel)) is not None:
+                    run.fate = fate
+                    raise KernelUnavailableError(gone(fate, "while the cell ran"))
+                if not run.done.is_set() and not kernel.connected:
+                    run.fate = Fate.LOST
+                    raise KernelUnavailableError("The connection to the kernel broke while the cell ran; run it again.")
                 if time.monotonic() - reported >= PROGRESS_EVERY:
                     reported = time.monotonic()
                     await patience.progress(reported - began, f"running; {run.messages} output messages so far")
@@ -167,7 +185,7 @@ class Execution:
             self._reaping.add(task)
             task.add_done_callback(self._reaping.discard)
             return
-        await ensure_async(kernel.manager.interrupt_kernel())
+        await kernel.interrupt()
         with suppress(TimeoutError):
             await asyncio.wait_for(run.done.wait(), self._grace)
 
@@ -178,7 +196,7 @@ class Execution:
                     await asyncio.wait_for(run.began.wait(), ALIVE_EVERY)
                 if not await kernel.is_alive():
                     return
-            await ensure_async(kernel.manager.interrupt_kernel())
+            await kernel.interrupt()
             with suppress(TimeoutError):
                 await asyncio.wait_for(run.done.wait(), self._grace)
         finally:

@@ -6,117 +6,17 @@ import asyncio
 import time
 from logging import Logger
 from typing import Any
-from uuid import uuid4
 
-from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.session import Session
 from jupyter_server.utils import ensure_async
 
 from .displays import Displays
 from .errors import KernelUnavailableError
+from .fate import Fate, gone
+from .kernel import Kernel, own, process_of
 from .keyed import KeyedLocks
-from .late import Ended, LateOutput
-from .outputs import OutputSink
-from .run import Run
 from .sessions import preferred
 
-_YIELD_EVERY = 0.005  # seconds a busy channel may keep the event loop
 _RESTARTER_WITHIN = 6.0  # seconds in which Jupyter's own restarter (it polls every 3) brings a kernel back
-
-
-class Kernel:
-    """A connected kernel process."""
-
-    def __init__(self, kernel_id: str, manager: Any, client: AsyncKernelClient, displays: Displays) -> None:
-        self.id = kernel_id
-        self.manager = manager
-        self.client = client
-        self.process = process_of(manager)
-        self.displays = displays
-        self.runs: dict[str, Run] = {}
-        self.ended = Ended()
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self._readers = [asyncio.create_task(self._read_iopub()), asyncio.create_task(self._read_shell())]
-
-    async def _read_shell(self) -> None:
-        """Hand every reply to the run that asked."""
-        while True:
-            message = await self.client.get_shell_msg(timeout=None)
-            if run := self.runs.get(message["parent_header"].get("msg_id", "")):
-                run.on_reply(message["content"])
-
-    async def _read_iopub(self) -> None:
-        """Hand every message to the run that caused it.
-
-        A kernel drops what is not read in time, so under a flood nothing may be slow: once a run's
-        limit is reached, its stream messages are not even decoded.
-        """
-        channel, session = self.client.iopub_channel.socket, self.client.session
-        began = time.monotonic()
-        while True:
-            topics, parts = session.feed_identities(await channel.recv_multipart())
-            streams = bool(topics) and b"stream" in topics[0]
-            sink = self._sink_of(session.unpack(parts[2]).get("msg_id", "")) if streams else None
-            if sink is None or not sink.full:
-                self._on_iopub(session.deserialize(parts))
-            if time.monotonic() - began > _YIELD_EVERY:
-                await asyncio.sleep(0)  # messages that are there are received without a pause
-                began = time.monotonic()
-
-    def _sink_of(self, message_id: str) -> OutputSink | LateOutput | None:
-        run = self.runs.get(message_id)
-        return self.ended.get(message_id) if run is None else run.sink
-
-    def _on_iopub(self, message: dict[str, Any]) -> None:
-        kind, content = message["msg_type"], message["content"]
-        parent = message["parent_header"].get("msg_id", "")
-        run = self.runs.get(parent)
-        if kind == "status":
-            self._on_status(run, content["execution_state"])
-        elif run is not None:
-            run.on_output(kind, content)
-        elif (late := self.ended.get(parent)) is not None:
-            late.take(kind, content)
-        elif kind == "update_display_data":
-            self.displays.update(content)
-
-    def _on_status(self, run: Run | None, state: str) -> None:
-        if state == "busy":
-            self.idle.clear()
-        elif state == "idle":
-            self.idle.set()
-        if run is not None:
-            run.on_status(state)
-
-    async def is_alive(self) -> bool:
-        """Tell whether the process we are connected to still runs."""
-        return bool(await ensure_async(self.manager.is_alive())) and process_of(self.manager) == self.process
-
-    async def close(self) -> None:
-        """Stop reading and close the sockets; the kernel itself goes on."""
-        for reader in self._readers:
-            reader.cancel()
-        await asyncio.gather(*self._readers, return_exceptions=True)
-        self.ended.clear()
-        self.client.stop_channels()
-
-
-def _own(session: Session) -> Session:
-    """Give a session with the same key and an id of its own.
-
-    The id is the ZeroMQ identity. Of two clients with one identity a kernel hears only the later one
-    (ROUTER_HANDOVER), and others in this process connect with the manager's session.
-    """
-    mine = session.clone()
-    mine.session = uuid4().hex
-    return mine
-
-
-def process_of(manager: Any) -> Any:
-    """Identify the kernel's process: a restart keeps manager and kernel id."""
-    provisioner = manager.provisioner
-    return getattr(provisioner, "pid", None) or id(provisioner)
 
 
 class Kernels:
@@ -170,38 +70,62 @@ class Kernels:
 
     def is_busy(self, kernel_id: str) -> bool:
         """Tell whether Jupyter last saw the kernel work on something."""
-        return getattr(self._managers.get_kernel(kernel_id), "execution_state", None) == "busy"
+        return getattr(self._manager(kernel_id), "execution_state", None) == "busy"
+
+    def _manager(self, kernel_id: str) -> Any:
+        """Return Jupyter's manager of the kernel. Raises KernelUnavailableError when it was shut down."""
+        if kernel_id not in self._managers:
+            raise KernelUnavailableError(gone(Fate.SHUT_DOWN, "while the call waited for it"))
+        return self._managers.get_kernel(kernel_id)
+
+    async def fate(self, kernel: Kernel) -> Fate | None:
+        """Return what became of the process we are connected to, None while it runs."""
+        return await kernel.fate(self._managers)
 
     async def connect(self, kernel_id: str) -> Kernel:
-        """Give the connected kernel; brings a dead one back.
+        """Return the connected kernel; brings a dead one back.
 
         Raises KernelUnavailableError when it is not ready within `ready_timeout` seconds.
         """
-        manager = self._managers.get_kernel(kernel_id)
+        manager = self._manager(kernel_id)
         await self._revive(kernel_id, manager)
         known = self._kernels.get(kernel_id)
-        if known is not None and known.manager is manager and known.process == process_of(manager):
+        if known is not None and known.connected and known.manager is manager and known.process == process_of(manager):
             return known
         await self.drop(kernel_id)
-        client = manager.client(session=_own(manager.session))
+        client = manager.client(session=own(manager.session))
         client.start_channels()
+        kernel = Kernel(kernel_id, manager, client, Displays(), self._log)
         try:
-            await client.wait_for_ready(timeout=self._ready_timeout)
-        except RuntimeError as error:
-            client.stop_channels()
-            raise KernelUnavailableError("The kernel did not answer in time; try again, or restart it.") from error
-        except BaseException:
-            client.stop_channels()
+            await asyncio.wait_for(kernel.ready(), self._ready_timeout)
+        except BaseException as error:
+            await kernel.close()
+            if isinstance(error, EOFError):
+                fate = await kernel.fate(self._managers) or Fate.DIED
+                raise KernelUnavailableError(gone(fate, "while it started")) from error
+            if isinstance(error, TimeoutError):
+                raise KernelUnavailableError(
+                    f"The kernel did not answer within {self._ready_timeout:g} s; nothing was run. "
+                    "Try again, or restart it."
+                ) from error
             raise
-        kernel = self._kernels[kernel_id] = Kernel(kernel_id, manager, client, Displays())
+        self._kernels[kernel_id] = kernel
         return kernel
 
     async def _revive(self, kernel_id: str, manager: Any) -> None:
         """Wait for Jupyter's restarter; two restarts at once would leave a process behind."""
         deadline = time.monotonic() + (_RESTARTER_WITHIN if manager.autorestart else 0)
         while not await ensure_async(manager.is_alive()):
-            if time.monotonic() >= deadline:
-                await ensure_async(self._managers.restart_kernel(kernel_id))
+            self._manager(kernel_id)  # it may be shut down meanwhile
+            if time.monotonic() >= deadline and not getattr(manager, "shutting_down", False):
+                try:
+                    await ensure_async(self._managers.restart_kernel(kernel_id))
+                except Exception as error:  # boundary: any kernel provisioner may raise anything
+                    self._log.exception("Kernel %s did not come back", kernel_id)
+                    raise KernelUnavailableError(
+                        f"The kernel had died and did not start again ({type(error).__name__}); nothing was run. "
+                        "Shut it down and run again, or ask the server's owner."
+                    ) from error
                 return
             await asyncio.sleep(0.1)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pycrdt import Array, Map, Text
 
-from .allowance import Message
+from .allowance import Kept, Message, kept_of
 from .collaboration import update_lock
 from .live import Live
 from .messages import OVERWRITE_UP_TO, as_output, as_shared, clean, overwrite
@@ -36,7 +36,7 @@ class LateOutput:
         self._count = count
         self._allowance = sink.allowance
         self._displays = sink.displays
-        self._clear_next = sink.clear_next
+        self._clear_next = self._emptied_next = sink.clear_next
         self._known = len(sink.outputs)  # outputs that the cell has, if nobody clears it
         self._column: int | None = None  # as in OutputSink
         self._pending: list[Message] = []
@@ -45,19 +45,37 @@ class LateOutput:
 
     @property
     def full(self) -> bool:
-        """Tell whether the limit is reached."""
-        return self.over or self._allowance.full
+        """Tell whether what comes next is dropped."""
+        return self.over or (self._allowance.full and not self._emptied_next)
 
     def take(self, kind: str, content: dict[str, Any]) -> None:
-        """Apply one IOPub message; kinds that are no output are ignored."""
+        """Apply one IOPub message, checked; kinds that are no output are ignored."""
+        if self.over:
+            return
         if kind in _OUTPUTS:
-            self._later(self._allowance.admit(kind, content))
+            if self._emptied_next:
+                self._emptied_next = False
+                self._allowance.emptied()
+            self._later(self._allowance.admit(kind, content, self._kept))
         elif kind in _CHANGES:
+            if kind == "clear_output":
+                self._emptied_next = content["wait"]
+                if not self._emptied_next:
+                    self._allowance.emptied()
             self._later([(kind, content)])
 
     def replace(self, number: int, content: dict[str, Any]) -> None:
         """Show a display's new data."""
-        self._later([("replace", {**content, "number": number})])
+        refused = self._allowance.swap({"data": content["data"], "metadata": content["metadata"]}, self._kept)
+        self._later([("replace", {**content, "number": number})] if refused is None else refused)
+
+    def _kept(self) -> Kept:
+        """Count what the cell holds, and what it is about to."""
+        outputs = self._outputs()
+        held = [] if outputs is None else [output.to_py() or {} for output in outputs if isinstance(output, Map)]
+        waiting = [{**content, "output_type": kind} for kind, content in self._pending]
+        counted = [kept_of(one) for one in held + waiting]
+        return Kept(sum(one.size for one in counted), sum(one.messages for one in counted))
 
     def _later(self, messages: list[Message]) -> None:
         if self.over or not messages:

@@ -11,6 +11,6 @@ EVENT_LIMIT = 1_000_000 - 4096  # bytes
 
 
 def reply_limit(*, streams: bool = False) -> int | None:
-    """Give the most bytes that the reply to this request may have; `streams` if progress may be sent before it."""
+    """Return the most bytes that the reply to this request may have; `streams` if progress may be sent before it."""
     version = get_http_request().headers.get(MCP_PROTOCOL_VERSION_HEADER)
     return EVENT_LIMIT if streams or version is None or version in HANDSHAKE_PROTOCOL_VERSIONS else None

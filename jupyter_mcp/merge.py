@@ -20,6 +20,9 @@ Cell = dict[str, Any]
 _FILLED_IN: dict[str, Any] = {"language_info": {"name": ""}, "kernelspec": {"name": "", "display_name": ""}}
 
 
+_ABSENT = object()  # a key that a version lacks; null is a value
+
+
 class UnmergeableError(ValueError):
     """A version has cells without ids, or an id twice: they can't be matched."""
 
@@ -71,7 +74,8 @@ def merge(base: Notebook, ours: Notebook, theirs: Notebook) -> Merged:
     metadata = {
         key: value
         for key in {**theirs.get("metadata", {}), **ours.get("metadata", {})}
-        if (value := _three(*(version.get("metadata", {}).get(key) for version in (base, ours, theirs)))) is not None
+        if (value := _three(*(version.get("metadata", {}).get(key, _ABSENT) for version in (base, ours, theirs))))
+        is not _ABSENT
     }
     return Merged({**content, "metadata": metadata, "cells": cells}, tuple(conflicts))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -12,10 +13,12 @@ Output = dict[str, Any]
 OVERWRITE_UP_TO = 64 << 10  # characters of a stream in which carriage returns are applied
 _MAX_TRACEBACK = 64 << 10  # characters of an error that are shown after the limit is reached
 _EXACT = 1 << 53  # integers up to here are the same number in every client
+_DOUBLE, _WRITTEN = 1000, 14_000  # bits of integers that a double can hold, and that Python writes out in decimal
+_DEEPEST = 200  # levels of lists and dictionaries; JSON readers give up at about 1,000
 
 
 def as_shared(output: Output) -> Map[Any]:
-    """Give the shared object that shows an output; a stream's text can then be appended to."""
+    """Return the shared object that shows an output; a stream's text can then be appended to."""
     stored = {key: value for key, value in output.items() if key != "transient"}
     if stored["output_type"] == "stream":
         stored["text"] = Text(stored["text"])
@@ -23,13 +26,13 @@ def as_shared(output: Output) -> Map[Any]:
 
 
 def shortened(output: Output) -> Output:
-    """Give an error with the end of its traceback only."""
+    """Return an error with the end of its traceback only."""
     traceback = "\n".join(output["traceback"])[-_MAX_TRACEBACK:]
     return {**output, "evalue": output["evalue"][:_MAX_TRACEBACK], "traceback": traceback.split("\n")}
 
 
 def as_output(kind: str, content: dict[str, Any]) -> Output:
-    """Give the nbformat output of a message; `transient` is kept for display updates only."""
+    """Return the nbformat output of a message; `transient` is kept for display updates only."""
     if kind == "error":
         output = {"output_type": kind, **{key: content[key] for key in ("ename", "evalue", "traceback")}}
     else:
@@ -45,17 +48,33 @@ def as_output(kind: str, content: dict[str, Any]) -> Output:
     return cleaned
 
 
-def clean(value: Any) -> Any:
-    """Give `value` as every client can hold it: no half of a surrogate pair, no integer past a double's precision."""
+def clean(value: Any, _depth: int = 0) -> Any:
+    """Return `value` as every client and every file can hold it.
+
+    No half of a surrogate pair, no integer past a double's precision, no NaN or infinity (JSON has none: null, as
+    JavaScript writes them), nothing nested too deep, nothing that is not JSON.
+    """
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if value is None or isinstance(value, bool | int | float):
+        return _number(value)
+    if not isinstance(value, dict | list | tuple):
+        return clean(str(value))
+    if _depth >= _DEEPEST:
+        return "[nested too deep]"
     if isinstance(value, dict):
-        return {clean(str(key)): clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT:
-        return float(value) if abs(value) < 1 << 1000 else str(value)
-    return value
+        return {clean(str(key)): clean(item, _depth + 1) for key, item in value.items()}
+    return [clean(item, _depth + 1) for item in value]
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool) or abs(value) < _EXACT:
+        return value
+    if abs(value) < 1 << _DOUBLE:
+        return float(value)
+    return str(value) if value.bit_length() < _WRITTEN else "[a huge integer]"
 
 
 def overwrite(text: str, column: int | None, more: str) -> tuple[str, int | None]:

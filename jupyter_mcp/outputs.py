@@ -13,11 +13,12 @@ from typing import Any
 
 from pycrdt import Array, Map, Text
 
-from .allowance import Allowance
+from .allowance import THE_END, Allowance, Kept, kept_of
 from .collaboration import settled, update_lock
 from .displays import Displays
 from .live import Live
 from .messages import OVERWRITE_UP_TO, Output, as_output, as_shared, clean, overwrite
+from .tail import Tail
 
 FLUSH_EVERY = 0.05  # seconds
 
@@ -35,6 +36,8 @@ class OutputSink:
         self.live = live
         self.allowance = allowance
         self.clear_next = False
+        self.tail = Tail()
+        self._pieces: list[int] = []  # of each output: the messages that made it
         self._column: int | None = None  # where in the last line the stream goes on; None: at its end
         self._parts: list[str] = []  # of the last output, a stream: what its text does not have yet
         self._written: list[Output] = []  # what the document holds, as it was written
@@ -42,8 +45,14 @@ class OutputSink:
 
     @property
     def full(self) -> bool:
-        """Tell whether the limit is reached."""
-        return self.allowance.full
+        """Tell whether what comes next is dropped: the limit is reached, and nothing is to be cleared."""
+        return self.allowance.full and not self.clear_next
+
+    def kept(self) -> Kept:
+        """Count what the cell holds."""
+        self._join()
+        counted = [kept_of(output, pieces) for output, pieces in zip(self.outputs, self._pieces, strict=True)]
+        return Kept(sum(one.size for one in counted), sum(one.messages for one in counted))
 
     def _cell(self) -> Map[Any] | None:
         at = self.live.find(self.cell_id)
@@ -82,22 +91,31 @@ class OutputSink:
             cell["execution_state"] = "idle"
 
     def take(self, kind: str, content: dict[str, Any]) -> None:
-        """Apply one IOPub message; kinds that are no output are ignored."""
+        """Apply one IOPub message, checked; kinds that are no output are ignored."""
         if kind == "clear_output":
-            self.clear_next = bool(content.get("wait"))
+            self.clear_next = content["wait"]
             if not self.clear_next:
                 self._clear()
         elif kind == "update_display_data":
             self.displays.update(content)
         elif kind in ("stream", "display_data", "execute_result", "error"):
-            for shown in self.allowance.admit(kind, content):
-                if self.clear_next:
-                    self._clear()
-                    self.clear_next = False
+            if self.clear_next:
+                self.clear_next = False
+                self._clear()
+            for shown in self.allowance.admit(kind, content, self.kept):
                 self._add(*shown)
         else:
             return
         self._flush_soon()
+
+    def take_last(self, messages: list[tuple[str, dict[str, Any]]]) -> None:
+        """Show, out of the reserve, how an output that is over its limit ended."""
+        shown = [last for message in _joined(messages) for last in self.allowance.last(*message)]
+        if shown:
+            self._add("stream", {"name": "stderr", "text": THE_END})
+            for last in shown:
+                self._add(*last)
+            self._flush_soon()
 
     def _add(self, kind: str, content: dict[str, Any]) -> None:
         if kind == "stream":
@@ -115,17 +133,26 @@ class OutputSink:
     def replace(self, number: int, content: dict[str, Any]) -> None:
         """Show a display's new data."""
         if number < len(self.outputs) and "data" in self.outputs[number]:
-            changed = {**self.outputs[number], "data": content["data"], "metadata": content["metadata"]}
-            self.outputs[number] = clean(changed)
+            new = {"data": content["data"], "metadata": content["metadata"]}
+            refused = self.allowance.swap(new, self.kept)
+            if refused is None:
+                self.outputs[number] = clean({**self.outputs[number], **new})
+            for shown in refused or []:
+                self._add(*shown)
             self._flush_soon()
 
     def _append(self, output: Output) -> None:
         self._join()
         self.outputs.append(output)
+        self._pieces.append(1)
 
     def _clear(self) -> None:
-        self._join()
+        self._parts.clear()
+        self._column = None
         self.outputs.clear()
+        self._pieces.clear()
+        self.tail.clear()
+        self.allowance.emptied()
         self.displays.forget(self.cell_id)
 
     def _stream(self, name: str, text: str) -> None:
@@ -133,6 +160,8 @@ class OutputSink:
         if last is None or last["output_type"] != "stream" or last["name"] != name:
             self._append({"output_type": "stream", "name": name, "text": ""})
             self._column = None
+        else:
+            self._pieces[-1] += 1
         self._parts.append(clean(text))
 
     def _join(self) -> None:
@@ -189,3 +218,14 @@ class OutputSink:
         else:
             shared[number] = as_shared(output)
         self._written[number] = dict(output)
+
+
+def _joined(messages: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the messages with neighbouring pieces of a stream put together, so that its end is one message."""
+    joined: list[tuple[str, dict[str, Any]]] = []
+    for kind, content in messages:
+        if kind == "stream" and joined and joined[-1][0] == kind and joined[-1][1]["name"] == content["name"]:
+            joined[-1] = kind, {**content, "text": joined[-1][1]["text"] + content["text"]}
+        else:
+            joined.append((kind, content))
+    return joined

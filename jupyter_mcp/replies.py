@@ -17,6 +17,7 @@ from mcp.types import ContentBlock, ImageContent, TextContent
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from .errors import TooLargeError
+from .messages import clean
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _BINARY = ("image/", "audio/", "video/", "application/pdf")
@@ -110,12 +111,15 @@ def reply(content: dict[str, Any] | list[Any], limit: int | None = None) -> Tool
     Past the limit long outputs lose their middles, with a notice in place; raises TooLargeError if
     that is not enough. The text is left out where both forms together would be too long.
     """
+    if not _encodable(content):
+        content = clean(content)
     if limit is not None:
         content = shortened(content, limit)
     pictures: list[ContentBlock] = []
     text = _json(_for_model(content, pictures))
     structured = {"result": content} if isinstance(content, list) else content
-    if limit is not None and len(text) + _size(structured) + sum(_size(one.model_dump()) for one in pictures) > limit:
+    # The text is JSON within JSON: its quotes and backslashes are escaped once more.
+    if limit is not None and _size(text) + _size(structured) + sum(_size(one.model_dump()) for one in pictures) > limit:
         text, pictures = f"[{len(text)} characters: see the structured content, or read single cells with get_cell]", []
     # FastMCP marks a wrapped result so that its client unwraps it.
     meta = {"fastmcp": {"wrap_result": True}} if isinstance(content, list) else None
@@ -128,7 +132,17 @@ def _json(value: Any) -> str:
 
 
 def _size(value: Any) -> int:
+    """Return the bytes that a value takes in a reply, all escapes counted."""
     return len(_json(value).encode("utf-8", "replace"))
+
+
+def _encodable(value: Any) -> bool:
+    """Tell whether a reply can be sent: half of a surrogate pair can't, NaN is no JSON."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str, allow_nan=False).encode()
+    except ValueError:
+        return False
+    return True
 
 
 def shortened(content: Any, limit: int) -> Any:

@@ -6,10 +6,12 @@ import asyncio
 import time
 from typing import Any
 
+from .fate import Fate
 from .late import LateOutput
 from .outputs import OutputSink
 
-LOST = "\n[some output is missing: it came faster than this server could read it]\n"
+LOST = "\n[some output may be missing: the kernel did not say when it was done]\n"
+NO_REPLY = "\n[the kernel said that it is done but sent no reply]\n"
 
 
 class Run:
@@ -23,11 +25,17 @@ class Run:
         self.aborted = False
         self.reaped = False  # it waits in the kernel, to be interrupted when its turn comes
         self.messages = 0
+        self.fate: Fate | None = None  # what became of the kernel, if it went away
         self.heard = time.monotonic()
         self._replied = False
         self._reply: dict[str, Any] = {}
         self._error_shown = False
         self._idle = False
+
+    @property
+    def lacks_reply(self) -> bool:
+        """Tell whether the kernel said that it is done, and the reply has not come."""
+        return self._idle and not self._replied
 
     def on_status(self, state: str) -> None:
         """Note that the kernel began or ended."""
@@ -46,10 +54,10 @@ class Run:
         self.sink.take(kind, content)
 
     def on_reply(self, content: dict[str, Any]) -> None:
-        """Note the reply; a kernel aborts what was queued behind a cell that failed."""
+        """Note the reply, checked; a kernel aborts what was queued behind a cell that failed."""
         self._replied = True
-        self.count = content.get("execution_count")
-        self.aborted = content.get("status") == "aborted"
+        self.count = content["execution_count"]
+        self.aborted = content["status"] == "aborted"
         self._reply = content
         self.heard = time.monotonic()
         self._settle()
@@ -58,8 +66,14 @@ class Run:
         """End a run whose idle the kernel dropped: the reply is there, and nothing was heard for `seconds`."""
         if not self.done.is_set() and self._replied and time.monotonic() - self.heard > seconds:
             self.sink.take("stream", {"name": "stderr", "text": LOST})
-            if self._reply.get("status") == "error" and not self._error_shown:
+            if self._reply["status"] == "error" and not self._error_shown:
                 self.sink.take("error", self._reply)
+            self.done.set()
+
+    def on_answer(self) -> None:
+        """Note that the kernel answered what was asked after this run: a reply that has not come is lost."""
+        if self.lacks_reply and not self.done.is_set():
+            self.sink.take("stream", {"name": "stderr", "text": NO_REPLY})
             self.done.set()
 
     def _settle(self) -> None:

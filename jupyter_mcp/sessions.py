@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from jupyter_server.utils import ensure_async
@@ -204,6 +205,23 @@ def _one_kernel(arriving: Session, there: list[Session]) -> str:
     new = _UUID.search(arriving["path"].rpartition("/")[2]) is not None
     kernel: str = (work if new and work["name"] == arriving["kernel"]["name"] else arriving["kernel"])["id"]
     return kernel
+
+
+def known_from_the_start(kernels: Any) -> None:
+    """Give each kernel's manager a state and a time before others can see it.
+
+    Upstream (jupyter-server 2.21) puts a new kernel among the others and only then, in a later turn of the event
+    loop, sets its `last_activity`: a list of kernels or sessions that is asked for in between was answered with 500.
+    """
+    before = kernels.pre_start_kernel
+
+    def pre_start_kernel(*args: Any, **options: Any) -> Any:
+        made = before(*args, **options)
+        manager = made[0]
+        manager.execution_state, manager.reason, manager.last_activity = "starting", "", datetime.now(UTC)
+        return made
+
+    kernels.pre_start_kernel = pre_start_kernel
 
 
 def _forget_failed(kernels: Any) -> None:

@@ -98,3 +98,10 @@ def test_trust_and_an_unnamed_kernel_are_no_difference() -> None:
     assert same(trusted, notebook(cell("a", "1")))
     assert fingerprint(trusted) == fingerprint(notebook(cell("a", "1")))
     assert not same(trusted, notebook(cell("a", "2")))
+
+
+def test_metadata_that_is_null_is_kept_and_what_one_side_deleted_is_gone() -> None:
+    base = notebook(cell("a", "1"), kept=None, gone=None)
+    ours = notebook(cell("a", "1"), kept=None, gone=None, mine=None)
+    theirs = notebook(cell("a", "1"), kept=None, theirs=None)
+    assert merge(base, ours, theirs).content["metadata"] == {"kept": None, "mine": None, "theirs": None}

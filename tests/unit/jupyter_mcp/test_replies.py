@@ -49,3 +49,21 @@ def test_where_both_forms_are_too_long_the_text_gives_way() -> None:
 def test_schemas_are_objects() -> None:
     assert schema(CellReply)["properties"]["revision"]
     assert schema(list[CellReply])["required"] == ["result"]
+
+
+@pytest.mark.parametrize("character", ["汉", '"', "\\", "\x1b", "\N{GRINNING FACE}", "\n", "é"])
+@pytest.mark.parametrize("count", [60_000, 120_000, 240_000, 480_000, 990_000])
+def test_a_reply_is_never_longer_than_its_limit_whatever_is_escaped(character: str, count: int) -> None:
+    limit = 996_000
+    result = reply([{"type": "stream", "content": {"name": "stdout", "text": character * count}}], limit)
+    # As the server sends it: pydantic escapes like json.dumps without ensure_ascii.
+    sent = {
+        "content": [block.model_dump(mode="json", exclude_none=True) for block in result.content],
+        "structuredContent": result.structured_content,
+    }
+    assert len(json.dumps(sent, ensure_ascii=False).encode()) <= limit + 500
+
+
+def test_half_a_surrogate_pair_and_nan_do_not_break_a_reply() -> None:
+    result = reply({"a": "x\ud83d", "b": float("nan")})
+    assert result.structured_content == {"a": "x\N{REPLACEMENT CHARACTER}", "b": None}
