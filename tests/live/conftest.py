@@ -32,6 +32,7 @@ class Server:
     home: Path
     base_url: str = "/"
     options: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()  # server extensions that are switched off
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     environment: dict[str, str] = field(default_factory=dict)
     port: int = 0
@@ -85,7 +86,7 @@ class Server:
             "--ServerApp.port_retries=0",
             f"--ServerApp.base_url={self.base_url}",
             f"--ServerApp.root_dir={self.folder}",
-            "--ServerApp.jpserver_extensions={'serverside': True}",
+            f"--ServerApp.jpserver_extensions={ {'serverside': True, **dict.fromkeys(self.without, False)} }",
             *self.options,
         ]
         with (self.home / "server.log").open("ab") as log:

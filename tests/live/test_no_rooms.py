@@ -12,8 +12,7 @@ from .test_tools import call
 
 
 def test_without_rooms_notebooks_are_read_from_their_files_and_the_server_stops(make_server: MakeServer) -> None:
-    off = "--ServerApp.jpserver_extensions={'serverside': True, 'jupyter_server_ydoc': False}"
-    server = make_server(options=(off,))
+    server = make_server(without=("jupyter_server_ydoc",))
 
     async def run() -> None:
         async with server.client() as client:

@@ -100,8 +100,8 @@ async def bridge(
     server = HTTPServer(web.Application([(r"/mcp/?", MCPHandler, {"endpoint": endpoint})], **known))
     socket, port = bind_unused_port()
     server.add_sockets([socket])
-    await endpoint.start()
     try:
+        await endpoint.start()
         yield Bridge(endpoint, port, known, logged)
     finally:
         await endpoint.stop()

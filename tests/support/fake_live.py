@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 from jupyter_ydoc import YNotebook
+from pycrdt import Awareness, Doc
 
 from jupyter_mcp.live import Live
 
@@ -16,6 +18,11 @@ class FakeJournal:
 
     broken = False
     oversized = False
+    fault = None
+    file = Path("n.journal")
+
+    def ready(self, document: Doc[Any], size: int) -> None:
+        """Take any edit."""
 
     def append(self, update: bytes) -> None:
         """Take an update."""
@@ -27,8 +34,9 @@ class FakeJournal:
 class FakeRoom:
     """A room of one document; hold `_update_lock` to be upstream, writing."""
 
-    def __init__(self) -> None:
+    def __init__(self, document: YNotebook) -> None:
         self.room_id = "json:notebook:1"
+        self.awareness = Awareness(document.ydoc)
         self.clients: set[Any] = set()
         self._update_lock = asyncio.Lock()
 
@@ -39,7 +47,7 @@ def notebook_of(*sources: str) -> Live:
     for number, source in enumerate(sources):
         cell = {"id": chr(ord("a") + number), "cell_type": "code", "source": source, "metadata": {}, "outputs": []}
         document.append_cell({**cell, "execution_count": None})
-    return Live("n.ipynb", FakeRoom(), document, FakeJournal(), logging.getLogger("test"))  # type: ignore[arg-type]
+    return Live("n.ipynb", FakeRoom(document), document, FakeJournal(), logging.getLogger("test"))  # type: ignore[arg-type]
 
 
 def outputs_of(live: Live, at: int = 0) -> list[dict[str, Any]]:

@@ -211,7 +211,7 @@ async def no_reply(kernel: FakeKernel) -> None:
 
 @pytest.mark.parametrize("script", [no_idle, no_reply])
 def test_a_run_whose_end_is_lost_in_part_ends_and_says_so(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "IDLE_WITHIN", 0.2)
+    monkeypatch.setattr(execution, "IDLE_WITHIN", 1.0)
 
     async def job(one: Seat) -> None:
         first, second = await one.run(script)
@@ -224,7 +224,7 @@ def test_a_run_whose_end_is_lost_in_part_ends_and_says_so(script: Any, monkeypat
 
 
 def test_an_idle_of_somebody_elses_run_that_was_lost_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "IDLE_WITHIN", 0.2)
+    monkeypatch.setattr(execution, "IDLE_WITHIN", 1.0)
 
     async def job(one: Seat) -> None:
         await one.run()
