@@ -24,6 +24,7 @@ from .merge import Notebook
 from .opening import open_room
 from .parting import dismiss, save_due
 from .paths import file_of
+from .people import name_of
 from .reading import read
 from .recoveries import Recoveries
 from .rescue import rescue
@@ -32,7 +33,6 @@ from .stores import flush, keep
 from .telemetry import span
 
 NO_ROOMS = "jupyter-collaboration is not enabled on this server; ask its owner to enable it."
-_LONGEST_NAME = 200  # characters
 _ATTEMPTS = 5  # closings of a room that agents keep editing
 
 
@@ -283,13 +283,8 @@ class Rooms:
         seen: dict[str, str] = {}
         for room in self._rooms().values():
             for state in room.awareness.states.values():
-                # Any tab may say anything about its user.
-                user = state.get("user") if isinstance(state, dict) else None
-                if not isinstance(user, dict):
-                    continue
-                names = [user.get(key) for key in ("username", "display_name", "name")]
-                key, *shown = [name if isinstance(name, str) else "" for name in names]
-                name = next((name for name in (*shown, key) if name), "")
-                if name:
-                    seen[key or name] = name[:_LONGEST_NAME]
+                name = name_of(state)  # any tab may say anything about its user
+                if name is not None:
+                    key = state["user"].get("username")
+                    seen[key if isinstance(key, str) and key else name] = name
         return [{"id": key, "name": name} for key, name in sorted(seen.items())]
