@@ -80,6 +80,13 @@ def sshd(folder: Path, public: Path) -> Iterator[int]:
     Path("/run/sshd").mkdir(exist_ok=True)
     server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", place / "config"], stderr=subprocess.DEVNULL)
     try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                assert server.poll() is None
+                time.sleep(0.05)
         yield port
     finally:
         server.terminate()
