@@ -116,7 +116,7 @@ class Execution:
         sink.begin()
         run = Run(sink)
         with span("jupyter_mcp.kernel.execute", kernel=kernel.id):
-            message_id = kernel.client.execute(source, allow_stdin=False)
+            message_id = kernel.execute(source)
             kernel.runs[message_id] = run
             try:
                 await self._follow(kernel, run, patience)

@@ -79,7 +79,7 @@ class Kernel:
         while True:
             self._answered.clear()
             self._published.clear()
-            self._probes.add(self.client.kernel_info())
+            self._ask()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._answered.wait(), ASK_EVERY)
                 await asyncio.wait_for(self._published.wait(), _JOINED_WITHIN)
@@ -90,7 +90,25 @@ class Kernel:
     def probe(self) -> None:
         """Ask the kernel something that it answers when all before is done: its idle may have been lost."""
         if not self._probes:
-            self._probes.add(self.client.kernel_info())
+            self._ask()
+
+    def execute(self, source: str) -> str:
+        """Send an execute request; return its id."""
+        message_id: str = self.client.execute(source, allow_stdin=False)
+        self._sent()
+        return message_id
+
+    def _ask(self) -> None:
+        self._probes.add(self.client.kernel_info())
+        self._sent()
+
+    def _sent(self) -> None:
+        """Have the reader look whether something came.
+
+        jupyter-client (8.10) sends through a second handle of the socket. Sending takes the signal that a message came,
+        and the reader, which waits for that signal, would never look again: neither for it nor for any later one.
+        """
+        self.client.shell_channel.socket.get(zmq.EVENTS)
 
     async def _read(self, socket: Any, take: Callable[[Frames], None]) -> None:
         began = time.monotonic()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,11 +67,11 @@ class FakeKernel:
 
     def raw(self, *frames: bytes) -> None:
         """Send bytes on IOPub."""
-        zmq.Socket.shadow(self._sockets["iopub_port"].underlying).send_multipart(frames)
+        self._send_now("iopub_port", frames)
 
     def raw_reply(self, *frames: bytes) -> None:
         """Send bytes on the shell channel."""
-        zmq.Socket.shadow(self._sockets["shell_port"].underlying).send_multipart([*self._identity, *frames])
+        self._send_now("shell_port", [*self._identity, *frames])
 
     def status(self, state: str) -> None:
         self.publish("status", {"execution_state": state})
@@ -95,9 +95,12 @@ class FakeKernel:
             for part in (header, parts.get("parent_header", self.parent), parts.get("metadata", {}), content)
         ]
         signature = parts.get("signature", self.session.sign(dumped))
-        # Sent now, in order: a script may be cut off at any await.
-        shadow = zmq.Socket.shadow(self._sockets[port].underlying)
-        shadow.send_multipart([*prefix, DELIM, signature, *dumped])
+        self._send_now(port, [*prefix, DELIM, signature, *dumped])
+
+    def _send_now(self, port: str, frames: Sequence[bytes]) -> None:
+        """Send in order, without an await: a script may be cut off at any."""
+        zmq.Socket.shadow(self._sockets[port].underlying).send_multipart(frames)
+        self._sockets[port].get(zmq.EVENTS)  # sending may have taken the signal that a request came
 
     async def stop(self) -> None:
         self._serving.cancel()

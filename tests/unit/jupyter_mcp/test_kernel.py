@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -471,6 +472,24 @@ def test_a_kernel_that_speaks_an_older_protocol_is_understood() -> None:
             kernel.client.session.adapt_version = 0
             kernel._adapt(version)
             assert kernel.client.session.adapt_version == major
+
+    within(job)
+
+
+def test_a_reply_that_comes_while_a_request_is_sent_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def job(one: Seat) -> None:
+        await one.run()
+        (kernel,) = [await one.kernels.connect("k")]
+        send = kernel.client.execute
+
+        def late_reply_first(*args: Any, **options: Any) -> str:
+            one.fake.reply("kernel_info_reply", status="ok")
+            time.sleep(0.05)  # the loop is busy while it arrives
+            return send(*args, **options)
+
+        monkeypatch.setattr(kernel.client, "execute", late_reply_first)
+        for _ in range(3):
+            assert [output["text"] for output in await one.run()] == ["hello"]
 
     within(job)
 
