@@ -21,13 +21,13 @@ from statistics import median
 
 from rich.console import Console
 
-from env.fetch import fetch
 from env.platforms import AMD64, host_platform
-from env.store import Store
-from images.build import Build
-from images.reading import read_layout
-from images.recipe import read_recipe
-from images.unpack import unpack
+from env.store.fetch import fetch
+from env.store.store import Store
+from images.build.build import Build
+from images.oci.read import read_layout
+from images.oci.unpack import unpack
+from images.recipe.recipe import read_recipe
 
 from .errors import SpecError
 from .imageplot import save

@@ -2,6 +2,6 @@
 
 import sys
 
-from env.cli import main
+from env.cli.main import main
 
 sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from images.cli import main
+from images.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

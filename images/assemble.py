@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from env.files import space_or
-from env.store import Store
-from images.attach import attached
-from images.build import Build
+from env.store.store import Store
+from images.attest.attach import attached
+from images.build.build import Build
+from images.build.config import image_config, notes_of
+from images.build.layers import Layer, Settings, plan_layers
+from images.build.workers import make_layers
 from images.errors import NoSpaceError, TooManyLayersError
-from images.interpreter import unpack_interpreter
-from images.layers import Layer, Settings, plan_layers
-from images.layout import Document, Manifest, index, manifest, write_layout
-from images.making import make_layers
-from images.ociconfig import image_config, notes_of
-from images.project import project_wheel
+from images.oci.layout import Document, Manifest, index, manifest, write_layout
+from images.rootfs.interpreter import unpack_interpreter
+from images.rootfs.project_wheel import project_wheel
 
 MAX_LAYERS = 127
 """What overlayfs mounts of common runtimes accept."""

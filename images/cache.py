@@ -20,7 +20,7 @@ from typing import Any
 
 from env.files import write_atomically
 from env.spec import ROOT
-from env.store import Store
+from env.store.store import Store
 from images import errors
 
 _PACKAGE = "images"
@@ -47,7 +47,7 @@ def program_digest(module: str) -> str:
 def sources_of(module: str) -> frozenset[str]:
     """Return the modules of this package that `module` is made of: what it imports, and what it runs as a process.
 
-    A module that is run is one that a string names whole, e.g. ``"images._install"``. The texts of errors decide
+    A module that is run is one that a string names whole, e.g. ``"images.rootfs._install"``. The texts of errors decide
     nothing, so that changing one does not make every cached result old.
     """
     found: set[str] = set()

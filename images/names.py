@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from env.spec import ROOT
 
-RECIPES = ROOT / "images"
+RECIPES = ROOT / "images" / "recipes"
 """Where this project's recipes are, a folder each."""
 ABOUT = "a recipe's name, the folder of an OCI layout, an oci-archive or docker-archive, or REGISTRY/NAME:TAG"
 EXPORT_FORMATS = ("oci-archive", "docker-archive")

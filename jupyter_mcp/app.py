@@ -15,21 +15,21 @@ from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped
 from pycrdt.store import BaseYStore
 from traitlets import Bool, Float, Int, Unicode
 
-from .arriving import send_round
-from .cells import Cells
-from .endpoint import Endpoint
-from .execution import Execution
 from .garbage import tune
-from .kernels import Kernels
-from .loaders import guard
+from .kernels.execution import Execution
+from .kernels.kernels import Kernels
+from .kernels.sessions import known_from_the_start, one_for_each_path
 from .mcp_server import Tools, http_app
-from .notebooks import Notebooks
-from .opening import forget_stopped
-from .recoveries import Recoveries
+from .notebooks.cells import Cells
+from .notebooks.notebooks import Notebooks
+from .rooms.batched_store import batched
+from .rooms.closed_room import send_round
+from .rooms.loaders import guard
+from .rooms.opening import forget_stopped
+from .rooms.recoveries import Recoveries
 from .rtc_adapter import NO_ROOMS, Rooms
-from .sessions import known_from_the_start, one_for_each_path
-from .stores import batched
 from .tornado_asgi import MCPHandler
+from .transport.endpoint import Endpoint
 from .warmup import warm_up
 
 SWEEP_EVERY = 5.0  # seconds

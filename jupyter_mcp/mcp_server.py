@@ -17,21 +17,21 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from . import __version__
-from .agents import Agent, Agents
-from .auth import Action, caller, fingerprint
-from .boundary import LONGEST, request_boundary, resource_boundary, tool_boundary
-from .deferred import deferring
-from .endpoint import ASGIApp
-from .excerpt import Wanted, excerpt
-from .limits import reply_limit
-from .notebooks import Notebooks
+from .notebooks.notebooks import Notebooks
 from .paths import LONGEST_PATH
-from .replies import CellOutput, CellReply, NotebookEntry, NotebookReply, Session, User, WatchReply, reply, schema
-from .resources import offer_resources
-from .sdk import limit_bodies, low_level
-from .session_cap import SessionCap
-from .subscriptions import offer_subscriptions
+from .tools.agents import Agent, Agents
+from .tools.excerpt import Wanted, excerpt
+from .tools.replies import CellOutput, CellReply, NotebookEntry, NotebookReply, Session, User, WatchReply, reply, schema
+from .tools.reply_limits import reply_limit
+from .tools.resources import offer_resources
+from .tools.sdk_private import limit_bodies, low_level
+from .tools.subscriptions import offer_subscriptions
 from .tornado_asgi import ASGI_PATH, DISCONNECT_KEY
+from .transport.auth import Action, caller, fingerprint
+from .transport.boundary import LONGEST, request_boundary, resource_boundary, tool_boundary
+from .transport.endpoint import ASGIApp
+from .transport.json_first import deferring
+from .transport.session_cap import SessionCap
 
 CellType = Literal["code", "markdown", "raw"]
 Path = Annotated[str, Field(description="Notebook path below the server's root, e.g. 'a/b.ipynb'")]

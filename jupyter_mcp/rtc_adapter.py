@@ -13,23 +13,23 @@ from jupyter_server.utils import ensure_async
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 
-from .collaboration import document_of, loader_lock, loader_of, room_lock, settled
 from .errors import RoomUnavailableError, SaveFailedError, why
-from .frames import Header
-from .journal import Journal
-from .keyed import KeyedLocks
-from .live import Live
-from .loaders import read_notebook
-from .merge import Notebook
-from .opening import open_room
-from .parting import dismiss, save_due
+from .locks import KeyedLocks
 from .paths import file_of
-from .people import name_of
-from .reading import read
-from .recoveries import Recoveries
-from .rescue import rescue
-from .saves import FORMAT, KIND, Saves
-from .stores import flush, keep
+from .rooms.batched_store import flush, keep
+from .rooms.journal import Journal
+from .rooms.journal_frames import Header
+from .rooms.live import Live
+from .rooms.loaders import read_notebook
+from .rooms.merge import Notebook
+from .rooms.opening import open_room
+from .rooms.people import name_of
+from .rooms.recoveries import Recoveries
+from .rooms.rescue import rescue
+from .rooms.saves import FORMAT, KIND, Saves
+from .rooms.shutdown import dismiss, save_due
+from .rooms.snapshot import read
+from .rooms.ydoc_private import document_of, loader_lock, loader_of, room_lock, settled
 from .telemetry import span
 
 NO_ROOMS = "jupyter-collaboration is not enabled on this server; ask its owner to enable it."

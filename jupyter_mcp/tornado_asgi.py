@@ -12,12 +12,12 @@ from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from .auth import SCOPE_KEY, Caller, authenticate, session_owner
-from .bodies import too_complex
-from .boundary import fault, passes
-from .endpoint import Endpoint, Message, Scope
-from .origins import allow_page, origin_allowed, preflight
-from .session_cap import needs_session
+from .transport.auth import SCOPE_KEY, Caller, authenticate, session_owner
+from .transport.bodies import too_complex
+from .transport.boundary import fault, passes
+from .transport.endpoint import Endpoint, Message, Scope
+from .transport.origins import allow_page, origin_allowed, preflight
+from .transport.session_cap import needs_session
 
 ASGI_PATH = "/mcp"
 DISCONNECT_KEY = "jupyter_mcp.disconnected"

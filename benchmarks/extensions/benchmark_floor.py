@@ -10,9 +10,9 @@ from typing import Any
 from fastmcp import FastMCP
 from jupyter_server.extension.application import ExtensionApp
 
-from jupyter_mcp.deferred import deferring
-from jupyter_mcp.endpoint import Endpoint
 from jupyter_mcp.tornado_asgi import ASGI_PATH, MCPHandler
+from jupyter_mcp.transport.endpoint import Endpoint
+from jupyter_mcp.transport.json_first import deferring
 
 
 class Floor(ExtensionApp):

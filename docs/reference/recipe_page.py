@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from images.checks import SECTIONS, VARIABLES, VERBS
 from images.errors import RecipeError
-from images.recipe import read_recipe
-from images.schema import schema_of
+from images.recipe.checks import SECTIONS, VARIABLES, VERBS
+from images.recipe.recipe import read_recipe
+from images.recipe.schema import schema_of
 
 Schema = Mapping[str, Any]
 

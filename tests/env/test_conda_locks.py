@@ -15,20 +15,20 @@ import pytest
 import zstandard
 from packaging.utils import canonicalize_name
 
-from env.cli import main
-from env.conda import Request, solve
-from env.condafiles import conda_files
-from env.condalock import CONDA_LOCK
+from env.cli.main import main
 from env.errors import ChannelUnreachableError, NoSolutionError, RecordsError, SpecError
-from env.joint import joint_solve
-from env.manifest import read_manifest
+from env.formats.conda_files import conda_files
+from env.formats.conda_lock import CONDA_LOCK
+from env.formats.manifest import read_manifest
+from env.formats.pixi_lock import PIXI_LOCK, PixiLock, read_pixi_lock
+from env.formats.pypi_names import distributions, pypi_name
+from env.index.sources import locate
+from env.index.uv import Preferences, executable
 from env.names import RECORDS_VARIABLE
-from env.pixilock import PIXI_LOCK, PixiLock, read_pixi_lock
 from env.platforms import PLATFORMS, Platform
-from env.pypinames import distributions, pypi_name
-from env.sources import locate
+from env.resolve.conda import Request, solve
 from env.spec import LOCKS, ROOT, Tree
-from env.uv import Preferences, executable
+from env.verify.joint import joint_solve
 from tests.support.needs import reason
 
 RECORDS = Path(os.environ.get(RECORDS_VARIABLE, ROOT.parent / "shared" / "conda-records"))

@@ -22,12 +22,12 @@ import pytest
 from rich.console import Console
 
 from env.errors import DownloadCorruptError, DownloadRefusedError, NoNetworkError, PackageGoneError, StoreCorruptError
-from env.fetch import fetch
-from env.lock import Lock, LockedFile, read_lock, write_lock
+from env.formats.lock import Lock, LockedFile, read_lock, write_lock
 from env.platforms import AMD64, ARM64
 from env.spec import LOCKS
-from env.store import Store
-from env.upkeep import contents, damaged
+from env.store.fetch import fetch
+from env.store.store import Store
+from env.store.upkeep import contents, damaged
 from tests.killing import MOMENTS, killed, moments
 from tests.support.needs import needs, no_namespaces
 
@@ -231,9 +231,9 @@ FETCH = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from env.command import run
-from env.fetch import fetch
-from env.lock import Lock, LockedFile, read_lock, write_lock
+from env.cli.command import run
+from env.store.fetch import fetch
+from env.formats.lock import Lock, LockedFile, read_lock, write_lock
 from env.platforms import AMD64
 from env.store import Store
 root, name, path, sha256, size = sys.argv[1:]
@@ -268,9 +268,9 @@ FETCH_SET = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from env.command import run
-from env.fetch import fetch
-from env.lock import read_lock
+from env.cli.command import run
+from env.store.fetch import fetch
+from env.formats.lock import read_lock
 from env.store import Store
 locks = [read_lock(path) for path in sorted(Path(sys.argv[2]).glob("*.lock"))]
 console = Console(stderr=True)

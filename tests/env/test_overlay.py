@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from env.errors import ToolMissingError
-from env.lock import lock_name, read_lock
+from env.formats.lock import lock_name, read_lock
+from env.index.uv import executable
 from env.overlay import install, requirements
 from env.platforms import PLATFORMS, Platform, host_platform
 from env.spec import LOCKS, ROOT
-from env.uv import executable
 
 PROGRAM = """
 import sys

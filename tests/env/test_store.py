@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from env.errors import StoreBusyError, StoreCorruptError, StoreFullError, StoreMissError, StorePlaceError
-from env.lock import Lock, LockedFile
+from env.formats.lock import Lock, LockedFile
 from env.platforms import AMD64
 from env.spec import Tree
-from env.store import Store
-from env.upkeep import contents, copy, damaged, locked, prune
+from env.store.store import Store
+from env.store.upkeep import contents, copy, damaged, locked, prune
 from tests.support.needs import no_namespaces, reason
 
 REPOSITORY = Path(__file__).parents[2]
@@ -146,7 +146,7 @@ def test_pruning_removes_exactly_what_is_not_needed(
 def user_of(store: Store) -> Iterator[subprocess.Popen[str]]:
     """Another process that uses the store, as a build does."""
     script = (
-        "import sys\nfrom pathlib import Path\nfrom env.store import Store\n"
+        "import sys\nfrom pathlib import Path\nfrom env.store.store import Store\n"
         "with Store(Path(sys.argv[1])).in_use():\n    print('in', flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen(
@@ -276,10 +276,10 @@ def test_a_full_disk_is_told(store: Store, tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from env.errors import StoreFullError
-from env.lock import Lock, LockedFile
+from env.formats.lock import Lock, LockedFile
 from env.platforms import AMD64
 from env.store import Store
-from env.upkeep import copy
+from env.store.upkeep import copy
 file = LockedFile("p", "1", "p", "{lock.files[0].sha256}", 3_000_000)
 try:
     copy(Store(Path(sys.argv[1])), [Lock("debian", AMD64, "", (file,))], Store(Path(sys.argv[2])), print)

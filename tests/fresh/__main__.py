@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from env.store import default_root
+from env.store.store import default_root
 
 from .machine import HOMES, debian, machine
 

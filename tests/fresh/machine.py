@@ -18,9 +18,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from env.debian import VARIABLES, archive_root
-from env.store import Store
-from images.bubblewrap import bubblewrap
+from env.resolve.debian import VARIABLES, archive_root
+from env.store.store import Store
+from images.check.bubblewrap import bubblewrap
 
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 PERSON = 1000

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from env.platforms import parse_platform
-from images.sandbox import Sandbox
+from images.check.sandbox import Sandbox
 
 WORKSPACE = "/home/jovyan/workspace"
 

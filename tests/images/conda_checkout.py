@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from env.fetch import fetch
-from env.lock import lock_name, read_lock
+from env.formats.lock import lock_name, read_lock
 from env.platforms import PLATFORMS, Platform
 from env.spec import LOCKS, ROOT
-from env.store import Store
-from images.debs import unpack
-from images.entries import Entry, Kind
-from images.interpreter import INTERPRETER
+from env.store.fetch import fetch
+from env.store.store import Store
+from images.rootfs.debs import unpack
+from images.rootfs.entries import Entry, Kind
+from images.rootfs.interpreter import INTERPRETER
 
 from .conda_channel import PLACEHOLDER, Content, Package, write_channel, write_wheel
 

@@ -8,9 +8,9 @@ from configparser import ConfigParser
 
 from packaging.utils import parse_wheel_filename
 
-from env.lock import LockedFile
-from env.pypinames import EXCEPTIONS
-from env.store import Store
+from env.formats.lock import LockedFile
+from env.formats.pypi_names import EXCEPTIONS
+from env.store.store import Store
 
 from .conda_channel import PLACEHOLDER, Content, Package
 

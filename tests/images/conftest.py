@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from env.fetch import fetch
-from env.lock import Lock
+from env.formats.lock import Lock
 from env.platforms import PLATFORMS
-from env.store import Store
-from images.build import Build
-from images.recipe import read_recipe
+from env.store.fetch import fetch
+from env.store.store import Store
+from images.build.build import Build
+from images.recipe.recipe import read_recipe
 
 REPOSITORY = Path(__file__).parents[2]
 

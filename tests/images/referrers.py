@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from images.layout import MANIFEST_TYPE, Document, canonical
+from images.oci.layout import MANIFEST_TYPE, Document, canonical
 
 
 def attach(layout: Path, subject: str, content: bytes) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
-from env.store import Store
-from images.reading import read_layout
-from images.unpack import unpack
+from env.store.store import Store
+from images.oci.read import read_layout
+from images.oci.unpack import unpack
 
 from .conftest import REPOSITORY, images
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from env.platforms import PLATFORMS, Platform
-from env.store import Store
+from env.store.store import Store
 from tests.support.needs import NAMESPACES, reason
 
 from .conftest import images

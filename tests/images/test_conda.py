@@ -12,25 +12,25 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from env.environments import ENVIRONMENTS
-from env.lock import Lock, LockedFile
-from env.manifest import read_manifest
-from env.mirrors import answering_base
-from env.pixilock import read_pixi_lock
+from env.formats.environments import ENVIRONMENTS
+from env.formats.lock import Lock, LockedFile
+from env.formats.manifest import read_manifest
+from env.formats.pixi_lock import read_pixi_lock
+from env.index.mirrors import answering_base
+from env.index.probe import choose
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
-from env.probe import choose
 from env.spec import ROOT, Tree
-from env.store import Store
-from env.verify import find_faults
-from images import plan
-from images.bubblewrap import bubblewrap
-from images.build import Build
-from images.bytecode import host
-from images.listing import content_of
-from images.reading import PlatformImage, read_layout
-from images.recipe import load_recipe
-from images.sandbox import Sandbox
-from images.unpack import unpack
+from env.store.store import Store
+from env.verify.verify import find_faults
+from images.build import plan
+from images.build.build import Build
+from images.check.bubblewrap import bubblewrap
+from images.check.sandbox import Sandbox
+from images.oci.listing import content_of
+from images.oci.read import PlatformImage, read_layout
+from images.oci.unpack import unpack
+from images.recipe.recipe import load_recipe
+from images.rootfs.bytecode import host
 from tests.support.needs import require_namespaces
 
 from .conda_channel import CHANNEL, served
@@ -248,8 +248,9 @@ def test_a_tampered_package_is_refused_by_name(checkout: Checkout, offer: Path, 
             shutil.copyfile(checkout.root / name, tampered.root / name)
         (tampered.root / ".pixi" / "config.toml").write_text(mirror)
         code = (
-            "from env.command import run; from env.condafiles import conda_files; from env.fetch import fetch;"
-            "from env.platforms import AMD64; from env.spec import Tree; from env.store import Store;"
+            "from env.cli.command import run; from env.formats.conda_files import conda_files;"
+            "from env.store.fetch import fetch;"
+            "from env.platforms import AMD64; from env.spec import Tree; from env.store.store import Store;"
             "from rich.console import Console;"
             "import sys; c = Console(stderr=True);"
             "sys.exit(run(lambda: fetch([conda_files(AMD64, Tree())], Store(), console=c), c))"

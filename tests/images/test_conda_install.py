@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from env.errors import StoreCorruptError
-from env.lock import LockedFile
+from env.formats.lock import LockedFile
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
-from env.store import Store
-from images.conda import entries, install
-from images.entries import Entry, Kind
+from env.store.store import Store
 from images.errors import PackageContentError
+from images.rootfs.conda import entries, install
+from images.rootfs.entries import Entry, Kind
 
 from .conda_channel import CHANNEL, PLACEHOLDER, Content, Package, build
 

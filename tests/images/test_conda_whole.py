@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from env.lock import lock_name, read_lock
+from env.formats.lock import lock_name, read_lock
 from env.platforms import PLATFORMS, Platform
 from env.spec import LOCKS
-from images.bytecode import host
+from images.rootfs.bytecode import host
 
 from .conda_channel import Package, served, write_channel
 from .conda_checkout import PYTHON_KEYS, VERSION, copy_whole_checkout, repackaged

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from env.store import Store
+from env.store.store import Store
 from tests.support.documents import ROOT, write_files
 
 from .conftest import images

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from env.platforms import AMD64, ARM64
-from env.store import Store
-from images.carried import read_contents
-from images.reading import blob_path, read_layout
+from env.store.store import Store
+from images.oci.contents import read_contents
+from images.oci.read import blob_path, read_layout
 from tests.support.needs import require
 
 from .conftest import REPOSITORY, command, images, small_recipe

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from env.platforms import PLATFORMS
-from images.bytecode import host
-from images.checks import LABEL, from_label
 from images.errors import RecipeError
+from images.recipe.checks import LABEL, from_label
+from images.rootfs.bytecode import host
 from tests.support.layouts import archive, layout, snapshot
 from tests.support.needs import NAMESPACES, reason
 from tests.support.programs import entries
@@ -77,7 +77,7 @@ def check(
 
 
 def default_store() -> Path:
-    from env.store import default_root  # noqa: PLC0415
+    from env.store.store import default_root  # noqa: PLC0415
 
     return default_root()
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from env.platforms import AMD64, PLATFORMS
-from env.store import Store
-from env.upkeep import damaged
-from images.build import Build
-from images.recipe import RECIPES, read_recipe
-from images.verify import verify
+from env.store.store import Store
+from env.store.upkeep import damaged
+from images.build.build import Build
+from images.oci.verify import verify
+from images.recipe.recipe import RECIPES, read_recipe
 from tests.killing import MOMENTS, killed, moments, running
 
 from .conftest import REPOSITORY, command, filled, images

@@ -12,8 +12,8 @@ import uvicorn
 from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError
 
-from images.checks import McpCheck, Variables
-from images.verbs import Target, UnmetError, try_check
+from images.check.verbs import Target, UnmetError, try_check
+from images.recipe.checks import McpCheck, Variables
 
 from .registries import free_port
 

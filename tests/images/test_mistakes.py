@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from env.store import Store
+from env.store.store import Store
 from tests.support.needs import no_namespaces
 
 from .conftest import REPOSITORY, command, images

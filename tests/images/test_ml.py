@@ -16,12 +16,12 @@ import pytest
 from rich.console import Console
 
 from env.platforms import AMD64
-from env.store import Store
-from images.bubblewrap import bubblewrap
-from images.bytecode import host
-from images.reading import read_layout
-from images.sandbox import Sandbox
-from images.unpack import unpack
+from env.store.store import Store
+from images.check.bubblewrap import bubblewrap
+from images.check.sandbox import Sandbox
+from images.oci.read import read_layout
+from images.oci.unpack import unpack
+from images.rootfs.bytecode import host
 
 from .conftest import REPOSITORY
 

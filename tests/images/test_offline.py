@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from env.store import Store
-from images.reading import read_layout
+from env.store.store import Store
+from images.oci.read import read_layout
 from tests.support.needs import no_namespaces, reason
 
 from .conftest import REPOSITORY, command, images

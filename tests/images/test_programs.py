@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from env.lock import find_lock, lock_name
+from env.formats.lock import find_lock, lock_name
 from env.platforms import AMD64, ARM64
 from env.spec import Tree
-from env.store import Store
-from env.upkeep import locked, prune
-from images.bubblewrap import bubblewrap
-from images.bytecode import host
-from images.emulator import emulator
-from images.interpreter import unpack_interpreter
+from env.store.store import Store
+from env.store.upkeep import locked, prune
+from images.check.bubblewrap import bubblewrap
+from images.check.emulator import emulator
+from images.rootfs.bytecode import host
+from images.rootfs.interpreter import unpack_interpreter
 
 from .conftest import images
 from .containers import without_base

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from env.lock import find_lock, lock_name
+from env.formats.lock import find_lock, lock_name
 from env.platforms import PLATFORMS, parse_platform
 from env.spec import Tree
-from env.store import Store
-from images.bytecode import host as native
-from images.origin import opened
-from images.reading import read_layout
-from images.unpack import unpack
+from env.store.store import Store
+from images.cli.origin import opened
+from images.oci.read import read_layout
+from images.oci.unpack import unpack
+from images.rootfs.bytecode import host as native
 from tests.support.needs import reason, require
 
 from .conftest import images, small_recipe

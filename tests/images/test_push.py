@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from env.platforms import AMD64
-from env.store import Store
-from images.carried import read_contents
-from images.layout import INDEX_TYPE, MANIFEST_TYPE
+from env.store.store import Store
+from images.oci.contents import read_contents
+from images.oci.layout import INDEX_TYPE, MANIFEST_TYPE
 from tests.support.needs import require
 
 from .conftest import REPOSITORY, command, images, small_recipe

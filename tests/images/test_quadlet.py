@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from env.debian import lock_debian
 from env.errors import EnvError
-from env.fetch import fetch
-from env.lock import Lock
+from env.formats.lock import Lock
+from env.index.uv import Preferences
 from env.platforms import AMD64
+from env.resolve.debian import lock_debian
 from env.spec import Tree
-from env.store import Store
-from env.uv import Preferences
-from images import debs
-from images.bytecode import host
+from env.store.fetch import fetch
+from env.store.store import Store
+from images.rootfs import debs
+from images.rootfs.bytecode import host
 from tests.support.needs import reason
 
 QUADLET = Path(__file__).parents[2] / "deploy" / "quadlet"

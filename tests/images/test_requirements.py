@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from env.pylock import PYLOCK, REQUIREMENTS
-from env.store import Store
+from env.formats.pylock import PYLOCK, REQUIREMENTS
+from env.store.store import Store
 
 from .conftest import IMAGE, REPOSITORY, images
 from .test_mistakes import told

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from env.store import Store
+from env.store.store import Store
 from tests.support.needs import require
 
 from .conftest import small_recipe

@@ -12,12 +12,12 @@ from packageurl import PackageURL
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-from env.environments import locks_of
+from env.formats.environments import locks_of
 from env.platforms import AMD64, ARM64, PLATFORMS
 from env.spec import Tree
-from env.store import Store
-from images.reading import blob_path, read_document, read_layout
-from images.verify import verify
+from env.store.store import Store
+from images.oci.read import blob_path, read_document, read_layout
+from images.oci.verify import verify
 
 from .conftest import images
 

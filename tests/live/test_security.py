@@ -339,7 +339,7 @@ def test_spans_name_what_was_done_and_hold_no_token_or_source(make_server: MakeS
     asyncio.run(run())
     server.stop()
     written = spans.read_text()
-    for name in ("jupyter_mcp.room.open", "jupyter_mcp.transaction", "jupyter_mcp.kernel.execute"):
+    for name in ("jupyter_mcp.room.open", "jupyter_mcp.transaction", "jupyter_mcp.kernels.kernel.execute"):
         assert f'"{name}"' in written
     assert server.token not in written
     assert "secret" not in written

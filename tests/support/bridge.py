@@ -17,8 +17,8 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
-from jupyter_mcp.endpoint import ASGIApp, Endpoint, Message, Receive, Scope, Send
 from jupyter_mcp.tornado_asgi import MCPHandler
+from jupyter_mcp.transport.endpoint import ASGIApp, Endpoint, Message, Receive, Scope, Send
 
 TOKEN = "the-token-of-the-bridge"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}

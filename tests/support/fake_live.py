@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_ydoc import YNotebook
 from pycrdt import Awareness, Doc
 
-from jupyter_mcp.live import Live
+from jupyter_mcp.rooms.live import Live
 
 
 class FakeJournal:

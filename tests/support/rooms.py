@@ -21,9 +21,9 @@ from jupyter_server_ydoc.stores import SQLiteYStore
 from jupyter_server_ydoc.utils import EVENTS_SCHEMA_PATH
 from jupyter_server_ydoc.websocketserver import JupyterWebsocketServer, exception_logger
 
-from jupyter_mcp.loaders import guard
-from jupyter_mcp.opening import forget_stopped
-from jupyter_mcp.recoveries import Recoveries
+from jupyter_mcp.rooms.loaders import guard
+from jupyter_mcp.rooms.opening import forget_stopped
+from jupyter_mcp.rooms.recoveries import Recoveries
 from jupyter_mcp.rtc_adapter import Rooms
 
 from .contents import Faults, FaultyContents

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_mcp.cells import Cells
-from jupyter_mcp.execution import Execution
-from jupyter_mcp.kernels import Kernels
-from jupyter_mcp.live import Live
+from jupyter_mcp.kernels.execution import Execution
+from jupyter_mcp.kernels.kernels import Kernels
+from jupyter_mcp.notebooks.cells import Cells
+from jupyter_mcp.rooms.live import Live
 
 from .fake_kernel import FakeKernel, FakeManager, FakeManagers, FakeSessions, FakeSpecs, Script
 from .fake_live import notebook_of

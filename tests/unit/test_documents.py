@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-import env.cli
-import images.cli
+import env.cli.main
+import images.cli.main
 from door.main import chosen
-from images.recipe import read_recipe
+from images.recipe.recipe import read_recipe
 from tests.support.documents import ROOT, Block, blocks, noxw_commands, pages, shell_lines, write_files
 
 HOW_TO = ROOT / "docs" / "how-to" / "build-your-own-image.md"
@@ -36,8 +36,8 @@ def sessions() -> list[str]:
 
 def session_parser(name: str) -> tuple[argparse.ArgumentParser, list[str]] | None:
     if name in PREFIXES:
-        return images.cli._parser(), PREFIXES[name]
-    return (env.cli._parser(), [name]) if name in ("lock", "fetch", "verify", "store") else None
+        return images.cli.main._parser(), PREFIXES[name]
+    return (env.cli.main._parser(), [name]) if name in ("lock", "fetch", "verify", "store") else None
 
 
 def refused(parser: argparse.ArgumentParser, words: list[str]) -> str:
@@ -89,7 +89,7 @@ def test_a_command_on_a_page_is_taken_as_it_is_written(
     page: Path, line: str, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A layout that was not built is no mistake of the page.
-    monkeypatch.setattr(env.cli, "_layout", Path)
+    monkeypatch.setattr(env.cli.main, "_layout", Path)
     at = words.index("--") if "--" in words else len(words)
     ours, theirs = words[1:at], words[at + 1 :]
     for name in chosen(ours):
@@ -116,7 +116,7 @@ def test_the_recipes_of_the_how_to_are_recipes(prefix: str, tmp_path: Path) -> N
 
 def test_the_first_recipe_of_the_how_to_can_be_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_files(HOW_TO, tmp_path, "lab/")
-    assert images.cli.main(["build", "--recipe", str(tmp_path), "--plan"]) == 0, capsys.readouterr().err
+    assert images.cli.main.main(["build", "--recipe", str(tmp_path), "--plan"]) == 0, capsys.readouterr().err
     assert "jupyterlab" in capsys.readouterr().out
 
 

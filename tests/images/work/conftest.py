@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from env.platforms import Platform
+from images.check.sandbox import Sandbox
 from images.errors import EmulationError
-from images.sandbox import Sandbox
 from tests.support.needs import reason, require
 
 from .container import Container, native, on, other, unpacked

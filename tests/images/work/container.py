@@ -20,14 +20,14 @@ from fastmcp.client.transports import StreamableHttpTransport
 from rich.console import Console
 
 from env.platforms import AMD64, PLATFORMS, Platform
-from env.store import Store
-from images.bubblewrap import bubblewrap, words
-from images.bytecode import host
-from images.emulator import emulator
-from images.reading import PlatformImage, blob_path, read_layout
-from images.sandbox import Sandbox
-from images.service import Service
-from images.unpack import unpack
+from env.store.store import Store
+from images.check.bubblewrap import bubblewrap, words
+from images.check.emulator import emulator
+from images.check.sandbox import Sandbox
+from images.check.service import Service
+from images.oci.read import PlatformImage, blob_path, read_layout
+from images.oci.unpack import unpack
+from images.rootfs.bytecode import host
 from tests.images.conftest import images
 
 WORKSPACE = "/home/jovyan/workspace"

@@ -20,7 +20,7 @@ from fastmcp import Client
 from jupyter_ydoc import YNotebook
 from websockets.exceptions import ConnectionClosed
 
-from images.service import Service
+from images.check.service import Service
 from tests.images.conftest import images
 from tests.live.conftest import Server
 from tests.live.person import in_room

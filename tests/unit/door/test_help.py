@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-import env.cli
-import images.cli
-from env.environments import ENVIRONMENTS
+import env.cli.main
+import images.cli.main
+from env.formats.environments import ENVIRONMENTS
 from env.names import ENVIRONMENT_NAMES
-from images.export import FORMATS as EXPORTED
+from images.check.reports import FORMATS as REPORTED
 from images.names import EXPORT_FORMATS, REPORT_FORMATS, SCHEMAS
-from images.reports import FORMATS as REPORTED
-from images.schema import MODELS
+from images.oci.export import FORMATS as EXPORTED
+from images.recipe.schema import MODELS
 
 ROOT = Path(__file__).parents[3]
 
@@ -31,7 +31,7 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(one)
 
 
-ALL = [*parsers(env.cli._parser()), *parsers(images.cli._parser())]
+ALL = [*parsers(env.cli.main._parser()), *parsers(images.cli.main._parser())]
 
 
 def without_packages(*words: str) -> subprocess.CompletedProcess[str]:

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from env.cli import main
+from env.cli.main import main
 from env.errors import OverlayReplacesError, StaleLockError
-from env.fresh import require_fresh
-from env.lock import Lock, LockedFile, lock_name, read_lock, write_lock
-from env.locking import changes
+from env.formats.freshness import require_fresh
+from env.formats.lock import Lock, LockedFile, lock_name, read_lock, write_lock
+from env.formats.wheel_tags import best_wheel, supported_tags
 from env.platforms import AMD64, ARM64, PLATFORMS, Platform
-from env.requirements import pins
+from env.resolve.locking import changes
+from env.resolve.requirements import pins
+from env.resolve.wheels import additions
 from env.spec import LOCKS, Source, Tree
-from env.wheel_tags import best_wheel, supported_tags
-from env.wheels import additions
 
 SOURCES: tuple[Source, ...] = ("debian", "debian-conda", "emulator", "sandbox", "wheels", "overlay", "conda-overlay")
 UNIVERSAL: tuple[Source, ...] = ("wheels", "overlay")

@@ -16,7 +16,7 @@ def test_verify_reads_every_spec_and_lock_once(tmp_path: Path) -> None:
 
 def test_the_plan_of_a_conda_build_reads_every_spec_and_lock_once(tmp_path: Path) -> None:
     found = reads(tmp_path, "images", "build", "jupyter", "--env", "conda", "--plan", "--store", tmp_path / "store")
-    assert {("open", "pixi.toml"), ("parse", "pixi.lock"), ("open", "images/jupyter/image.toml")} <= set(found)
+    assert {("open", "pixi.toml"), ("parse", "pixi.lock"), ("open", "images/recipes/jupyter/image.toml")} <= set(found)
     assert {name: count for name, count in found.items() if count > 1} == {}
 
 

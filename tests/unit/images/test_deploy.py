@@ -17,7 +17,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from images.recipe import load_recipe
+from images.recipe.recipe import load_recipe
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 RECIPE = load_recipe("jupyter")

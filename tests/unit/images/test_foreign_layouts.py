@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from images import inspectcmd
-from images.reading import read_layout
-from images.rooted import Root
-from images.runconfig import identity, run_config
-from images.unpack import unpack
+from images.check.run_config import identity, run_config
+from images.cli import inspect
+from images.oci.read import read_layout
+from images.oci.rooted import Root
+from images.oci.unpack import unpack
 from tests.support.layouts import COMPRESSORS, archive, layout
 
 PASSWD = archive(("etc/passwd", b"root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n"))
@@ -40,12 +40,12 @@ def test_a_foreign_image_is_described_and_run(
     unpack(image, root)
     with Root(root) as inside:
         assert identity(run_config(image.config["config"], folder)["User"], inside, folder) == expected
-    assert inspectcmd._described(image, "x")
-    assert inspectcmd._entry(image)["Os"] == "linux"
+    assert inspect._described(image, "x")
+    assert inspect._entry(image)["Os"] == "linux"
 
 
 @pytest.mark.parametrize("whole", [{"config": None}, {"created": None, "history": None}])
 def test_a_configuration_may_lack_what_it_may_lack(tmp_path: Path, whole: dict[str, Any]) -> None:
     (image,) = read_layout(layout(tmp_path, PASSWD, whole=whole)).values()
-    assert inspectcmd._described(image, "x")
-    assert inspectcmd._entry(image)["Config"] == {}
+    assert inspect._described(image, "x")
+    assert inspect._entry(image)["Config"] == {}

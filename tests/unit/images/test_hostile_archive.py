@@ -20,13 +20,13 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 
 from env.platforms import AMD64
-from images import archive as archives
-from images.archive import is_archive, unarchive
-from images.carried import read_contents
 from images.errors import ImageError, LayoutError
-from images.export import export
-from images.reading import read_layout
-from images.unpack import unpack
+from images.oci import archive as archives
+from images.oci.archive import is_archive, unarchive
+from images.oci.contents import read_contents
+from images.oci.export import export
+from images.oci.read import read_layout
+from images.oci.unpack import unpack
 from tests.support.layouts import CONFIG, INDEX, MANIFEST, archive, diff_id, document, index, layer, layout, member
 from tests.support.odd import odd_ones
 

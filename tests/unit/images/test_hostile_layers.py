@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from env.platforms import AMD64
 from images import limits
 from images.errors import ImageError
-from images.reading import read_layout
-from images.unpack import unpack
+from images.oci.read import read_layout
+from images.oci.unpack import unpack
 from tests.support.layouts import archive, layout, member, snapshot
 
 

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from env.errors import EnvError
 from env.platforms import AMD64
 from env.retry import Patience
-from env.store import Store
-from images.dockerauth import Credentials
-from images.pull import pull
-from images.reading import read_layout
-from images.reference import parse_source
+from env.store.store import Store
+from images.oci.read import read_layout
+from images.registry.credentials import Credentials
+from images.registry.pull import pull
+from images.registry.reference import parse_source
 from tests.support.fake_registry import Answer, FakeRegistry, fake_registry
 from tests.support.layouts import CONFIG, INDEX, LAYER, MANIFEST, archive, diff_id
 from tests.support.odd import odd_ones
@@ -65,9 +65,9 @@ def registry() -> Iterator[FakeRegistry]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("images.pull.Patience", functools.partial(Patience, attempts=2, first_wait_s=0))
+    monkeypatch.setattr("images.registry.pull.Patience", functools.partial(Patience, attempts=2, first_wait_s=0))
     # Without the authorities that a client reads each time: there is no TLS here.
-    monkeypatch.setattr("images.registry.httpx.Client", functools.partial(httpx.Client, verify=False))
+    monkeypatch.setattr("images.registry.client.httpx.Client", functools.partial(httpx.Client, verify=False))
 
 
 def serve(registry: FakeRegistry, root: Any, *blobs: bytes, below: bytes | None = None) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from images import live
-from images.checks import LABEL, Check
-from images.live import check_live
-from images.verbs import Target
+from images.check import live_server
+from images.check.live_server import check_live
+from images.check.verbs import Target
+from images.recipe.checks import LABEL, Check
 
 URL = "https://lab.example.org"
 
@@ -36,11 +36,11 @@ def test_only_the_server_that_was_named_is_asked(
 ) -> None:
     tried: list[Check] = []
 
-    def judged(one: Check, _target: Target, where: str) -> live.Verdict:
+    def judged(one: Check, _target: Target, where: str) -> live_server.Verdict:
         tried.append(one)
-        return live.Verdict(where, one.id, None, 0)
+        return live_server.Verdict(where, one.id, None, 0)
 
-    monkeypatch.setattr(live, "judge", judged)
+    monkeypatch.setattr(live_server, "judge", judged)
     label = json.dumps({"deploy": [{"id": "c", "scope": "deploy", **check}]})
     config = {"Labels": {LABEL: label}, "ExposedPorts": {"8888/tcp": {}}, "Env": ["NO_VALUE"], "Volumes": None}
     (verdict,) = check_live(config, "image", URL, "secret", lambda _verdict: None)

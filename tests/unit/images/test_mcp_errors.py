@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from images.cli import main
+from images.cli.main import main
 
 
 class Handler(BaseHTTPRequestHandler):

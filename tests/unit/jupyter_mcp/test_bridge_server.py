@@ -14,8 +14,8 @@ import pytest
 from jupyter_server.auth.identity import PasswordIdentityProvider
 from traitlets.config import Config
 
-from jupyter_mcp.boundary import passes
-from jupyter_mcp.endpoint import Receive, Scope, Send
+from jupyter_mcp.transport.boundary import passes
+from jupyter_mcp.transport.endpoint import Receive, Scope, Send
 from tests.support.bridge import TOKEN, Bridge, bridge, echo, until
 
 POST = "POST /mcp HTTP/1.1"
@@ -227,7 +227,7 @@ def test_an_application_that_ended_is_started_anew() -> None:
 
 
 def test_requests_wait_while_the_application_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_mcp.endpoint.UP_WITHIN", 0.02)
+    monkeypatch.setattr("jupyter_mcp.transport.endpoint.UP_WITHIN", 0.02)
     down = asyncio.Event()
     up = asyncio.Event()
     first = True
@@ -295,7 +295,7 @@ def test_a_stop_ends_what_runs() -> None:
 
 
 def test_a_task_that_will_not_end_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_mcp.endpoint.STOP_WITHIN", 0.01)
+    monkeypatch.setattr("jupyter_mcp.transport.endpoint.STOP_WITHIN", 0.01)
 
     async def run() -> None:
         async with bridge() as at:

@@ -16,13 +16,13 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from pycrdt import Map
 
-from jupyter_mcp.cells import Cells
-from jupyter_mcp.collaboration import loader_of
 from jupyter_mcp.errors import BadPathError, NotDurableError, RoomUnavailableError, SaveFailedError
-from jupyter_mcp.live import Live
-from jupyter_mcp.notebooks import Notebooks
-from jupyter_mcp.reading import read
-from jupyter_mcp.sound import unsound
+from jupyter_mcp.notebooks.cells import Cells
+from jupyter_mcp.notebooks.notebooks import Notebooks
+from jupyter_mcp.rooms.content_check import unsound
+from jupyter_mcp.rooms.live import Live
+from jupyter_mcp.rooms.snapshot import read
+from jupyter_mcp.rooms.ydoc_private import loader_of
 from tests.support.disk import FaultyDisk, open_files
 from tests.support.rooms import Workshop, workshop
 
@@ -324,7 +324,7 @@ def test_a_persons_edit_never_fails_for_the_journals_sake(tmp_path: Path) -> Non
 
 
 def test_every_wait_for_a_room_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_mcp.opening.OPENED_WITHIN", 0.05)
+    monkeypatch.setattr("jupyter_mcp.rooms.opening.OPENED_WITHIN", 0.05)
 
     async def job(rooms: Workshop) -> None:
         write(rooms.root / PATH, "one")
@@ -332,7 +332,7 @@ def test_every_wait_for_a_room_has_a_bound(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(RoomUnavailableError):
             await rooms.rooms.join(PATH)
         rooms.faults.gate.set()
-        monkeypatch.setattr("jupyter_mcp.opening.OPENED_WITHIN", 20)
+        monkeypatch.setattr("jupyter_mcp.rooms.opening.OPENED_WITHIN", 20)
         assert sources(await rooms.rooms.join(PATH)) == ["one"]
 
     run(tmp_path, job)

@@ -8,7 +8,7 @@ from typing import Any
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
-from jupyter_mcp.sessions import known_from_the_start
+from jupyter_mcp.kernels.sessions import known_from_the_start
 
 
 def test_kernels_can_be_listed_at_each_moment_of_a_start() -> None:

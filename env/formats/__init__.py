@@ -1,0 +1,1 @@
+"""The files: locks, manifests and the rules of their formats."""

@@ -1,0 +1,97 @@
+"""Bring all that some locks name into the store, in parallel and with one progress display for the whole."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+import httpx
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from env.errors import StoreCorruptError
+from env.formats.lock import Lock, LockedFile
+from env.index.sources import Located, locate
+from env.retry import Stopped
+from env.store.download import Downloader
+from env.store.store import Store
+
+CONNECTIONS = 8
+_TIMEOUT = httpx.Timeout(30.0)
+
+
+def fetch(locks: Sequence[Lock], store: Store, *, console: Console, check: bool = False) -> None:
+    """Bring every file of `locks` into `store`; when all are there this costs one stat call a file.
+
+    `check` reads stored files whole again, and replaces those that are corrupted.
+
+    Raises:
+        EnvError: one of errors.py, by cause; what was downloaded stays, and the next run goes on from there.
+        KeyboardInterrupt: Ctrl-C, with the same promise.
+
+    """
+    with store.in_use():
+        _fetch(locks, store, console, check)
+
+
+def _fetch(locks: Sequence[Lock], store: Store, console: Console, check: bool) -> None:
+    lacking = {lock.file_name: [file for file in lock.files if not _present(store, file, check)] for lock in locks}
+    wanted = [place for lock in locks for place in locate(lock, lacking[lock.file_name])]
+    # Files without an architecture are in both platforms' locks.
+    unique = {place.file.sha256: place for place in wanted}
+    if unique:
+        _download(list(unique.values()), store, console)
+
+
+def _present(store: Store, file: LockedFile, check: bool) -> bool:
+    path = store.path(file.sha256)
+    try:
+        same = path.stat().st_size == file.size
+    except FileNotFoundError:
+        return False
+    if same and check:
+        try:
+            store.verified(file.sha256, file.name)
+        except StoreCorruptError:
+            same = False
+    if not same:
+        path.unlink(missing_ok=True)
+    return same
+
+
+def _download(places: Sequence[Located], store: Store, console: Console) -> None:
+    total = sum(place.file.size for place in places)
+    console.print(f"fetching {len(places)} files, {decimal(total)}")
+    stop = threading.Event()
+    with (
+        _progress(console) as progress,
+        httpx.Client(
+            follow_redirects=True, timeout=_TIMEOUT, limits=httpx.Limits(max_connections=CONNECTIONS)
+        ) as client,
+        ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="fetch") as pool,
+    ):
+        task = progress.add_task("fetch", total=total)
+        downloader = Downloader(client, store, stop, lambda count: progress.advance(task, count))
+        # The largest first, so that none of them is left alone at the end.
+        ordered = sorted(places, key=lambda place: -place.file.size)
+        futures = [pool.submit(downloader.get, place) for place in ordered]
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+    _raise_first(future.exception() for future in done)
+    console.print(f"fetched {len(places)} files, {decimal(total)}")
+
+
+def _raise_first(errors: Iterable[BaseException | None]) -> None:
+    for error in errors:
+        if error is not None and not isinstance(error, Stopped):
+            raise error
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("fetch"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

@@ -1,0 +1,1 @@
+"""Hold the locks to what they promise."""

@@ -1,0 +1,82 @@
+"""Provenance: an in-toto statement v1 with SLSA's predicate v1, of inputs alone, so that it is the same bytes always.
+
+It names no builder's machine and no time: anybody who builds from the same checkout gets the same statement, and can
+compare it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from env.formats.lock import Lock
+from env.formats.pixi_lock import PIXI_LOCK
+from env.formats.pylock import PYLOCK
+from env.spec import Tree
+from images.attest.sbom import Component
+from images.oci.layout import INTOTO_TYPE, Document
+from images.recipe.recipe import Recipe
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "https://github.com/jupyter-mcp/jupyter-mcp/images/build/v1"
+_BROUGHT: dict[str, str] = {"conda": PIXI_LOCK, "pylock": PYLOCK}
+"""The locks of other tools' formats, which a recipe may bring, by source."""
+BUILDER = "https://github.com/jupyter-mcp/jupyter-mcp/images"
+
+
+def provenance(
+    image: str,
+    subject: Document,
+    parameters: dict[str, Any],
+    materials: Sequence[dict[str, Any]],
+) -> Document:
+    """Give the statement that `subject` was made with `parameters` from `materials`."""
+    statement = {
+        "_type": STATEMENT,
+        "subject": [{"name": image, "digest": {"sha256": subject.digest}}],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": parameters,
+                "internalParameters": {},
+                "resolvedDependencies": list(materials),
+            },
+            "runDetails": {"builder": {"id": BUILDER}},
+        },
+    }
+    return Document.of(INTOTO_TYPE, statement)
+
+
+def materials_of(
+    recipe: Recipe, tree: Tree, locks: Iterable[Lock], packages: Iterable[Component]
+) -> list[dict[str, Any]]:
+    """Give what an image is made from: its recipe, the locks, and every file that they name, by sha256.
+
+    `tree` is that of the folder where pixi.lock or pylock.toml is.
+    """
+    found = {f"recipe/{name}": digest for name, digest in _recipe_digests(recipe).items()}
+    for lock in locks:
+        if lock.source in _BROUGHT:
+            name, content = _BROUGHT[lock.source], tree.content(_BROUGHT[lock.source])
+        else:
+            name, content = lock.file_name, tree.project.content(tree.project.locks / lock.file_name)
+        found[f"locks/{name}"] = hashlib.sha256(content).hexdigest()
+    found |= {f"{one.kind}/{one.file.file.rpartition('/')[2]}": one.file.sha256 for one in packages}
+    return [{"name": name, "digest": {"sha256": found[name]}} for name in sorted(found)]
+
+
+def _recipe_digests(recipe: Recipe) -> dict[str, str]:
+    files = {f"{part.name}/part.toml": part.rootfs.parent / "part.toml" for part in recipe.parts}
+    for part in recipe.parts:
+        own = (path for path in part.rootfs.rglob("*") if path.is_file() and not path.is_symlink())
+        files |= {f"{part.name}/rootfs/{path.relative_to(part.rootfs).as_posix()}": path for path in own}
+    files["image.toml"] = recipe.path
+    return {name: _sha256(path) for name, path in files.items()}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""What is to be built: the plan, the layers, the image configuration."""

@@ -1,0 +1,1 @@
+"""Check an image by running it, in a sandbox, and ask the servers in it."""

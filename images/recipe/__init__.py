@@ -1,0 +1,1 @@
+"""Recipes and checks: data in TOML, and their JSON schemas."""

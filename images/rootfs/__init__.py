@@ -1,0 +1,1 @@
+"""What goes into a root filesystem: Debian packages, wheels, conda packages, parts, bytecode."""

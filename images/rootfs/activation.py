@@ -1,0 +1,167 @@
+"""What activating a conda environment would set, read as data: the image says it in its Env, and no shell needs to.
+
+``etc/conda/env_vars.d/*.json`` are variables; ``etc/conda/activate.d/*.sh`` are scripts, of which this reads those that
+only set variables: assignments, ``export``, and ``if`` over variables and files. Package scripts are never run on the
+machine that builds; a script that does more is named, so that its variables can be written into a part's ``[config]``.
+
+Two packages of pixi.lock need it, as their recipes on conda-forge have it: libglib assigns GSETTINGS_SCHEMA_DIR and
+GIO_MODULE_DIR, and libxml2 XML_CATALOG_FILES, in an ``if`` with bash's ``+=`` and ``${NAME// /%20}``. libarrow's script
+makes links for gdb, and is named. Of recipes' own locks, GDAL and PROJ have an ``if`` over files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from env.formats.lock import LockedFile
+from env.store.store import Store
+from images.cache import Cache, key_of
+from images.rootfs.wheels import PREFIX
+
+_ASSIGN = re.compile(r"(?P<export>export\s+)?(?P<name>[A-Za-z_]\w*)(?P<more>\+?)=(?P<value>.*)")
+_EXPORT = re.compile(r"export(?P<names>(?:\s+[A-Za-z_]\w*)+)")
+_IF = re.compile(
+    r"(?:el)?if\s+(?:\[\[?|test)\s+(?P<not>!\s+)?-(?P<test>[nzdfe])\s+(?P<value>.*?)(?:\s+\]\]?)?\s*;?\s*(?:then)?"
+)
+_VARIABLE = re.compile(
+    r"\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)"
+    r"(?:(?P<colon>:?)-(?P<default>[^${}]*)|//(?P<old>[ \w.:-]+)/(?P<new>[ \w.:%-]*))?\})"
+)
+_SHELL = set("`;|&<>()*?\\")
+
+
+@dataclass(frozen=True)
+class Activation:
+    """The variables that activation sets, and the scripts that could not be read."""
+
+    variables: Mapping[str, str]
+    unread: tuple[str, ...] = ()
+    """Paths in the image."""
+
+
+class _NotDataError(Exception):
+    pass
+
+
+def read_activation(prefix: Path) -> Activation:
+    """Read what activation of an environment staged at `prefix` sets once it is at its final place."""
+    script = _Script(prefix, {"CONDA_PREFIX": PREFIX}, {"CONDA_PREFIX"})
+    for path in sorted(prefix.glob("etc/conda/env_vars.d/*.json")):
+        script.variables |= {str(name): str(value) for name, value in json.loads(path.read_bytes()).items()}
+    script.exported |= script.variables.keys()
+    unread = []
+    for path in sorted(prefix.glob("etc/conda/activate.d/*.sh")):
+        trial = _Script(prefix, dict(script.variables), set(script.exported))
+        try:
+            trial.run(path.read_text(encoding="utf-8"))
+        except (_NotDataError, UnicodeDecodeError):
+            unread.append(f"{PREFIX}/{path.relative_to(prefix).as_posix()}")
+        else:
+            script = trial
+    kept = {name: value for name, value in script.variables.items() if value and name in script.exported}
+    return Activation(kept, tuple(unread))
+
+
+def known_activation(packages: Iterable[LockedFile], store: Store) -> Activation | None:
+    """Give what was read of these packages before, or None."""
+    known = Cache(store).get("activation", _key(packages))
+    return None if known is None else Activation(known["variables"], tuple(known["unread"]))
+
+
+def keep_activation(packages: Iterable[LockedFile], prefix: Path, store: Store) -> Activation:
+    """Read the activation of packages that are staged at `prefix`, and keep it for the next build."""
+    activation = read_activation(prefix)
+    record = {"variables": dict(activation.variables), "unread": list(activation.unread)}
+    Cache(store).put("activation", _key(packages), record)
+    return activation
+
+
+def _key(packages: Iterable[LockedFile]) -> str:
+    program = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    return key_of(program, sorted(file.sha256 for file in packages))
+
+
+@dataclass
+class _Script:
+    """The part of sh that only sets variables (POSIX XCU 2.6.2, 2.9.4), and two of bash's words for the same."""
+
+    prefix: Path
+    variables: dict[str, str]
+    exported: set[str]
+    """What programs see; the others are the scripts' own."""
+    _branches: list[list[bool]] = field(default_factory=list)
+    """Of each open ``if``: whether this branch is taken, and whether one was taken before."""
+
+    def run(self, text: str) -> None:
+        for line in text.splitlines():
+            bare = line.strip()
+            if bare and not bare.startswith("#"):
+                self._line(bare)
+        if self._branches:
+            raise _NotDataError
+
+    def _line(self, line: str) -> None:
+        if line == "then":
+            return
+        if found := _IF.fullmatch(line):
+            self._condition(line, found)
+        elif line in ("else", "fi") and self._branches:
+            taken, before = self._branches.pop()
+            if line == "else":
+                self._branches.append([not (taken or before), True])
+        elif found := _ASSIGN.fullmatch(line):
+            value = self._value(found["value"])
+            if all(taken for taken, _ in self._branches):
+                start = self.variables.get(found["name"], "") if found["more"] else ""
+                self.variables[found["name"]] = start + value
+                self.exported |= {found["name"]} if found["export"] else set()
+        elif found := _EXPORT.fullmatch(line):
+            if all(taken for taken, _ in self._branches):
+                self.exported.update(found["names"].split())
+        else:
+            raise _NotDataError
+
+    def _condition(self, line: str, found: re.Match[str]) -> None:
+        holds = self._holds(found["test"], self._value(found["value"])) is not bool(found["not"])
+        if line.startswith("el"):
+            if not self._branches:
+                raise _NotDataError
+            taken, before = self._branches.pop()
+            self._branches.append([holds and not (taken or before), taken or before])
+        else:
+            self._branches.append([holds, False])
+
+    def _holds(self, test: str, value: str) -> bool:
+        match test:
+            case "n":
+                return bool(value)
+            case "z":
+                return not value
+        if not f"{value}/".startswith(f"{PREFIX}/"):
+            raise _NotDataError
+        path = self.prefix / value.removeprefix(PREFIX).lstrip("/")
+        return path.is_dir() if test == "d" else path.exists()
+
+    def _value(self, text: str) -> str:
+        if text[:1] == "'" and text[-1:] == "'" and text.count("'") == 2:  # noqa: PLR2004 - one pair
+            return text[1:-1]
+        quoted = len(text) > 1 and text[0] == text[-1] == '"'
+        inner = text[1:-1] if quoted else text
+        expanded = _VARIABLE.sub(self._expand, inner)
+        rest = _VARIABLE.sub("", inner)
+        if set(rest) & (_SHELL | set("\"'$")) or (not quoted and set(rest) & set(" \t~")):
+            raise _NotDataError
+        return expanded
+
+    def _expand(self, found: re.Match[str]) -> str:
+        value = self.variables.get(found["bare"] or found["name"])
+        if found["old"]:
+            return (value or "").replace(found["old"], found["new"])
+        # With a colon the default also stands in for an empty value (POSIX XCU 2.6.2).
+        lacking = value is None or (found["colon"] == ":" and not value)
+        return (found["default"] if lacking else value) or ""

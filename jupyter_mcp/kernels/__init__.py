@@ -1,0 +1,1 @@
+"""Kernels: found or started, run, and their output written into cells."""

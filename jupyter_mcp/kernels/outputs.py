@@ -1,0 +1,232 @@
+"""Kernel messages become cell outputs, in the live document and in the tool's reply.
+
+Messages are collected and written together, at most every `FLUSH_EVERY` seconds: 20,000 prints are
+a few dozen transactions. The cell is looked up by its id at each writing, since people move cells
+(which makes new shared objects) and delete them (pycrdt 0.14 corrupts memory when a deleted shared
+object is written to).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pycrdt import Array, Map, Text
+
+from jupyter_mcp.rooms.live import Live
+from jupyter_mcp.rooms.ydoc_private import settled, update_lock
+
+from .displays import Displays
+from .messages import OVERWRITE_UP_TO, Output, as_output, as_shared, clean, overwrite
+from .output_limit import THE_END, Allowance, Kept, kept_of
+from .output_tail import Tail
+
+FLUSH_EVERY = 0.05  # seconds
+
+
+class OutputSink:
+    """Writes one run's outputs into one cell.
+
+    What is past the allowance is dropped.
+    """
+
+    def __init__(self, live: Live, cell_id: str, allowance: Allowance) -> None:
+        self.cell_id = cell_id
+        self.outputs: list[Output] = []
+        self.displays = Displays()
+        self.live = live
+        self.allowance = allowance
+        self.clear_next = False
+        self.tail = Tail()
+        self._pieces: list[int] = []  # of each output: the messages that made it
+        self._column: int | None = None  # where in the last line the stream goes on; None: at its end
+        self._parts: list[str] = []  # of the last output, a stream: what its text does not have yet
+        self._written: list[Output] = []  # what the document holds, as it was written
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def full(self) -> bool:
+        """Tell whether what comes next is dropped: the limit is reached, and nothing is to be cleared."""
+        return self.allowance.full and not self.clear_next
+
+    def kept(self) -> Kept:
+        """Count what the cell holds."""
+        self._join()
+        counted = [kept_of(output, pieces) for output, pieces in zip(self.outputs, self._pieces, strict=True)]
+        return Kept(sum(one.size for one in counted), sum(one.messages for one in counted))
+
+    def _cell(self) -> Map[Any] | None:
+        at = self.live.find(self.cell_id)
+        return None if at is None else self.live.document.ycells[at]
+
+    async def settled(self) -> None:
+        """Wait until `begin` and `end` may be called; good until the next await."""
+        await settled(self.live.room)
+
+    def begin(self) -> None:
+        """Empty the cell and mark it running."""
+        self.displays.forget(self.cell_id)
+        cell = self._cell()
+        if cell is None:
+            return
+        with self.live.document.ydoc.transaction():
+            if isinstance(cell.get("outputs"), Array):
+                cell["outputs"].clear()
+            else:
+                cell["outputs"] = Array()
+            cell["execution_count"] = None
+            cell["execution_state"] = "running"
+
+    def end(self, count: int | None) -> None:
+        """Write what is left, mark the cell idle and write the kernel's execution count."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        with self.live.document.ydoc.transaction():
+            self._write()
+            cell = self._cell()
+            if cell is None:
+                return
+            if count is not None:
+                cell["execution_count"] = float(count)
+            cell["execution_state"] = "idle"
+
+    def take(self, kind: str, content: dict[str, Any]) -> None:
+        """Apply one IOPub message, checked; kinds that are no output are ignored."""
+        if kind == "clear_output":
+            self.clear_next = content["wait"]
+            if not self.clear_next:
+                self._clear()
+        elif kind == "update_display_data":
+            self.displays.update(content)
+        elif kind in ("stream", "display_data", "execute_result", "error"):
+            if self.clear_next:
+                self.clear_next = False
+                self._clear()
+            for shown in self.allowance.admit(kind, content, self.kept):
+                self._add(*shown)
+        else:
+            return
+        self._flush_soon()
+
+    def take_last(self, messages: list[tuple[str, dict[str, Any]]]) -> None:
+        """Show, out of the reserve, how an output that is over its limit ended."""
+        shown = [last for message in _joined(messages) for last in self.allowance.last(*message)]
+        if shown:
+            self._add("stream", {"name": "stderr", "text": THE_END})
+            for last in shown:
+                self._add(*last)
+            self._flush_soon()
+
+    def _add(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "stream":
+            self._stream(content["name"], content["text"])
+            return
+        output = as_output(kind, content)
+        self._append(output)
+        if display_id := output.get("transient", {}).get("display_id"):
+            self.displays.add(display_id, self, len(self.outputs) - 1)
+
+    def fail(self, name: str, message: str) -> None:
+        """Show a failure of the run itself (timeout, dead kernel) where the person looks."""
+        self._append({"output_type": "error", "ename": name, "evalue": message, "traceback": [message]})
+
+    def replace(self, number: int, content: dict[str, Any]) -> None:
+        """Show a display's new data."""
+        if number < len(self.outputs) and "data" in self.outputs[number]:
+            new = {"data": content["data"], "metadata": content["metadata"]}
+            refused = self.allowance.swap(new, self.kept)
+            if refused is None:
+                self.outputs[number] = clean({**self.outputs[number], **new})
+            for shown in refused or []:
+                self._add(*shown)
+            self._flush_soon()
+
+    def _append(self, output: Output) -> None:
+        self._join()
+        self.outputs.append(output)
+        self._pieces.append(1)
+
+    def _clear(self) -> None:
+        self._parts.clear()
+        self._column = None
+        self.outputs.clear()
+        self._pieces.clear()
+        self.tail.clear()
+        self.allowance.emptied()
+        self.displays.forget(self.cell_id)
+
+    def _stream(self, name: str, text: str) -> None:
+        last = self.outputs[-1] if self.outputs else None
+        if last is None or last["output_type"] != "stream" or last["name"] != name:
+            self._append({"output_type": "stream", "name": name, "text": ""})
+            self._column = None
+        else:
+            self._pieces[-1] += 1
+        self._parts.append(clean(text))
+
+    def _join(self) -> None:
+        """Give the last output, a stream, the text that has come since."""
+        if not self._parts:
+            return
+        last, text = self.outputs[-1], "".join(self._parts)
+        self._parts.clear()
+        if len(last["text"]) <= OVERWRITE_UP_TO and (self._column is not None or "\r" in text):
+            last["text"], self._column = overwrite(last["text"], self._column, text)
+        else:
+            last["text"] += text
+
+    def _flush_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        if update_lock(self.live.room).locked():
+            self._flush_soon()  # upstream is writing; a transaction now would join its own
+            return
+        with self.live.document.ydoc.transaction():
+            self._write()
+
+    def _write(self) -> None:
+        """Make the document's outputs those of this run, with the least change."""
+        self._join()
+        cell = self._cell()
+        shared = None if cell is None else cell.get("outputs")
+        if not isinstance(shared, Array):
+            return
+        if len(shared) != len(self._written):
+            # Somebody else changed the outputs meanwhile, or a moved cell was made anew.
+            shared.clear()
+            self._written = []
+        if len(self.outputs) < len(self._written):
+            shared.clear()
+            self._written = []
+        for number, output in enumerate(self.outputs):
+            self._write_one(shared, number, output)
+
+    def _write_one(self, shared: Array[Any], number: int, output: Output) -> None:
+        if number >= len(self._written):
+            shared.append(as_shared(output))
+            self._written.append(dict(output))
+            return
+        old = self._written[number]
+        if old == output:
+            return
+        text = shared[number].get("text") if output["output_type"] == old["output_type"] == "stream" else None
+        if isinstance(text, Text) and old["name"] == output["name"] and output["text"].startswith(old["text"]):
+            text += output["text"][len(old["text"]) :]
+        else:
+            shared[number] = as_shared(output)
+        self._written[number] = dict(output)
+
+
+def _joined(messages: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the messages with neighbouring pieces of a stream put together, so that its end is one message."""
+    joined: list[tuple[str, dict[str, Any]]] = []
+    for kind, content in messages:
+        if kind == "stream" and joined and joined[-1][0] == kind and joined[-1][1]["name"] == content["name"]:
+            joined[-1] = kind, {**content, "text": joined[-1][1]["text"] + content["text"]}
+        else:
+            joined.append((kind, content))
+    return joined

@@ -1,0 +1,1 @@
+"""Operations on notebooks and cells, independent of MCP."""

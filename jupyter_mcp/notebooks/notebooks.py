@@ -1,0 +1,244 @@
+"""What the tools do: notebooks and cells, through rooms, kernels and the contents manager."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_server.utils import ensure_async
+from tornado.web import HTTPError
+
+from jupyter_mcp.errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError, why
+from jupyter_mcp.kernels.execution import Progress
+from jupyter_mcp.kernels.messages import Output
+from jupyter_mcp.locks import KeyedLocks
+from jupyter_mcp.paths import SUFFIX, canonical, contained, walk
+from jupyter_mcp.rooms.live import Live, cell_of
+from jupyter_mcp.rooms.loaders import read_notebook
+from jupyter_mcp.rooms.snapshot import read
+from jupyter_mcp.rtc_adapter import Rooms
+
+from .cells import Cells
+
+MAX_FOLDERS = 50  # in each other, that are made for a notebook
+
+
+class Notebooks:
+    """The operations behind the tools, independent of MCP."""
+
+    def __init__(self, settings: dict[str, Any], rooms: Rooms, cells: Cells, *, max_watchers: int) -> None:
+        self.rooms = rooms
+        self._cells = cells
+        self._contents = settings["contents_manager"]
+        self._settings = settings
+        self._max_watchers = max_watchers
+        self._watchers = 0
+        self._creating = KeyedLocks()
+
+    @property
+    def root(self) -> str | None:
+        """The folder that paths are below; None where the contents are not files of this machine."""
+        return getattr(self._contents, "root_dir", None)
+
+    def _canonical(self, path: str) -> str:
+        path = canonical(path, allow_hidden=bool(getattr(self._contents, "allow_hidden", False)))
+        # Not in a thread: that costs each call more than these few lstats, and file_exists blocks as they do.
+        contained(self.root, path)
+        return path
+
+    async def _existing(self, path: str) -> str:
+        path = self._canonical(path)
+        if not await ensure_async(self._contents.file_exists(path)):
+            raise NotebookMissingError(f"No notebook at {path!r}; list_notebooks shows what is there.")
+        return path
+
+    async def _join(self, path: str) -> Live:
+        return await self.rooms.join(await self._existing(path))
+
+    async def list_all(self) -> list[dict[str, str]]:
+        """Give every notebook below the root; hidden folders and checkpoints are left out."""
+        if self.root:
+            paths = await asyncio.to_thread(walk, self.root)
+        else:
+            paths = await self._list_remote()
+        return [{"path": path, "name": posixpath.basename(path)} for path in paths]
+
+    async def _list_remote(self) -> list[str]:
+        found: list[str] = []
+        pending = [""]
+        while pending:
+            model = await ensure_async(self._contents.get(pending.pop(), type="directory"))
+            for entry in model["content"]:
+                if entry["name"].startswith("."):
+                    continue
+                if entry["type"] == "directory":
+                    pending.append(entry["path"])
+                elif entry["name"].endswith(SUFFIX):
+                    found.append(entry["path"])
+        return sorted(found)
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """Give the notebook as nbformat: the live document if a room is open, else the disk."""
+        path = await self._existing(path)
+        if self.rooms.is_open(path):
+            return read((await self.rooms.join(path)).document)
+        # What was acknowledged before a crash belongs to it; what can't get into the file yet is logged.
+        await self.rooms.recovered(self._settings["file_id_manager"].get_id(path), path)
+        try:
+            model = await read_notebook(self._contents, path, self.rooms.log)
+        except Exception as error:  # boundary: of any contents manager, and any file
+            raise BadPathError(f"{path!r} can't be read: {why(error, self.root)}.") from error
+        saved: dict[str, Any] = model["content"]
+        return saved
+
+    async def create(self, path: str) -> dict[str, str]:
+        """Make an empty notebook and its missing folders; refuses to overwrite."""
+        path = self._canonical(path)
+        async with self._creating(path):
+            if await ensure_async(self._contents.exists(path)):
+                raise NotebookExistsError(f"{path!r} exists already; open it, or choose another name.")
+            notebook = nbformat.v4.new_notebook(metadata=self._kernel_metadata())  # type: ignore[no-untyped-call]
+            # An empty list would get a cell with a random id each time a room is made from the file.
+            notebook.cells = [nbformat.v4.new_code_cell(metadata={"trusted": True})]  # type: ignore[no-untyped-call]
+            try:
+                await self._make_folders(path)
+                await ensure_async(
+                    self._contents.save({"type": "notebook", "format": "json", "content": notebook}, path)
+                )
+            except (HTTPError, OSError) as error:
+                raise BadPathError(f"{path!r} could not be written: {why(error, self.root)}.") from error
+        return {"path": path, "name": posixpath.basename(path)}
+
+    async def _make_folders(self, path: str) -> None:
+        """Make the folders of a path that are missing. Raises BadPathError for too many."""
+        folder, parts = "", path.split("/")[:-1]
+        if len(parts) > MAX_FOLDERS and not await ensure_async(self._contents.dir_exists("/".join(parts))):
+            # Jupyter looks at all folders above for each: hundreds take it many seconds, in which it does nothing else.
+            raise BadPathError(
+                f"The path has {len(parts)} folders; no more than {MAX_FOLDERS} are made for a notebook."
+            )
+        for part in parts:
+            folder = f"{folder}/{part}" if folder else part
+            async with self._creating(folder):
+                if not await ensure_async(self._contents.dir_exists(folder)):
+                    await ensure_async(self._contents.save({"type": "directory"}, folder))
+
+    def _kernel_metadata(self) -> dict[str, Any]:
+        """Give the default kernel's metadata, so that JupyterLab needn't ask for a kernel."""
+        name = self._settings["kernel_manager"].default_kernel_name
+        try:
+            spec = self._settings["kernel_spec_manager"].get_kernel_spec(name)
+        except NoSuchKernel:
+            return {}
+        kernelspec = {"name": name, "display_name": spec.display_name, "language": spec.language}
+        return {"kernelspec": kernelspec, "language_info": {"name": spec.language}}
+
+    async def cell(self, path: str, index: int | None, cell_id: str | None) -> dict[str, Any]:
+        """Give one cell of the live document; of the file where there are no rooms."""
+        if not self.rooms.available:
+            return cell_of(await self.get(path), index, cell_id)
+        live = await self._join(path)
+        return live.cell(live.locate(index, cell_id))
+
+    async def update(
+        self,
+        path: str,
+        index: int | None,
+        source: str,
+        cell_type: str | None,
+        cell_id: str | None,
+        expected: str | None,
+        *,
+        over_person: bool = False,
+    ) -> int:
+        """Change a cell's source, and its type if given; gives its index. Raises PersonTypingError."""
+        live = await self._join(path)
+        at = live.locate(index, cell_id)
+        live.check(at, expected)
+        if not over_person:
+            self._cells.leave_to_person(live, at)
+        self._cells.update(live, at, source, cell_type)
+        return at
+
+    async def insert(
+        self,
+        path: str,
+        index: int | None,
+        source: str,
+        cell_type: str,
+        cell_id: str | None,
+        expected: str | None,
+    ) -> int:
+        """Insert a cell; gives its index."""
+        return self._cells.insert(await self._join(path), index, source, cell_type, cell_id, expected)
+
+    async def delete(
+        self, path: str, index: int | None, cell_id: str | None, expected: str | None, *, over_person: bool = False
+    ) -> int:
+        """Delete a cell; gives the index it had. Raises PersonTypingError."""
+        live = await self._join(path)
+        at = live.locate(index, cell_id)
+        live.check(at, expected)
+        if not over_person:
+            self._cells.leave_to_person(live, at)
+        self._cells.delete(live, at)
+        return at
+
+    async def execute(
+        self,
+        path: str,
+        index: int | None,
+        *,
+        cell_id: str | None,
+        expected: str | None,
+        seconds: float | None,
+        gone: asyncio.Event,
+        progress: Progress,
+    ) -> list[Output]:
+        """Run a code cell on the notebook's kernel; outputs stream into the document."""
+        live = await self._join(path)
+        at = live.locate(index, cell_id)
+        live.check(at, expected)
+        return await self._cells.execute(live, at, expected=expected, seconds=seconds, gone=gone, progress=progress)
+
+    async def open(self, path: str) -> tuple[str, list[str]]:
+        """Open the notebook's room; return its path, and the names of journals of it that can't be read."""
+        live = await self._join(path)
+        return live.path, self.rooms.set_aside(live.path)
+
+    async def close(self, path: str) -> tuple[str, bool]:
+        """Save and close the room; gives the path, and whether the room is closed."""
+        path = self._canonical(path)
+        if not self.rooms.is_open(path):
+            await self._existing(path)
+        return path, await self.rooms.close(path)
+
+    async def watch(self, path: str, seconds: float, gone: asyncio.Event) -> int | None:
+        """Wait for anybody's change of cells or metadata; gives the number of cells, or None."""
+        changed = asyncio.Event()
+        async with self.changes(path, changed.set) as live:
+            waits = [asyncio.ensure_future(event.wait()) for event in (changed, gone)]
+            try:
+                await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+            return len(live.document.ycells) if changed.is_set() else None
+
+    @asynccontextmanager
+    async def changes(self, path: str, callback: Callable[[], None]) -> AsyncIterator[Live]:
+        """Call `callback` at each change of the notebook, whose room stays open meanwhile. Raises TooManyError."""
+        if self._watchers >= self._max_watchers:
+            raise TooManyError("Too many watchers on this server; try again later.")
+        self._watchers += 1
+        try:
+            live = await self._join(path)
+            with live.hold(), live.listening(callback):
+                yield live
+        finally:
+            self._watchers -= 1

@@ -1,0 +1,1 @@
+"""Live documents: joined, saved, merged, journalled and recovered."""

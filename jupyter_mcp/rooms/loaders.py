@@ -1,0 +1,216 @@
+"""Every room's side of its file, people's rooms too: a file is known by its content, and read as a room can hold it.
+
+Upstream takes a file for changed when its time stamp is newer. A copy with its old time (`cp -p`, `rsync -a`), an older
+file moved there, a coarse clock or one that is set back are then overwritten. Here what was last read or written is
+known by a hash of its bytes, and nothing else is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import nbformat
+from jupyter_server.utils import ensure_async
+from jupyter_server_ydoc.loaders import FileLoader, FileLoaderMapping  # type: ignore[import-untyped]
+from jupyter_server_ydoc.utils import OutOfBandChanges  # type: ignore[import-untyped]
+from tornado.web import HTTPError
+
+from .content_check import TooDeepError, sound, unsound
+from .ydoc_private import Model, contents_of, loader_lock
+
+KIND = "notebook"
+_COARSE_NS = 2_000_000_000  # the coarsest time stamps of file systems (FAT)
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # before any file's time: archives and resets bring 1970
+
+Signature = tuple[object, ...]
+
+
+class Guarded(FileLoader):  # type: ignore[misc]
+    """A mixin over the class of a loader; its attributes have values here since loaders become such when they exist."""
+
+    digest = ""  # of the bytes last read or written; empty: unknown, upstream's rules hold
+    writes = 0  # that have come to their end
+    before_loading: Callable[[str, str], Awaitable[object]] | None = None
+    _torn = ""  # digest of what a write of ours left that failed
+    _signature: Signature | None = None
+    _settled = False  # the signature is older than the coarsest clock's tick
+    _unreadable: Signature | None = None
+
+    async def load_content(self, format: str, file_type: str) -> Model:  # noqa: A002 - upstream's name
+        """Load the file, as a shared document can hold it. Raises HTTPError."""
+        if file_type != KIND:
+            other: Model = await super().load_content(format, file_type)
+            return other
+        if self.before_loading is not None:
+            await self.before_loading(self.file_id, self.path)
+        async with loader_lock(self):
+            path = self.path
+            signature = self._sign(path)
+            try:
+                model = await read_notebook(contents_of(self), path, self._log)
+            except HTTPError:
+                self._unreadable = signature
+                raise
+            self.last_modified = model["last_modified"]
+            self._now_known(str(model.get("hash") or ""), signature)
+            return model
+
+    def _now_known(self, digest: str, signature: Signature | None) -> None:
+        self.digest, self._torn, self._unreadable = digest, "", None
+        self._signature, self._settled = signature, _is_settled(signature)
+
+    def _sign(self, path: str) -> Signature | None:
+        """Return what changes with each write; None if that can't be seen."""
+        root = getattr(contents_of(self), "root_dir", None)
+        if not root:
+            return None
+        try:
+            found = os.stat(f"{root}/{path}")  # noqa: PTH116 - each second and notebook; a Path costs more
+        except OSError:
+            return None
+        return path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+    async def changed(self, *, thoroughly: bool = True) -> bool:
+        """Tell whether the file is not what was last read or written. Raises what the contents manager raises.
+
+        Notebooks that are no files of this machine have only their time stamp to go by, unless `thoroughly`.
+        """
+        async with loader_lock(self):
+            return await self._changed(thoroughly=thoroughly)
+
+    async def _changed(self, *, thoroughly: bool) -> bool:
+        if not self.digest:
+            return False
+        path = self.path
+        signature = self._sign(path)
+        if signature is not None and signature == self._signature and self._settled:
+            return False
+        contents = contents_of(self)
+        if signature is None and not thoroughly:
+            model = await ensure_async(contents.get(path, content=False, type=KIND))
+            return bool(model["last_modified"] != self.last_modified)
+        model = await ensure_async(contents.get(path, content=False, type=KIND, require_hash=True))
+        digest = model.get("hash")
+        if digest is None:
+            return bool(model["last_modified"] != self.last_modified)
+        if digest not in (self.digest, self._torn):
+            return True
+        self.last_modified = model["last_modified"]  # touched, or copied over itself
+        self._signature, self._settled = signature, _is_settled(signature)
+        return False
+
+    async def maybe_save_content(self, model: Model) -> Model | None:
+        """Save unless somebody else changed the file. Raises OutOfBandChanges."""
+        if model["type"] != KIND or not self.digest:
+            other: Model | None = await super().maybe_save_content(model)
+            return other
+        if await self.changed():
+            raise OutOfBandChanges
+        before = self.last_modified
+        try:
+            saved: Model | None = await super().maybe_save_content(model)
+        except OutOfBandChanges:
+            raise
+        except Exception:
+            await self._note_torn()
+            raise
+        if saved is None and self.last_modified == before:
+            return None  # not writable
+        self.writes += 1
+        signature = self._sign(self.path)
+        # A save that is cancelled when it has begun goes on to its end, and gives None.
+        digest = await self._hash() if saved is None else saved.get("hash")
+        self._now_known(str(digest or ""), signature)
+        return saved
+
+    async def _hash(self) -> str:
+        model = await ensure_async(contents_of(self).get(self.path, content=False, type=KIND, require_hash=True))
+        return str(model.get("hash") or "")
+
+    async def _note_torn(self) -> None:
+        """Know what a failed write left of the file: it is no change by others."""
+        try:
+            self._torn = await self._hash()
+        except Exception as error:  # noqa: BLE001 - boundary: the failure that led here is the one to report
+            self._log.debug("The file that could not be saved can't be read either: %s", error)
+
+    async def maybe_notify(self) -> None:
+        """Tell the rooms about a change by others, once; called each second."""
+        if self.digest and isinstance(self.last_modified, datetime):
+            async with loader_lock(self):
+                changed = await self._changed(thoroughly=False)
+                seen = self._unreadable is not None and self._unreadable == self._sign(self.path)
+                if changed and not seen:
+                    self.last_modified = _LONG_AGO
+                elif changed:
+                    return  # it could not be read, and still is what it was then
+        await super().maybe_notify()
+
+
+def _is_settled(signature: Signature | None) -> bool:
+    return signature is not None and abs(time.time_ns() - int(str(signature[-1]))) > _COARSE_NS
+
+
+async def read_notebook(contents: Any, path: str, log: Any) -> Model:
+    """Read a notebook with the hash of its bytes, and as a shared document can hold it. Raises HTTPError."""
+    try:
+        model: Model = await ensure_async(contents.get(path, type=KIND, format="json", content=True, require_hash=True))
+    except UnicodeEncodeError:
+        model = await _read_text(contents, path)  # half of a surrogate pair: Jupyter can't sign what it can't encode
+    try:
+        if unsound(model["content"]):
+            log.warning(
+                "%s has numbers or text that no shared document holds (NaN, Infinity, integers past 64 bits, halves "
+                "of surrogate pairs); they are replaced when it is saved",
+                path,
+            )
+            model["content"] = sound(model["content"])
+    except (TooDeepError, RecursionError) as error:
+        raise HTTPError(HTTPStatus.BAD_REQUEST, f"Unreadable Notebook: {path}: {error}") from error
+    return model
+
+
+async def _read_text(contents: Any, path: str) -> Model:
+    model: Model = await ensure_async(contents.get(path, type="file", format="text", content=True, require_hash=True))
+    try:
+        content = sound(json.loads(model["content"]))
+        read = nbformat.reads(json.dumps(content), as_version=4)  # type: ignore[no-untyped-call]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise HTTPError(HTTPStatus.BAD_REQUEST, f"Unreadable Notebook: {path}: {error}") from error
+    return {**model, "type": KIND, "format": "json", "content": read}
+
+
+_CLASSES: dict[type[Any], type[Any]] = {}
+
+
+def _guarded(kind: type[Any]) -> type[Any]:
+    if kind not in _CLASSES:
+        _CLASSES[kind] = type(f"Guarded{kind.__name__}", (Guarded,) if kind is FileLoader else (Guarded, kind), {})
+    return _CLASSES[kind]
+
+
+class GuardedLoaders(FileLoaderMapping):  # type: ignore[misc]
+    """The loaders of a server, each guarded."""
+
+    before_loading: Callable[[str, str], Awaitable[object]] | None = None
+
+    def __getitem__(self, file_id: str) -> FileLoader:
+        """Return the loader of a file, made if there is none."""
+        loader = super().__getitem__(file_id)
+        if not isinstance(loader, Guarded):
+            loader.__class__ = _guarded(type(loader))
+            loader.before_loading = self.before_loading
+        return loader
+
+
+def guard(loaders: FileLoaderMapping, before_loading: Callable[[str, str], Awaitable[object]] | None = None) -> None:
+    """Guard all loaders that the server will make; `before_loading` is awaited with a file's id and path."""
+    # Upstream's handlers hold this object: it can't be another one.
+    loaders.__class__ = GuardedLoaders
+    loaders.before_loading = before_loading

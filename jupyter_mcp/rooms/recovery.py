@@ -1,0 +1,153 @@
+"""Finishing the saves that a crash interrupted: journal -> document -> file and store.
+
+Runs before a room of the notebook exists, so upstream finds store and file in step and keeps the
+history; clients that reconnect then bring nothing twice. Journals of rooms that are alive in another
+server are left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from http import HTTPStatus
+from logging import Logger
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.utils import ensure_async
+from jupyter_ydoc import YNotebook
+from pycrdt import Doc
+from pycrdt.store import BaseYStore, YDocNotFound
+from tornado.web import HTTPError
+
+from jupyter_mcp.errors import FATAL
+
+from .content_check import sound
+from .journal import claim
+from .journal_frames import Header, Replay, read_all, replay
+from .loaders import read_notebook
+from .merge import Notebook, UnmergeableError, fingerprint, merge, same
+from .rescue import keep_bytes, rescue
+from .snapshot import read
+
+StoreFactory = Callable[[str], BaseYStore]
+PathOf = Callable[[Header], str | None]
+
+SET_ASIDE = ".failed"
+
+
+class UnreadableJournalError(ValueError):
+    """What the file has is no journal, or one that makes no document."""
+
+
+async def recover(file: Path, contents: Any, store_of: StoreFactory, path_of: PathOf, log: Logger) -> bool:
+    """Finish one journal and delete it; return False if it is not ours to finish.
+
+    `path_of` gives the present path of the notebook, None if it is not below this server's root. One that can't
+    be read is set aside as `.failed`. Raises whatever else stands in the way: the journal is to be tried again.
+    """
+    held = claim(file)
+    if held is None:
+        return False
+    try:
+        try:
+            found, doc, final = _parse(held)
+        except UnreadableJournalError as error:
+            log.error("%s can't be read (%s); it is kept as %s", file, error, SET_ASIDE)  # noqa: TRY400 - no trace
+            file.rename(file.with_suffix(SET_ASIDE))  # noqa: ASYNC240 - nothing else runs on this loop
+            return True
+        if found is not None:
+            path = path_of(found.header)
+            if path is None:
+                return False
+            await _finish(path, found, doc, final, contents, store_of, log)
+        file.unlink()  # noqa: ASYNC240 - nothing else runs on this loop
+    finally:
+        os.close(held)
+    return True
+
+
+def _parse(held: int) -> tuple[Replay | None, Doc[Any], Notebook]:
+    """Read a journal; None, and nothing, if it is empty. Raises UnreadableJournalError."""
+    data = read_all(held)
+    if not data.strip(b"\0"):
+        return None, Doc(), {}  # the disk was full: nothing of it was acknowledged
+    try:
+        found = replay(data)
+        if found is not None:
+            doc = found.document()
+            return found, doc, read(YNotebook(doc))
+    except FATAL:
+        raise
+    except BaseException as error:  # pycrdt panics with one that is no Exception
+        raise UnreadableJournalError(f"{type(error).__name__}: {error}") from error
+    raise UnreadableJournalError("its first frame is torn")
+
+
+async def _finish(
+    path: str, found: Replay, doc: Doc[Any], final: Notebook, contents: Any, store_of: StoreFactory, log: Logger
+) -> None:
+    notebook = YNotebook(doc)
+    theirs, digest = await _their_version(path, found, contents, log)
+    if theirs is None and digest is None:
+        if not same(final, _saved(found)):
+            await rescue(contents, path, final, log)
+        return
+    if theirs is not None and not same(final, theirs) and not _is_ours(found, theirs, digest):
+        try:
+            merged = merge(_saved(found), final, theirs)
+        except UnmergeableError:
+            if not same(final, _saved(found)):
+                await rescue(contents, path, final, log)
+            return
+        notebook.set(sound(merged.content))
+        final = read(notebook)
+        if not same(final, theirs):
+            log.warning("%s changed on disk after a crash; unsaved edits were merged into it", path)
+    if theirs is None or not same(final, theirs):
+        log.warning("Recovered unsaved edits of %s", path)
+        await ensure_async(contents.save({"type": "notebook", "format": "json", "content": final}, path))
+    # Also when the file holds everything: the store is written later, and tabs may have seen what it lacks.
+    await _bring_store_in_step(found, doc, store_of)
+
+
+async def _their_version(path: str, found: Replay, contents: Any, log: Logger) -> tuple[Notebook | None, str | None]:
+    """Return the file's content and digest: no content if it is torn, neither if it was deleted. Raises HTTPError."""
+    try:
+        model = await read_notebook(contents, path, log)
+    except HTTPError as error:
+        folder = path.rpartition("/")[0]
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            if await ensure_async(contents.dir_exists(folder)):
+                return None, None
+            raise  # the folder was renamed, or is not mounted
+        if error.status_code != HTTPStatus.BAD_REQUEST or not found.intents:
+            raise
+        # The crash cut a save short, and with it the file; somebody may have written it since.
+        await keep_bytes(contents, path, log)
+        return None, ""
+    return model["content"], str(model.get("hash") or "")
+
+
+def _saved(found: Replay) -> Notebook:
+    return read(YNotebook(found.document(found.saved.updates)))
+
+
+def _is_ours(found: Replay, theirs: Notebook, digest: str | None) -> bool:
+    """Tell whether the file is as the room loaded or saved it, also by a save that the crash cut from its note."""
+    if digest and digest == found.saved.digest:
+        return True
+    its = fingerprint(theirs)
+    return its in {found.saved.fingerprint, *found.intents} or its == fingerprint(_saved(found))
+
+
+async def _bring_store_in_step(found: Replay, doc: Doc[Any], store_of: StoreFactory) -> None:
+    """Give the store the updates it missed, under the history that clients already hold."""
+    store = store_of(found.header.room_id)
+    async with store:
+        stored: Doc[Any] = Doc()
+        # Not found: the crash came before the room's first write; the full state is added below.
+        with contextlib.suppress(YDocNotFound):
+            await store.apply_updates(stored)
+        await store.write(doc.get_update(stored.get_state()))

@@ -1,0 +1,1 @@
+"""The MCP tools and resources, and what their replies look like."""

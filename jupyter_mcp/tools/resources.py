@@ -1,0 +1,49 @@
+"""Notebooks as resources: a template, and completion of its paths."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from fastmcp.exceptions import ResourceError, ToolError
+from fastmcp.server.completions import CompletionReference
+from mcp.types import Completion, CompletionArgument, CompletionContext, ResourceTemplateReference
+
+from jupyter_mcp.transport.auth import caller
+
+from .replies import shortened
+from .reply_limits import reply_limit
+
+if TYPE_CHECKING:
+    from jupyter_mcp.mcp_server import Tools
+
+SCHEME = "notebook:///"
+TEMPLATE = f"{SCHEME}{{path*}}"
+_MOST = 100  # values that a completion may have
+
+
+def offer_resources(tools: Tools) -> None:
+    """Put the template and its completion on the server."""
+    server, notebooks = tools.server, tools.notebooks
+
+    @server.resource(TEMPLATE, name="notebook", title="A notebook", mime_type="application/x-ipynb+json")
+    async def notebook(path: str) -> str:
+        """Read a notebook (nbformat): its live content if it is open, else the file."""
+        try:
+            await tools.admit(("read", "contents"))
+            content = await notebooks.get(path)
+            if (limit := reply_limit()) is not None:
+                content = shortened(content, limit // 2)  # JSON in JSON: each quote and line end is escaped again
+            return json.dumps(content, ensure_ascii=False)
+        except ToolError as error:
+            raise ResourceError(str(error)) from error
+
+    @server.completion
+    async def complete(
+        reference: CompletionReference, argument: CompletionArgument, _: CompletionContext | None
+    ) -> Completion | None:
+        if not isinstance(reference, ResourceTemplateReference) or (reference.uri, argument.name) != (TEMPLATE, "path"):
+            return None
+        await caller().require("read", "contents")
+        found = [one["path"] for one in await notebooks.list_all() if one["path"].startswith(argument.value)]
+        return Completion(values=found[:_MOST], total=len(found), has_more=len(found) > _MOST)

@@ -1,0 +1,59 @@
+"""`notifications/resources/updated` for notebooks whose live document changes (`subscriptions/listen`, 2026-07-28)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from fastmcp.exceptions import ToolError
+from mcp.server.context import ServerRequestContext
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, SubscriptionsListenRequestParams, SubscriptionsListenResult
+
+from jupyter_mcp.transport.auth import caller
+
+from .resources import SCHEME
+from .sdk_private import low_level
+
+if TYPE_CHECKING:
+    from jupyter_mcp.mcp_server import Tools
+
+_AT_MOST_EVERY = 0.2  # seconds between two notices of one notebook to one subscriber
+
+
+def offer_subscriptions(tools: Tools) -> None:
+    """Serve `subscriptions/listen`; a notebook's room stays open while somebody listens."""
+    notebooks = tools.notebooks
+
+    async def listen(
+        context: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
+    ) -> SubscriptionsListenResult:
+        bus = InMemorySubscriptionBus()
+        async with AsyncExitStack() as stack:
+            for uri in params.notifications.resource_subscriptions or ():
+                if not str(uri).startswith(SCHEME):
+                    continue
+                changed = asyncio.Event()
+                try:
+                    await caller().require("read", "contents")
+                    path = unquote(str(uri).removeprefix(SCHEME))
+                    await stack.enter_async_context(notebooks.changes(path, changed.set))
+                except ToolError as error:
+                    raise MCPError(INVALID_PARAMS, str(error)) from error
+                telling = asyncio.create_task(_tell(bus, str(uri), changed))
+                stack.callback(telling.cancel)
+            return await ListenHandler(bus)(context, params)
+
+    # FastMCP 4.1 has no subscriptions: its extensions may not serve a method of the specification.
+    low_level(tools.server).add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
+
+
+async def _tell(bus: InMemorySubscriptionBus, uri: str, changed: asyncio.Event) -> None:
+    while True:
+        await changed.wait()
+        changed.clear()
+        await bus.publish(ResourceUpdated(uri=uri))
+        await asyncio.sleep(_AT_MOST_EVERY)

@@ -1,0 +1,1 @@
+"""HTTP below the tools: authentication, the ASGI endpoint, how a reply is sent."""

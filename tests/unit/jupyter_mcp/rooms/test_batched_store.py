@@ -1,0 +1,165 @@
+"""Batched writes: the same document in the store, with fewer writes."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycrdt import Array, Decoder, Doc, Map
+from pycrdt.store import SQLiteYStore
+
+from jupyter_mcp.rooms.batched_store import BatchedWrites
+
+
+class Counting(SQLiteYStore):
+    """A real store that notes how much it is asked to write, and can fail."""
+
+    writes: ClassVar[list[int]] = []
+    failing: ClassVar[bool] = False
+
+    async def write(self, data: bytes) -> None:
+        if self.failing:
+            raise OSError("the disk is full")
+        self.writes.append(len(data))
+        await super().write(data)
+
+
+class Batched(BatchedWrites, Counting):
+    """What a room gets."""
+
+
+@asynccontextmanager
+async def opened(folder: str) -> AsyncIterator[tuple[Batched, Doc[Any]]]:
+    """Give a started store, and a document whose every update is written to it as a room does."""
+    Counting.writes, Counting.failing = [], False
+    Counting.db_path = str(Path(folder, "store.db"))
+    store = Batched("x.y")
+    async with store:
+        yield store, Doc()
+        await store.flush()
+
+
+def run(job: Callable[[Batched, Doc[Any]], Awaitable[None]]) -> None:
+    async def with_store(folder: str) -> None:
+        async with opened(folder) as (store, document):
+            await job(store, document)
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(with_store(folder))
+
+
+def start_writes(store: Batched, document: Doc[Any], values: list[int]) -> list[asyncio.Task[None]]:
+    """Append the values, one update each, and begin to store each update."""
+    tasks: list[asyncio.Task[None]] = []
+    subscription = document.observe(lambda event: tasks.append(asyncio.create_task(store.write(event.update))))
+    shared: Array[int] = document.get("values", type=Array)
+    for value in values:
+        shared.append(value)
+    document.unobserve(subscription)
+    return tasks
+
+
+def clocks(document: Doc[Any]) -> dict[int, int]:
+    """Give how far the document has each client; the encoded state vector has them in any order."""
+    decoder = Decoder(document.get_state())
+    return {decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())}
+
+
+async def stored(store: Batched) -> list[int]:
+    document: Doc[Any] = Doc()
+    await store.apply_updates(document)
+    found: Array[int] = document.get("values", type=Array)
+    return [int(value) for value in found]
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.booleans()), min_size=1, max_size=30))
+@settings(max_examples=15, deadline=None)
+def test_the_store_holds_every_update_in_order(values: list[tuple[int, bool]]) -> None:
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        tasks = []
+        for value, pause in values:
+            tasks += start_writes(store, document, [value])
+            if pause:
+                await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+        assert await stored(store) == [value for value, _ in values]
+
+    run(job)
+
+
+def test_what_comes_together_is_one_write_after_the_first() -> None:
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        first = start_writes(store, document, [0])
+        await asyncio.sleep(0)
+        await asyncio.gather(*first, *start_writes(store, document, list(range(1, 100))))
+        assert len(Counting.writes) == 2
+        assert await stored(store) == list(range(100))
+
+    run(job)
+
+
+def test_the_first_update_after_a_pause_is_stored_at_once() -> None:
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        for value in range(3):
+            await asyncio.gather(*start_writes(store, document, [value]))
+            await store.flush()
+        assert len(Counting.writes) == 3
+
+    run(job)
+
+
+def test_a_room_that_is_stopped_loses_nothing_it_has_handed_over() -> None:
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        tasks = start_writes(store, document, [1])
+        await asyncio.sleep(0)  # the first write begins; the others wait for it
+        tasks += start_writes(store, document, [2, 3])
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await store.flush()
+        assert await stored(store) == [1, 2, 3]
+
+    run(job)
+
+
+def test_a_store_that_fails_tells_everybody_and_the_next_write_goes_on() -> None:
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        Counting.failing = True
+        results = await asyncio.gather(*start_writes(store, document, [1, 2]), return_exceptions=True)
+        assert [str(result) for result in results] == ["the disk is full"] * 2
+        Counting.failing = False
+        await store.write(document.get_update())
+        assert await stored(store) == [1, 2]
+
+    run(job)
+
+
+def test_flushing_a_store_that_was_never_written_returns() -> None:
+    async def job(store: Batched, _: Doc[Any]) -> None:
+        await asyncio.wait_for(store.flush(), 5)
+
+    run(job)
+
+
+def test_what_a_room_wrote_before_it_loaded_is_stored_too() -> None:
+    """Upstream's room notes its path first. Without that, browsers wait for ever for all it did later."""
+
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        document.get("cells", type=Array).append(1)
+        await store.encode_state_as_update(document)
+        again: Doc[Any] = Doc()
+        again.get("state", type=Map)["path"] = "a.ipynb"
+        await store.apply_updates(again)
+        await asyncio.gather(*start_writes(store, again, [2]))
+        third: Doc[Any] = Doc()
+        await store.apply_updates(third)
+        assert clocks(third) == clocks(again)
+
+    run(job)
