@@ -19,7 +19,7 @@ from .garbage import tune
 from .kernels.execution import Execution
 from .kernels.kernels import Kernels
 from .kernels.sessions import known_from_the_start, one_for_each_path
-from .mcp_server import Tools, http_app
+from .mcp_server import http_app, mcp_server
 from .notebooks.cells import Cells
 from .notebooks.notebooks import Notebooks
 from .rooms.batched_store import batched
@@ -138,7 +138,7 @@ class JupyterMCP(ExtensionApp):
         )
         notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
         app, lifespan = http_app(
-            Tools(notebooks).server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions
+            mcp_server(notebooks).server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions
         )
         self._endpoint = Endpoint(
             app,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from fastmcp.exceptions import ResourceError, ToolError
 from fastmcp.server.completions import CompletionReference
@@ -13,16 +12,14 @@ from jupyter_mcp.transport.auth import caller
 
 from .replies import shortened
 from .reply_limits import reply_limit
-
-if TYPE_CHECKING:
-    from jupyter_mcp.mcp_server import Tools
+from .toolbox import Toolbox
 
 SCHEME = "notebook:///"
 TEMPLATE = f"{SCHEME}{{path*}}"
 _MOST = 100  # values that a completion may have
 
 
-def offer_resources(tools: Tools) -> None:
+def offer_resources(tools: Toolbox) -> None:
     """Put the template and its completion on the server."""
     server, notebooks = tools.server, tools.notebooks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from fastmcp.exceptions import ToolError
@@ -17,14 +17,12 @@ from jupyter_mcp.transport.auth import caller
 
 from .resources import SCHEME
 from .sdk_private import low_level
-
-if TYPE_CHECKING:
-    from jupyter_mcp.mcp_server import Tools
+from .toolbox import Toolbox
 
 _AT_MOST_EVERY = 0.2  # seconds between two notices of one notebook to one subscriber
 
 
-def offer_subscriptions(tools: Tools) -> None:
+def offer_subscriptions(tools: Toolbox) -> None:
     """Serve `subscriptions/listen`; a notebook's room stays open while somebody listens."""
     notebooks = tools.notebooks
 

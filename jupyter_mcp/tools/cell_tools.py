@@ -1,0 +1,73 @@
+"""Tools that read and edit cells."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastmcp.tools import ToolResult
+from pydantic import Field
+
+from .parameters import READS, CellId, CellType, Expected, Index, OverPerson, Path, hints
+from .replies import CellReply, reply, schema
+from .reply_limits import reply_limit
+from .toolbox import Toolbox
+
+
+def offer_cell_tools(tools: Toolbox) -> None:
+    """Offer the tools that read and edit cells."""
+    server, notebooks = tools.server, tools.notebooks
+
+    @server.tool(annotations=hints("Read a cell", **READS), output_schema=schema(CellReply))
+    async def get_cell(path: Path, index: Index = None, cell_id: CellId = None) -> ToolResult:
+        """Read one cell: source, cell_type, metadata, outputs, id, index and revision."""
+        await tools.admit(("read", "contents"))
+        return reply(await notebooks.cell(path, index, cell_id), reply_limit())
+
+    @server.tool(annotations=hints("Change a cell", reads=False, destroys=True, repeatable=True))
+    async def update_cell(
+        path: Path,
+        index: Index = None,
+        *,
+        source: Annotated[str, Field(description="The whole new source")],
+        cell_type: CellType | None = None,
+        cell_id: CellId = None,
+        expected: Expected = None,
+        over_person: OverPerson = False,
+    ) -> str:
+        """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs."""
+        await tools.admit(("write", "contents"))
+        at = await notebooks.update(path, index, source, cell_type, cell_id, expected, over_person=over_person)
+        return f"Cell {at} updated"
+
+    @server.tool(annotations=hints("Insert a cell", reads=False, destroys=False, repeatable=False))
+    async def insert_cell(
+        path: Path,
+        index: Annotated[int | None, Field(description="Position; -1 or the cell count mean the end")] = None,
+        *,
+        source: str,
+        cell_type: CellType = "code",
+        cell_id: Annotated[
+            str | None, Field(description="Insert before the cell with this id; wins over `index`")
+        ] = None,
+        expected: Annotated[
+            str | None, Field(description="`revision` of the cell that is inserted before; refused if it changed")
+        ] = None,
+    ) -> str:
+        """Insert a cell before the one at `index` or with `cell_id`."""
+        await tools.admit(("write", "contents"))
+        at = await notebooks.insert(path, index, source, cell_type, cell_id, expected)
+        return f"Cell inserted at index {at}"
+
+    @server.tool(annotations=hints("Delete a cell", reads=False, destroys=True, repeatable=False))
+    async def delete_cell(
+        path: Path,
+        index: Index = None,
+        cell_id: CellId = None,
+        expected: Expected = None,
+        *,
+        over_person: OverPerson = False,
+    ) -> str:
+        """Delete a cell. Later cells move up by one."""
+        await tools.admit(("write", "contents"))
+        at = await notebooks.delete(path, index, cell_id, expected, over_person=over_person)
+        return f"Cell {at} deleted"

@@ -1,0 +1,58 @@
+"""Tools that run cells."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastmcp.server.dependencies import get_context
+from fastmcp.tools import ToolResult
+from pydantic import Field
+
+from .parameters import CellId, Expected, Index, Path, hints
+from .replies import CellOutput, reply, schema
+from .reply_limits import reply_limit
+from .toolbox import Toolbox, client_gone
+
+
+def offer_execution_tools(tools: Toolbox) -> None:
+    """Offer the tools that run cells."""
+
+    @tools.server.tool(
+        annotations=hints("Run a cell", reads=False, destroys=True, repeatable=False, world=True),
+        output_schema=schema(list[CellOutput]),
+    )
+    async def execute_cell(
+        path: Path,
+        index: Index = None,
+        cell_id: CellId = None,
+        expected: Expected = None,
+        timeout: Annotated[  # noqa: ASYNC109 - the tool's public parameter
+            float | None,
+            Field(gt=0, description="Seconds to wait for the kernel, and as long to run; then it is interrupted"),
+        ] = None,
+    ) -> ToolResult:
+        """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.
+
+        An exception in the code is an output of type 'error', not a failed call. input() is refused.
+        """
+        # Running writes outputs, so it takes both rights.
+        await tools.admit(("execute", "kernels"), ("write", "contents"))
+
+        context = get_context()
+
+        async def progress(seconds: float, message: str) -> None:
+            await context.report_progress(seconds, message=message)
+
+        outputs = await tools.notebooks.execute(
+            path, index, cell_id=cell_id, expected=expected, seconds=timeout, gone=client_gone(), progress=progress
+        )
+        return reply(
+            [
+                {
+                    "type": output["output_type"],
+                    "content": {key: item for key, item in output.items() if key not in ("output_type", "transient")},
+                }
+                for output in outputs
+            ],
+            reply_limit(streams=True),
+        )
