@@ -27,6 +27,15 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests"]
 nox.options.error_on_missing_interpreters = True
 
+LINT = (
+    ("ruff", "format", "--check", "."),
+    ("ruff", "check", "."),
+    ("lint-imports", "--no-logo", "--no-cache"),
+    ("zizmor", "--offline", "--quiet", ".github"),
+    ("check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/ci.yml"),
+    ("mypy", "door", "env", "images", "jupyter_mcp", "benchmarks", "tests", "noxfile.py"),
+)
+
 
 @declared("lab", usage=" [-- OPTIONS OF JUPYTER LAB]")
 def lab(session: nox.Session) -> None:
@@ -157,9 +166,8 @@ def bench(session: nox.Session) -> None:
 
 @declared("lint", default=True)
 def lint(session: nox.Session) -> None:
-    """Check formatting, style and types."""
-    mypy = ("mypy", "door", "env", "images", "jupyter_mcp", "benchmarks")
-    run(session, LAB, ("ruff", "format", "--check", "."), ("ruff", "check", "."), mypy)
+    """Check formatting, style, types, the direction of imports, and the workflow files."""
+    run(session, LAB, *LINT)
 
 
 @declared("run", usage=" -- PROGRAM [ARGUMENTS]")

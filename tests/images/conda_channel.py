@@ -160,8 +160,8 @@ def write_wheel(folder: Path, name: str, version: str, requires: tuple[str, ...]
             archive.writestr(zipfile.ZipInfo(path, (2026, 1, 1, 0, 0, 0)), text)
     wheel = folder / "files" / f"{name}-{version}-py3-none-any.whl"
     page = folder / "simple" / name / "index.json"
-    for path in (wheel, page):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    for made in (wheel, page):
+        made.parent.mkdir(parents=True, exist_ok=True)
     wheel.write_bytes(out.getvalue())
     known = json.loads(page.read_text())["files"] if page.is_file() else []
     entry = {

@@ -85,7 +85,7 @@ async def bridge(
     logger = logging.Logger("bridge", logging.DEBUG)  # noqa: LOG001 - of this bridge alone
     logged: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = logged.append  # type: ignore[method-assign]
+    handler.emit = logged.append  # type: ignore[assignment,method-assign]
     logger.addHandler(handler)
     limits = {"max_body_bytes": 1 << 20, "max_streams": 8, "allow_unauthenticated": False}
     endpoint = Endpoint(app, lifespan, logger, **{**limits, **options})

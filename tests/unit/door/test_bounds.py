@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_the_newest_are_resolved_again_each_day(checkout: Checkout, monkeypatch:
     assert checkout.asked(NEWEST)
     assert checkout.asked(NEWEST) == []
 
-    class Tomorrow(environments.datetime):
+    class Tomorrow(datetime):
         def __format__(self, spec: str) -> str:
             return "tomorrow"
 

@@ -9,6 +9,7 @@ import pytest
 
 from images.check import live_server
 from images.check.live_server import check_live
+from images.check.run import Verdict
 from images.check.verbs import Target
 from images.recipe.checks import LABEL, Check
 
@@ -36,9 +37,9 @@ def test_only_the_server_that_was_named_is_asked(
 ) -> None:
     tried: list[Check] = []
 
-    def judged(one: Check, _target: Target, where: str) -> live_server.Verdict:
+    def judged(one: Check, _target: Target, where: str) -> Verdict:
         tried.append(one)
-        return live_server.Verdict(where, one.id, None, 0)
+        return Verdict(where, one.id, None, 0)
 
     monkeypatch.setattr(live_server, "judge", judged)
     label = json.dumps({"deploy": [{"id": "c", "scope": "deploy", **check}]})

@@ -34,7 +34,8 @@ class Room:
         self.notebook: YNotebook = notebook()
         self.awareness = Awareness(self.notebook.ydoc)
         self._folder = folder
-        monkeypatch.setattr("jupyter_mcp.rooms.live.Carets", lambda *among: Carets(*among, lambda: self.now))
+        timed = lambda awareness, later: Carets(awareness, later, lambda: self.now)  # noqa: E731
+        monkeypatch.setattr("jupyter_mcp.rooms.live.Carets", timed)
 
     @cached_property
     def live(self) -> Live:
