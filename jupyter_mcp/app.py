@@ -70,6 +70,15 @@ class JupyterMCP(ExtensionApp):
         help="Seconds a cell may run when the call gives no timeout. None: no limit.",
     )
     kernel_ready_timeout = Float(300, config=True, help="Seconds a new kernel may take to answer.")
+    max_kernels = Int(
+        20, config=True, help="The most kernels that agents have started, that still run and have no page open."
+    )
+    kernel_idle_timeout = Float(
+        3600,
+        config=True,
+        help="Seconds until an idle kernel that an agent started is shut down. One with a page open stays, and so does "
+        "one on which a person ran something. 0: never.",
+    )
     interrupt_grace = Float(10, config=True, help="Seconds an interrupted cell may take to end.")
     typing_grace = Float(
         30,
@@ -127,7 +136,13 @@ class JupyterMCP(ExtensionApp):
         one_for_each_path(settings["session_manager"])
         if hasattr(settings["kernel_manager"], "pre_start_kernel"):  # kernels behind a gateway have none
             known_from_the_start(settings["kernel_manager"])
-        kernels = Kernels(settings, self.log, ready_timeout=self.kernel_ready_timeout)
+        kernels = Kernels(
+            settings,
+            self.log,
+            ready_timeout=self.kernel_ready_timeout,
+            max_kernels=self.max_kernels,
+            idle_timeout=self.kernel_idle_timeout,
+        )
         self._execution = Execution(kernels, grace=self.interrupt_grace)
         cells = Cells(
             self._execution,

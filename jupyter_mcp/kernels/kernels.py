@@ -12,9 +12,11 @@ from jupyter_server.utils import ensure_async
 from jupyter_mcp.errors import KernelUnavailableError
 from jupyter_mcp.locks import KeyedLocks
 
+from .agents_kernels import AgentsKernels, duration
 from .displays import Displays
 from .fate import Fate, gone
 from .kernel import Kernel, own, process_of
+from .last_kernels import LastKernels
 from .sessions import preferred
 
 _RESTARTER_WITHIN = 6.0  # seconds in which Jupyter's own restarter (it polls every 3) brings a kernel back
@@ -23,7 +25,15 @@ _RESTARTER_WITHIN = 6.0  # seconds in which Jupyter's own restarter (it polls ev
 class Kernels:
     """Finds, starts and connects to the kernels of notebooks."""
 
-    def __init__(self, settings: dict[str, Any], log: Logger, *, ready_timeout: float) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        log: Logger,
+        *,
+        ready_timeout: float,
+        max_kernels: int = 20,
+        idle_timeout: float = 0,
+    ) -> None:
         self._sessions = settings["session_manager"]
         self._managers = settings["kernel_manager"]
         self._specs = settings["kernel_spec_manager"]
@@ -32,23 +42,48 @@ class Kernels:
         self._kernels: dict[str, Kernel] = {}
         self._starting = KeyedLocks()
         self._started: dict[str, tuple[str, str]] = {}  # room id: session and path, for renamed notebooks
+        self._idle_timeout = idle_timeout
+        self._agents = AgentsKernels(max_kernels, idle_timeout)
+        self._last = LastKernels()
+        self._starts: dict[str, asyncio.Task[str]] = {}  # by room id
 
     async def id_of(self, path: str, room_id: str, kernel_name: str | None) -> str:
-        """Give the id of the kernel of the notebook's session, a person's or ours; starts one if there is none."""
+        """Return the id of the kernel of the notebook's session, a person's or ours; start one if there is none.
+
+        Raises TooManyError when agents have as many kernels as they may.
+        """
         async with self._starting(room_id):
             sessions = [one for one in await ensure_async(self._sessions.list_sessions()) if one["kernel"]]
             ours = {session_id for session_id, _ in self._started.values()}
             if (found := preferred(sessions, path, ours)) is not None:
-                return str(found["kernel"]["id"])
+                return self._agents.touched(str(found["kernel"]["id"]))
             session_id, old_path = self._started.get(room_id, ("", path))
             for session in sessions:
                 if session["id"] == session_id and session["path"] == old_path:
                     await self._sessions.update_session(session_id, path=path, name=path.rsplit("/", 1)[-1])
                     self._started[room_id] = session_id, path
-                    return str(session["kernel"]["id"])
+                    return self._agents.touched(str(session["kernel"]["id"]))
+            # A start goes on when the caller is cancelled, and its kernel must be counted then too.
+            if (start := self._starts.get(room_id)) is None:
+                start = asyncio.create_task(self._start_counted(sessions, path, room_id, kernel_name))
+                self._starts[room_id] = start
+                start.add_done_callback(lambda done: self._start_ended(room_id, done))
+            return await asyncio.shield(start)
+
+    def _start_ended(self, room_id: str, start: asyncio.Task[str]) -> None:
+        del self._starts[room_id]
+        if not start.cancelled():
+            start.exception()  # told to the caller, unless that was cancelled
+
+    async def _start_counted(
+        self, sessions: list[dict[str, Any]], path: str, room_id: str, kernel_name: str | None
+    ) -> str:
+        with self._agents.place(sessions, self._managers):
             session = await self._start(path, kernel_name)
+            kernel_id = str(session["kernel"]["id"])
             self._started[room_id] = session["id"], path
-            return str(session["kernel"]["id"])
+            self._agents.add(kernel_id, room_id)
+            return kernel_id
 
     async def _start(self, path: str, kernel_name: str | None) -> dict[str, Any]:
         # Asked before, so that the error names what there is.
@@ -68,6 +103,14 @@ class Kernels:
                 "check the notebook's kernelspec, or ask the server's owner."
             ) from error
         return session
+
+    def runs(self, room_id: str, kernel: Kernel) -> None:
+        """Note that the notebook's next run goes to this kernel."""
+        self._last.runs(room_id, kernel, self._managers)
+
+    def notice(self, room_id: str) -> str | None:
+        """Return, once, what there is to tell beside the outputs of the notebook's run; None for nothing."""
+        return self._last.notice(room_id)
 
     def is_busy(self, kernel_id: str) -> bool:
         """Tell whether Jupyter last saw the kernel work on something."""
@@ -133,14 +176,50 @@ class Kernels:
     async def drop(self, kernel_id: str) -> None:
         """Disconnect from a kernel."""
         if kernel := self._kernels.pop(kernel_id, None):
+            if kernel.foreign:
+                self._agents.share(kernel_id)
+            self._last.went(kernel, await kernel.fate(self._managers))
             await kernel.close()
 
+    async def _end_idle(self) -> None:
+        """Shut down the kernels that agents started and nobody needs."""
+        for kernel_id, room_id in await self._idle():
+            if self._starting.held(room_id):
+                continue  # a call is about to use it
+            async with self._starting(room_id):
+                if (kernel_id, room_id) in await self._idle():  # nobody came while others were ended
+                    await self._end(kernel_id)
+
+    async def _idle(self) -> list[tuple[str, str]]:
+        sessions = await ensure_async(self._sessions.list_sessions())
+        return self._agents.idle(sessions, self._managers, self._kernels.get)
+
+    async def _end(self, kernel_id: str) -> None:
+        if kernel := self._kernels.get(kernel_id):
+            self._last.went(kernel, f"was shut down after {duration(self._idle_timeout)} idle")
+        await self.drop(kernel_id)
+        self._log.info("Kernel %s, which an agent started, was idle: it is shut down", kernel_id)
+        sessions = await ensure_async(self._sessions.list_sessions())
+        session_id = next((one["id"] for one in sessions if one["kernel"] and one["kernel"]["id"] == kernel_id), None)
+        try:
+            if session_id is not None:
+                await ensure_async(self._sessions.delete_session(session_id))
+            else:
+                await ensure_async(self._managers.shutdown_kernel(kernel_id))
+        except Exception:  # noqa: BLE001 - any kernel provisioner may raise anything
+            self._log.exception("Kernel %s, which is idle, can't be shut down", kernel_id)
+        if kernel_id in self._managers:
+            self._agents.touched(kernel_id)  # tried again after the same time
+        else:
+            self._agents.ended(kernel_id)
+
     async def sweep(self) -> None:
-        """Disconnect from kernels that were shut down, and forget their sessions."""
+        """Disconnect from kernels that were shut down, end what only agents used, and forget their sessions."""
         for kernel_id, kernel in list(self._kernels.items()):
             if kernel_id not in self._managers and not kernel.runs:
                 await self.drop(kernel_id)
             kernel.ended.sweep()
+        await self._end_idle()
         alive = {session["id"] for session in await ensure_async(self._sessions.list_sessions())}
         for room_id, (session_id, _) in list(self._started.items()):
             if session_id not in alive:

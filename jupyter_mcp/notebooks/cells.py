@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -116,10 +116,11 @@ class Cells:
         seconds: float | None,
         gone: asyncio.Event,
         progress: Progress,
+        tell: Callable[[str], None] | None = None,
     ) -> list[Output]:
         """Run a code cell on the notebook's kernel; outputs stream into the document.
 
-        What runs is the source that the cell has when its turn comes.
+        What runs is the source that the cell has when its turn comes. `tell` takes what is said beside the outputs.
         """
         _require_writable(live)
         _require_room(live)
@@ -137,8 +138,11 @@ class Cells:
                 await sink.settled()
                 now = live.locate(None, cell_id)
                 live.check(now, expected)
+                self._execution.kernels.runs(live.room_id, kernel)
                 await self._execution.run(kernel, str(document.ycells[now]["source"]), sink, patience)
         _require_durable(live)
+        if tell is not None and (notice := self._execution.kernels.notice(live.room_id)):
+            tell(notice)
         return sink.outputs
 
     def _id(self, live: Live, at: int) -> str:

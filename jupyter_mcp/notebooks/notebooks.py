@@ -199,12 +199,18 @@ class Notebooks:
         seconds: float | None,
         gone: asyncio.Event,
         progress: Progress,
+        tell: Callable[[str], None],
     ) -> list[Output]:
-        """Run a code cell on the notebook's kernel; outputs stream into the document."""
+        """Run a code cell on the notebook's kernel; outputs stream into the document.
+
+        `tell` takes what is said beside the outputs.
+        """
         live = await self._join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
-        return await self._cells.execute(live, at, expected=expected, seconds=seconds, gone=gone, progress=progress)
+        return await self._cells.execute(
+            live, at, expected=expected, seconds=seconds, gone=gone, progress=progress, tell=tell
+        )
 
     async def open(self, path: str) -> tuple[str, list[str]]:
         """Open the notebook's room; return its path, and the names of journals of it that can't be read."""

@@ -43,8 +43,16 @@ def offer_execution_tools(tools: Toolbox) -> None:
         async def progress(seconds: float, message: str) -> None:
             await context.report_progress(seconds, message=message)
 
+        notices: list[str] = []
         outputs = await tools.notebooks.execute(
-            path, index, cell_id=cell_id, expected=expected, seconds=timeout, gone=client_gone(), progress=progress
+            path,
+            index,
+            cell_id=cell_id,
+            expected=expected,
+            seconds=timeout,
+            gone=client_gone(),
+            progress=progress,
+            tell=notices.append,
         )
         return reply(
             [
@@ -55,4 +63,5 @@ def offer_execution_tools(tools: Toolbox) -> None:
                 for output in outputs
             ],
             reply_limit(streams=True),
+            notices,
         )

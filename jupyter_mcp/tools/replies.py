@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from fastmcp.tools import ToolResult
@@ -105,9 +106,10 @@ def schema(kind: Any) -> dict[str, Any]:
     return {**wrapped, "$defs": definitions} if definitions else wrapped
 
 
-def reply(content: dict[str, Any] | list[Any], limit: int | None = None) -> ToolResult:
-    """Give both forms of a reply; with `limit`, at most about so many bytes of JSON.
+def reply(content: dict[str, Any] | list[Any], limit: int | None = None, notices: Sequence[str] = ()) -> ToolResult:
+    """Return both forms of a reply; with `limit`, at most about so many bytes of JSON.
 
+    `notices` become texts of their own beside it, which the structured form does not have.
     Past the limit long outputs lose their middles, with a notice in place; raises TooLargeError if
     that is not enough. The text is left out where both forms together would be too long.
     """
@@ -124,6 +126,7 @@ def reply(content: dict[str, Any] | list[Any], limit: int | None = None) -> Tool
     # FastMCP marks a wrapped result so that its client unwraps it.
     meta = {"fastmcp": {"wrap_result": True}} if isinstance(content, list) else None
     blocks = [TextContent(type="text", text=text), *pictures]
+    blocks += [TextContent(type="text", text=notice) for notice in notices]
     return ToolResult(content=blocks, structured_content=structured, meta=meta)
 
 

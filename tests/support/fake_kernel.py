@@ -169,6 +169,9 @@ class FakeManagers(dict[str, FakeManager]):
             raise self.fails
         self[kernel_id].new_process()
 
+    async def shutdown_kernel(self, kernel_id: str) -> None:
+        del self[kernel_id]
+
 
 class FakeSessions:
     """Jupyter's session manager: `make` starts the kernel of a new session and returns its id, or raises."""
