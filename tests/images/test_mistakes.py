@@ -46,7 +46,7 @@ def test_a_wrong_command_shows_the_usage() -> None:
     assert run.returncode == 2
     assert "usage: ./noxw -s images --" in run.stderr
     assert "check" in images("--help").stdout
-    assert "Example:" in images("build", "--help").stdout
+    assert "examples:" in images("build", "--help").stdout
 
 
 def test_a_platform_that_the_recipe_lacks_is_told(recipe: Path, tmp_path: Path) -> None:
