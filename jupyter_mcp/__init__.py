@@ -14,6 +14,13 @@ def _jupyter_server_extension_points() -> list[dict[str, object]]:
             "jupyter_mcp runs on Linux, macOS and other POSIX systems: it locks its journals with flock(2)."
         )
     # Imported here so that reading the version needs no Jupyter Server.
-    from .app import JupyterMCP  # noqa: PLC0415
+    try:
+        from .app import JupyterMCP  # noqa: PLC0415
+    except ImportError as error:
+        from .probe import out_of_bounds  # noqa: PLC0415
+
+        untried = ", ".join(out_of_bounds())
+        said = f"; install versions that it was tried with in place of {untried}" if untried else ""
+        raise ImportError(f"jupyter_mcp can't run with what is installed: {error}{said}") from error
 
     return [{"module": "jupyter_mcp", "app": JupyterMCP}]

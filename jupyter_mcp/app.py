@@ -15,6 +15,7 @@ from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped
 from pycrdt.store import BaseYStore
 from traitlets import Bool, Float, Int, Unicode
 
+from .errors import why
 from .garbage import tune
 from .kernels.execution import Execution
 from .kernels.kernels import Kernels
@@ -22,6 +23,7 @@ from .kernels.sessions import known_from_the_start, one_for_each_path
 from .mcp_server import http_app, mcp_server
 from .notebooks.cells import Cells
 from .notebooks.notebooks import Notebooks
+from .probe import Part, missing, out_of_bounds, warning, why_off, works
 from .rooms.batched_store import batched
 from .rooms.closed_room import send_round
 from .rooms.loaders import guard
@@ -125,6 +127,7 @@ class JupyterMCP(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Put the endpoint below the server's base URL."""
         self._tidy_token()
+        self._look_at_what_is_installed()
         settings = self._server.web_app.settings
         self._rooms = Rooms(
             settings,
@@ -133,7 +136,10 @@ class JupyterMCP(ExtensionApp):
             fsync=self.journal_fsync,
             idle=self.room_idle_timeout,
         )
-        one_for_each_path(settings["session_manager"])
+        if not works(Part.ROOMS):
+            self._rooms.switch_off(why_off(Part.ROOMS))
+        if works(Part.ONE_SESSION):
+            one_for_each_path(settings["session_manager"])
         if hasattr(settings["kernel_manager"], "pre_start_kernel"):  # kernels behind a gateway have none
             known_from_the_start(settings["kernel_manager"])
         kernels = Kernels(
@@ -167,6 +173,13 @@ class JupyterMCP(ExtensionApp):
         # The ExtensionApp adds the base URL itself.
         self.handlers.append((r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}))
 
+    def _look_at_what_is_installed(self) -> None:
+        """Tell in one line what lacks, and in another which versions this release was not tried with."""
+        if lacking := warning(missing()):
+            self.log.warning("MCP goes without what the installed packages lack: %s", lacking)
+        if untried := out_of_bounds():
+            self.log.warning("MCP was not tried with what is installed: %s", ", ".join(untried))
+
     def _tidy_token(self) -> None:
         """Drop the newline at the end of JUPYTER_TOKEN_FILE: jupyter-server 2.21 takes it for a part of the token."""
         provider = self._server.identity_provider
@@ -176,10 +189,15 @@ class JupyterMCP(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         if self._rooms.available:
-            recoveries = self._prepare_collaboration()
-            # The loop is held on purpose, shortly: what is long goes on beside it, and those notebooks' rooms wait.
-            recoveries.begin(RECOVERED_WITHIN)
-        else:
+            try:
+                recoveries = self._prepare_collaboration()
+            except Exception as error:  # boundary: of any release, or one that failed to start
+                self.log.exception("MCP can't use jupyter-collaboration: %s", Part.ROOMS.value)
+                self._rooms.switch_off(f"jupyter-collaboration can't be used ({why(error)}); ask this server's owner.")
+            else:
+                # The loop is held on purpose, shortly: what is long goes on beside it, those notebooks' rooms wait.
+                recoveries.begin(RECOVERED_WITHIN)
+        elif works(Part.ROOMS):
             self.log.warning("MCP: %s Notebooks can be read from their files, and created; nothing else.", NO_ROOMS)
         await cast("Endpoint", self._endpoint).start()
         self._sweeper = asyncio.create_task(self._sweep())

@@ -15,6 +15,7 @@ from fastmcp.utilities.versions import VersionSpec
 from . import __version__
 from .notebooks.notebooks import Notebooks
 from .paths import LONGEST_PATH
+from .probe import Part, works
 from .tools.cell_tools import offer_cell_tools
 from .tools.execution_tools import offer_execution_tools
 from .tools.notebook_tools import offer_notebook_tools
@@ -91,7 +92,8 @@ def mcp_server(notebooks: Notebooks) -> Toolbox:
     server = _Server(
         "jupyter", version=__version__, instructions=INSTRUCTIONS, mask_error_details=True, root=notebooks.root
     )
-    low_level(server).middleware.insert(0, request_boundary)
+    if works(Part.LOW_LEVEL):
+        low_level(server).middleware.insert(0, request_boundary)
     tools = Toolbox(server, notebooks)
     for offer in (
         offer_notebook_tools,

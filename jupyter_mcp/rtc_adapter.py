@@ -48,6 +48,11 @@ class Rooms:
         self._live: dict[str, tuple[Live, Saves]] = {}
         self._locks = KeyedLocks()
         self.recoveries: Recoveries | None = None
+        self._off = ""
+
+    def switch_off(self, reason: str) -> None:
+        """Have no rooms from now on, and say why to who asks for one; people's are left to upstream alone."""
+        self._off = reason
 
     @property
     def log(self) -> Logger:
@@ -57,7 +62,7 @@ class Rooms:
     @property
     def available(self) -> bool:
         """Tell whether this server has rooms at all."""
-        return self._settings.get("jupyter_server_ydoc") is not None
+        return not self._off and self._settings.get("jupyter_server_ydoc") is not None
 
     def _rooms(self) -> dict[str, Any]:
         found: dict[str, Any] = self.extension.ywebsocket_server.rooms if self.available else {}
@@ -65,10 +70,10 @@ class Rooms:
 
     @property
     def extension(self) -> YDocExtension:
-        """jupyter-collaboration's extension; raises RoomUnavailableError if it is off."""
+        """jupyter-collaboration's extension; raises RoomUnavailableError if it is off, or can't be used."""
         found = self._settings.get("jupyter_server_ydoc")
-        if found is None:
-            raise RoomUnavailableError(NO_ROOMS)
+        if self._off or found is None:
+            raise RoomUnavailableError(self._off or NO_ROOMS)
         return cast("YDocExtension", found)
 
     def _room(self, room_id: str) -> DocumentRoom | None:

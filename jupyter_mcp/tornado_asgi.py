@@ -12,6 +12,7 @@ from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from tornado import web
 from tornado.iostream import StreamClosedError
 
+from .probe import Part, works
 from .transport.auth import SCOPE_KEY, Caller, authenticate, session_owner
 from .transport.bodies import too_complex
 from .transport.boundary import fault, passes
@@ -77,7 +78,10 @@ class MCPHandler(JupyterHandler):
 
     async def prepare_jupyter(self) -> None:
         """Run Jupyter's own checks: the Host header, and who the user is."""
-        await super().prepare(_redirect_to_login=False)
+        if works(Part.LOGIN):
+            await super().prepare(_redirect_to_login=False)
+        else:
+            await super().prepare()
 
     def _admit_body(self) -> bool:
         """Tell whether a body is to come."""
@@ -94,7 +98,7 @@ class MCPHandler(JupyterHandler):
         """Answer a request whose body does not come to its end; Tornado then closes the connection."""
         self._body.clear()
         self._refusal = web.HTTPError(408, "The body did not arrive in time; send it again.")
-        if not self._finished:
+        if not self._ended:
             self.send_error(408, exc_info=(web.HTTPError, self._refusal, None))
 
     def _take_place(self) -> None:
@@ -145,6 +149,7 @@ class MCPHandler(JupyterHandler):
     def on_finish(self) -> None:
         """Give the place back, also when a check refused the request."""
         super().on_finish()
+        self._ended = True
         vars(self).pop("_caller", None)  # which has us: without the cycle both are freed now, by their counts
         self._forget_body()
 
@@ -207,7 +212,7 @@ class MCPHandler(JupyterHandler):
         if message["type"] == "http.response.start":
             self._start(message)
             # A stream's head goes out at once: its first event may be minutes away.
-            more = "Content-Length" not in self._headers
+            more = not self._sized
         elif message["type"] == "http.response.body":
             if body := message.get("body", b""):
                 self.write(body)
@@ -225,10 +230,13 @@ class MCPHandler(JupyterHandler):
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             if name.lower() != "set-cookie":
                 self.set_header(name, value)
+            self._sized = self._sized or name.lower() == "content-length"
         allow_page(self)
 
     _refusal: web.HTTPError | None = None
     _delivered = False
+    _sized = False  # the response says how long it is
+    _ended = False  # the response has been sent, or its connection is gone
 
     async def _serve(self) -> None:
         if self._refusal is not None:
@@ -257,7 +265,7 @@ class MCPHandler(JupyterHandler):
             raise web.HTTPError(500, fault("The request", error)) from None
         finally:
             self._release()
-        if not self._gone.is_set() and not self._finished:
+        if not self._gone.is_set() and not self._ended:
             await self.finish()
 
     def _revision(self) -> str | None:

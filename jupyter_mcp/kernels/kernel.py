@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import zmq
-from jupyter_client._version import protocol_version_info
+from jupyter_client import protocol_version_info  # type: ignore[attr-defined]  # public, but not marked so
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.session import DELIM, Session
 from jupyter_server.utils import ensure_async

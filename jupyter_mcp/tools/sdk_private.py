@@ -6,6 +6,8 @@ from typing import Any
 
 from fastmcp import FastMCP
 
+from jupyter_mcp.probe import Part, works
+
 
 def low_level(server: FastMCP[Any]) -> Any:
     """Return the SDK's server below FastMCP's: it takes middleware, and handlers of any method."""
@@ -17,5 +19,7 @@ def limit_bodies(app: Any, path: str, most: int) -> None:
 
     FastMCP 4.1 leaves the SDK's limit of 4 MiB no setting.
     """
+    if not works(Part.BODIES):
+        return
     route = next(route for route in app.routes if getattr(route, "path", "") == path)
     route.endpoint.session_manager.asgi_app.max_body_size = most

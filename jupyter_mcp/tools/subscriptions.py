@@ -13,6 +13,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Res
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, SubscriptionsListenRequestParams, SubscriptionsListenResult
 
+from jupyter_mcp.probe import Part, works
 from jupyter_mcp.transport.auth import caller
 
 from .resources import SCHEME
@@ -24,6 +25,8 @@ _AT_MOST_EVERY = 0.2  # seconds between two notices of one notebook to one subsc
 
 def offer_subscriptions(tools: Toolbox) -> None:
     """Serve `subscriptions/listen`; a notebook's room stays open while somebody listens."""
+    if not works(Part.LOW_LEVEL):
+        return
     notebooks = tools.notebooks
 
     async def listen(

@@ -19,6 +19,7 @@ from mcp.server.auth.provider import AccessToken
 from tornado import web
 
 from jupyter_mcp.errors import NotAllowedError
+from jupyter_mcp.probe import Part, works
 
 Action = Literal["read", "write", "execute"]
 SCOPE_KEY = "jupyter_mcp.caller"
@@ -87,7 +88,7 @@ async def authenticate(handler: Any, *, allow_unauthenticated: bool) -> Caller:
             )
     elif not credential:
         raise web.HTTPError(401, "Send 'Authorization: Bearer TOKEN'.")
-    elif await _is_password(provider, credential):
+    elif works(Part.PASSWORDS) and await _is_password(provider, credential):
         # What get_user() then returns, as after a login with the form.
         handler._jupyter_current_user = provider.generate_anonymous_user(handler)  # noqa: SLF001
     await handler.prepare_jupyter()

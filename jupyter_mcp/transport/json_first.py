@@ -20,6 +20,8 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from jupyter_mcp.probe import Part, works
+
 WITHIN = 1.0  # seconds a response may take before its stream is opened: proxies give up on a silent server
 DEFERS_KEY = "jupyter_mcp.defers"  # in the scope of a request that is answered so
 _NO_CONTEXT = Context()
@@ -81,6 +83,8 @@ def _joining(task: asyncio.Task[None]) -> Any:
 
 def deferring(app: ASGIApp) -> ASGIApp:
     """Make the sessions of a FastMCP or SDK application answer so; other applications of the process don't change."""
+    if not works(Part.JSON):
+        return app
     # A name that the SDK imports, no API: without it everything is a stream, as it comes.
     setattr(streamable_http, "EventSourceResponse", DeferredStream)  # noqa: B010 - for the type checker it is not there
 
