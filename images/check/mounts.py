@@ -47,7 +47,7 @@ def placed(
         taken = {*temporary, *given, *_SYSTEM}
         written = [root.locate(path) for path in homes if root.is_folder(path)]
         written += [root.locate(path, make=True) for path in volumes]
-        root.locate(working_dir, make=True)
+        working = root.locate(working_dir, make=True)
         written = [names for names in written if names and not any(names[: len(one)] == one for one in taken)]
         outer = {one for one in written if not any(one != other and one[: len(other)] == other for other in written)}
     arguments = ["--bind", str(folder), "/", "--proc", "/proc", "--dev", "/dev"]
@@ -64,6 +64,8 @@ def placed(
         arguments += ["--bind", str(source), _path(names)]
     for names, source in sorted(secrets.items()):
         arguments += ["--ro-bind", str(source), _path(names)]
+    if any(working[: len(one)] == one for one in (*temporary, *outer)):
+        arguments += ["--dir", _path(working)]  # what was made in the image lies below the empty one
     # Last, so that the mount points within others could be made.
     return [*arguments, "--remount-ro", "/"]
 
