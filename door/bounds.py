@@ -39,8 +39,9 @@ def _lowest(folder: Path) -> Iterator[Sequence[str]]:
 
 
 def _newest(_folder: Path) -> Iterator[Sequence[str]]:
-    # uv takes pre-releases of what is asked for with one, and of nothing else.
-    yield "--refresh", *_PROJECT, *_BESIDE, *(f"{name}>=0.dev0" for name in ROOMS)
+    # A lower bound that is a pre-release (`>=0.dev0`) does not do: uv 0.13 then takes one only where nothing else is.
+    allowed = (word for name in ROOMS for word in ("--prerelease-package", f"{name}=allow"))
+    yield "--refresh", *allowed, *_PROJECT, *_BESIDE
 
 
 def _installed(folder: Path) -> str:

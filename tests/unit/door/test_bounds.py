@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 import tomllib
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -64,10 +67,36 @@ def test_what_the_tests_need_raises_no_floor(checkout: Checkout) -> None:
     assert any(line.startswith("pytest==") for line in constraints.read_text().splitlines())
 
 
+def wheel(folder: Path, name: str, version: str) -> None:
+    """Write an empty wheel."""
+    stem = name.replace("-", "_")
+    with zipfile.ZipFile(folder / f"{stem}-{version}-py3-none-any.whl", "w") as archive:
+        about = f"{stem}-{version}.dist-info"
+        archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+
+
 def test_only_the_rooms_are_tried_before_they_are_released(checkout: Checkout) -> None:
+    """As uv really resolves what it is asked: with a release and a pre-release of the rooms and of another package."""
     _, newest = checkout.asked(NEWEST)
-    assert "--prerelease" not in newest
-    assert {word.partition(">=")[0] for word in newest.split() if word.endswith(".dev0")} == set(ROOMS)
+    index = checkout.root / "index"
+    index.mkdir()
+    for name in (*ROOMS, "other"):
+        wheel(index, name, "5.0")
+        wheel(index, name, "5.1a0")
+    asked = "".join(f'"{name}>=5,<6",' for name in (*ROOMS, "other"))
+    (checkout.root / "pyproject.toml").write_text(
+        f'[project]\nname = "p"\nversion = "0"\ndependencies = [{asked}]\n[dependency-groups]\nbeside = []\n'
+    )
+    options = newest.split()[newest.split().index("--refresh") :]
+    uv = str(Path(sys.executable).with_name("uv"))
+    command = [uv, "pip", "install", "--dry-run", "--system", "--break-system-packages", "--target", "t", *options]
+    command += ["--no-index", "--find-links", str(index)]
+    done = subprocess.run(command, cwd=checkout.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    taken = set(re.findall(r"\+ (\S+)==(\S+)", done.stderr))
+    assert taken == {*((name, "5.1a0") for name in ROOMS), ("other", "5.0")}
 
 
 def test_the_lowest_are_resolved_again_only_when_the_project_asks_for_others(checkout: Checkout) -> None:
