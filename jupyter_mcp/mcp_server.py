@@ -17,6 +17,7 @@ from .notebooks.notebooks import Notebooks
 from .paths import LONGEST_PATH
 from .probe import Part, works
 from .tools.cell_tools import offer_cell_tools
+from .tools.edit_tools import offer_edit_tools
 from .tools.execution_tools import offer_execution_tools
 from .tools.notebook_tools import offer_notebook_tools
 from .tools.resources import offer_resources
@@ -98,6 +99,7 @@ def mcp_server(notebooks: Notebooks) -> Toolbox:
     for offer in (
         offer_notebook_tools,
         offer_cell_tools,
+        offer_edit_tools,
         offer_execution_tools,
         offer_room_tools,
         offer_resources,

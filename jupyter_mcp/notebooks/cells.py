@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -25,9 +25,12 @@ from jupyter_mcp.kernels.outputs import OutputSink
 from jupyter_mcp.rooms.live import Live
 from jupyter_mcp.telemetry import span
 
+from .edit_apply import Change, LiveReader
+from .edit_requests import CELL_TYPES, Edit
+from .edit_summary import summary
+from .edits import Plan
 from .text_diff import rewrite
 
-CELL_TYPES = ("code", "markdown", "raw")
 _BYTES_A_CHARACTER = 4  # at most, in UTF-8
 
 
@@ -51,12 +54,28 @@ class Cells:
 
     def leave_to_person(self, live: Live, at: int) -> None:
         """Raise PersonTypingError if a person's caret is, or was in the last seconds, in the cell."""
+        self._leave(live, at, "this cell", f"cell {at} is unchanged")
+
+    def _leave(self, live: Live, at: int, cell: str, unchanged: str) -> None:
         name = live.carets.at(live.document.ycells[at], self._typing_grace)
         if name is not None:
             raise PersonTypingError(
-                f"{name} is typing in this cell, or was in the last {self._typing_grace:g} s; cell {at} is unchanged. "
+                f"{name} is typing in {cell}, or was in the last {self._typing_grace:g} s; {unchanged}. "
                 "Pass `over_person=true` to do it anyway, or work on another cell."
             )
+
+    def edit(self, live: Live, edits: Sequence[Edit], *, over_person: bool) -> dict[str, Any]:
+        """Make many edits, all or none; return what was done. Raises what an edit alone would."""
+        plan = Plan(LiveReader(live))
+        plan.add(edits)
+        if not over_person:
+            for slot in plan.touched():
+                if slot.at is not None:
+                    self._leave(live, slot.at, f"cell {slot.at} ({slot.id!r})", "nothing was changed")
+        change, done = Change(live, plan), summary(live.path, plan)  # both before anything moves
+        with _guarded(live, "edit", change.size), live.as_one():
+            change.make()
+        return done
 
     def update(self, live: Live, at: int, source: str, cell_type: str | None) -> None:
         """Change a cell by the least that is needed: people's carets, selections and undo in the rest of it stay.

@@ -24,6 +24,7 @@ from jupyter_mcp.rooms.snapshot import read
 from jupyter_mcp.rtc_adapter import Rooms
 
 from .cells import Cells
+from .edit_requests import parse_edits
 
 MAX_FOLDERS = 50  # in each other, that are made for a notebook
 
@@ -188,6 +189,11 @@ class Notebooks:
             self._cells.leave_to_person(live, at)
         self._cells.delete(live, at)
         return at
+
+    async def edit(self, path: str, edits: object, *, over_person: bool = False) -> dict[str, Any]:
+        """Make many edits, all or none; return what was done."""
+        asked = parse_edits(edits)
+        return self._cells.edit(await self._join(path), asked, over_person=over_person)
 
     async def execute(
         self,

@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_ydoc import YNotebook
-from pycrdt import ArrayEvent, Map, TextEvent, TransactionEvent
+from pycrdt import ArrayEvent, Map, TextEvent, TransactionEvent, merge_updates
 
 from jupyter_mcp.errors import CellChangedError, CellMissingError
 from jupyter_mcp.paths import file_of
@@ -85,6 +85,7 @@ class Live:
         self._updates = document.ydoc.observe(self._on_update)
         self.edits = 0
         self._ours = False
+        self._together: list[bytes] | None = None
         self.carets = Carets(room.awareness, asyncio.get_running_loop().call_soon)
         self._listeners: set[Callable[[], None]] = set()
         meta: Map[Any] = document.ydoc.get("meta", type=Map)
@@ -156,11 +157,29 @@ class Live:
             with suppress(OSError):  # the journal is broken then, and is written anew with the path
                 self.journal.moved(path, file_of(self._root, path))
 
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """Keep the transactions that are made meanwhile as one in the journal: a crash leaves all of them or none."""
+        together: list[bytes] = []
+        self._together = together
+        try:
+            yield
+        finally:
+            self._together = None
+            if together:
+                self._keep(merge_updates(*together))
+
     def _on_update(self, event: TransactionEvent) -> None:
+        if self._together is not None:
+            self._together.append(event.update)
+        else:
+            self._keep(event.update)
+
+    def _keep(self, update: bytes) -> None:
         # Nothing is raised here: it would end up with whoever made the change, also a person's tab.
         if not self.journal.broken:
             try:
-                self.journal.append(event.update)
+                self.journal.append(update)
             except OSError:
                 self._log.exception("The journal of %s can't be written; edits are refused until it can", self.path)
         if self._compacting is None and self.journal.oversized:
@@ -192,6 +211,10 @@ class Live:
                 fresh = [cell.get("id") for cell in change["insert"]]
                 self._ids[at:at] = fresh
                 at += len(fresh)
+
+    def ids(self) -> list[str]:
+        """Return the cells' ids, in order; good until the next await."""
+        return [cell.get("id") for cell in self.document.ycells]
 
     def find(self, cell_id: str) -> int | None:
         """Give the index of a cell, or None."""

@@ -1,0 +1,104 @@
+"""The tool that makes many edits at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastmcp.tools import ToolResult
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+
+from jupyter_mcp.notebooks.edit_requests import CELL_TYPES, OPERATIONS
+
+from .parameters import OverPerson, Path, hints
+from .replies import reply, schema
+from .toolbox import Toolbox
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_TYPE = {"type": "string", "enum": list(CELL_TYPES)}
+# One flat object: callers' function calling takes no unions.
+EDIT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "op": {"type": "string", "enum": list(OPERATIONS)},
+        "cell_id": _TEXT,
+        "cell_ids": _TEXTS,
+        "before": {"type": "string", "description": "insert, move: before this cell; the end without before and after"},
+        "after": {"type": "string"},
+        "source": {"type": "string", "description": "insert, replace"},
+        "cell_type": _TYPE,
+        "cells": {
+            "type": "array",
+            "description": "insert several",
+            "items": {
+                "type": "object",
+                "properties": {"source": _TEXT, "cell_type": _TYPE, "name": _TEXT},
+                "required": ["source"],
+            },
+        },
+        "name": {"type": "string", "description": "insert, split: stands for the new cell's id in later edits"},
+        "old": {"type": "string", "description": "str_replace: must be there once; without cell_id, in all cells"},
+        "new": _TEXT,
+        "all": {"type": "boolean", "description": "str_replace every one"},
+        "whole_word": {"type": "boolean"},
+        "line": {"type": "integer", "description": "split: line from 1 that begins the new cell"},
+        "metadata": {"type": "object", "description": "set_metadata of cells, or the notebook; null removes a key"},
+        "expected": {"type": "string", "description": "The cell's `revision`; of several, separated by spaces"},
+    },
+    "required": ["op"],
+}
+
+
+class ChangedCell(BaseModel):
+    """A cell that was changed or made."""
+
+    id: str
+    index: int
+    revision: str
+    new: bool = False
+    name: str = ""
+
+
+class EditReply(BaseModel):
+    """What was done."""
+
+    path: str
+    cell_count: int
+    done: list[str]
+    cells: list[ChangedCell]
+    more_cells: int = 0
+    diff: str
+
+
+def _from_text(value: object) -> object:
+    """Return what a text holds as JSON: some models send a list so."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Edits = Annotated[
+    Any,
+    BeforeValidator(_from_text),
+    WithJsonSchema({"type": "array", "items": EDIT_SCHEMA}),
+    Field(description="Done in order, each on what those before left"),
+]
+
+
+def offer_edit_tools(tools: Toolbox) -> None:
+    """Offer `edit_notebook`."""
+    server, notebooks = tools.server, tools.notebooks
+
+    @server.tool(
+        annotations=hints("Edit a notebook", reads=False, destroys=True, repeatable=False),
+        output_schema=schema(EditReply),
+    )
+    async def edit_notebook(path: Path, edits: Edits, *, over_person: OverPerson = False) -> ToolResult:
+        """Make many edits of a notebook's cells at once, all or none. Gives new ids and revisions, and a diff.
+
+        A moved, split or merged cell keeps its (first) id; merged code loses its outputs.
+        """
+        await tools.admit(("write", "contents"))
+        return reply(await notebooks.edit(path, edits, over_person=over_person))
