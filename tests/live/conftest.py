@@ -35,6 +35,7 @@ class Server:
     without: tuple[str, ...] = ()  # server extensions that are switched off
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()  # words before the command; they must end in exec
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -76,6 +77,7 @@ class Server:
             environment["JUPYTER_CONFIG_PATH"] = str(SOURCE / "jupyter_mcp" / "etc" / "jupyter")
         environment.update(self.environment)
         command = [
+            *self.prefix,
             sys.executable,
             "-m",
             "jupyterlab",
@@ -138,8 +140,8 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer
     """Start servers that end with the test."""
     servers: list[Server] = []
 
-    def make(**settings: Any) -> Server:
-        server = Server(tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("home"), **settings)
+    def make(folder: Path | None = None, **settings: Any) -> Server:
+        server = Server(folder or tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("home"), **settings)
         servers.append(server)
         return server.start()
 

@@ -18,6 +18,7 @@ PACKAGES = {
     "gpg": "gnupg",
     "gpg-agent": "gpg-agent",
     "nginx": "nginx-light",
+    "nsenter": "util-linux",
     "openssl": "openssl",
     "podman": "podman",
     "runc": "runc",
