@@ -15,7 +15,7 @@ class NoPythonError(DoorError):
     """No Python 3.11 or later with venv, which `./noxw` needs."""
 
     # ./noxw itself ends with it, before there is a Python to raise this.
-    exit_code = 70
+    exit_code = 71
 
 
 class UsageError(DoorError):

@@ -1,18 +1,31 @@
-"""Every way that env can fail: one class and one exit code a cause, and a message that says what to do next.
-
-Exit codes 10-39 are env's, 40-69 those of images; 2 is a wrong command line, 130 is Ctrl-C.
-"""
+"""Every way that env can fail: one class a cause, with a message that says what to do next, and a code for its sort."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """What a script can act on, after sysexits.h; the message says which cause it was. 130 is Ctrl-C."""
+
+    FAULTS = 1
+    USAGE = 2
+    DATA = 65
+    MISSING = 66
+    UNAVAILABLE = 69
+    HOST = 71
+    IO = 74
+    BUSY = 75
+    CONTENT = 76
+    PERMISSION = 77
 
 
 class EnvError(Exception):
     """Something the person who ran the command can put right. Its text is one line that says how."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = Exit.FAULTS
 
     def __reduce__(self) -> tuple[Callable[[type[EnvError], str], EnvError], tuple[type[EnvError], str]]:
         """Pickle by class and text: worker processes raise these, and the constructors take other arguments."""
@@ -32,7 +45,7 @@ def _restored(kind: type[EnvError], text: str) -> EnvError:
 class UnknownPlatformError(EnvError):
     """A platform that no recipe or lock knows."""
 
-    exit_code = 10
+    exit_code = Exit.USAGE
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(f"unknown platform {name!r}: use {', '.join(known)} (comma-separated for several)")
@@ -41,7 +54,7 @@ class UnknownPlatformError(EnvError):
 class StoreCorruptError(EnvError):
     """A file in the store no longer has the content its name says."""
 
-    exit_code = 11
+    exit_code = Exit.CONTENT
 
     def __init__(self, sha256: str, path: object, actual: str) -> None:
         super().__init__(
@@ -53,7 +66,7 @@ class StoreCorruptError(EnvError):
 class StoreMissError(EnvError):
     """A locked file is not in the store."""
 
-    exit_code = 12
+    exit_code = Exit.MISSING
 
     def __init__(self, sha256: str, name: str) -> None:
         super().__init__(f"{name} (sha256 {sha256[:16]}…) is not in the store: run `./noxw -s fetch`")
@@ -62,7 +75,7 @@ class StoreMissError(EnvError):
 class LockFormatError(EnvError):
     """A lock file that can't be read as one."""
 
-    exit_code = 13
+    exit_code = Exit.DATA
 
     def __init__(self, path: object, reason: str, target: str = "") -> None:
         super().__init__(f"{path}: {reason}; make it again with `{_lock(target)}`")
@@ -71,7 +84,7 @@ class LockFormatError(EnvError):
 class LockMissingError(EnvError):
     """No lock for that environment and platform."""
 
-    exit_code = 14
+    exit_code = Exit.MISSING
 
     def __init__(self, path: object, target: str = "") -> None:
         super().__init__(f"no lock at {path}: make it with `{_lock(target)}`")
@@ -80,7 +93,7 @@ class LockMissingError(EnvError):
 class NoNetworkError(EnvError):
     """A registry or archive did not answer."""
 
-    exit_code = 15
+    exit_code = Exit.UNAVAILABLE
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -92,7 +105,7 @@ class NoNetworkError(EnvError):
 class PackageGoneError(EnvError):
     """A locked file is no longer offered; Debian's archive drops superseded versions."""
 
-    exit_code = 16
+    exit_code = Exit.MISSING
 
     def __init__(self, name: str, version: str, target: str) -> None:
         super().__init__(
@@ -103,7 +116,7 @@ class PackageGoneError(EnvError):
 class ToolFailedError(EnvError):
     """A program that we run (uv, apt-get) ended with an error of its own."""
 
-    exit_code = 17
+    exit_code = Exit.HOST
 
     def __init__(self, tool: str, reason: str) -> None:
         super().__init__(f"{tool} failed: {reason}")
@@ -112,7 +125,7 @@ class ToolFailedError(EnvError):
 class StaleLockError(EnvError):
     """A lock that answers another spec than today's."""
 
-    exit_code = 18
+    exit_code = Exit.MISSING
 
     def __init__(self, name: str, target: str) -> None:
         super().__init__(f"{name} is stale, its spec has changed: run `./noxw -s lock -- {target}`")
@@ -121,7 +134,7 @@ class StaleLockError(EnvError):
 class StoreFullError(EnvError):
     """No space is left where the store is."""
 
-    exit_code = 19
+    exit_code = Exit.IO
 
     def __init__(self, root: object) -> None:
         super().__init__(
@@ -132,7 +145,7 @@ class StoreFullError(EnvError):
 class ToolMissingError(EnvError):
     """A program that we run is not installed."""
 
-    exit_code = 20
+    exit_code = Exit.HOST
 
     def __init__(self, tool: str, way_out: str) -> None:
         super().__init__(f"{tool} is not installed: {way_out}")
@@ -141,7 +154,7 @@ class ToolMissingError(EnvError):
 class OverlayReplacesError(EnvError):
     """The overlay would replace a package of the environment below it."""
 
-    exit_code = 21
+    exit_code = Exit.DATA
 
     def __init__(self, name: str, below: str, above: str, platform: object) -> None:
         super().__init__(
@@ -153,7 +166,7 @@ class OverlayReplacesError(EnvError):
 class NoArchiveError(EnvError):
     """The host's apt configuration names no Debian archive."""
 
-    exit_code = 22
+    exit_code = Exit.UNAVAILABLE
 
     def __init__(self, archive: str, variable: str) -> None:
         super().__init__(
@@ -165,7 +178,7 @@ class NoArchiveError(EnvError):
 class DownloadCorruptError(EnvError):
     """What a server sent is, repeatedly, not what the lock asks for."""
 
-    exit_code = 23
+    exit_code = Exit.CONTENT
 
     def __init__(self, name: str, sha256: str) -> None:
         super().__init__(f"{name}: the server's file is not the locked one (sha256 {sha256[:16]}…); try another mirror")
@@ -174,7 +187,7 @@ class DownloadCorruptError(EnvError):
 class DownloadRefusedError(EnvError):
     """A server keeps answering with an error."""
 
-    exit_code = 24
+    exit_code = Exit.UNAVAILABLE
 
     def __init__(self, name: str, status: int) -> None:
         super().__init__(f"{name}: the server answers {status}; check credentials or the mirror, or try again later")
@@ -183,7 +196,7 @@ class DownloadRefusedError(EnvError):
 class SpecError(EnvError):
     """pyproject.toml or debian.toml does not say what to lock."""
 
-    exit_code = 25
+    exit_code = Exit.DATA
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -192,7 +205,7 @@ class SpecError(EnvError):
 class ChannelUnreachableError(EnvError):
     """A conda channel did not answer."""
 
-    exit_code = 26
+    exit_code = Exit.UNAVAILABLE
 
     def __init__(self, channel: str, way_out: str) -> None:
         super().__init__(f"the conda channel {channel} can't be reached: {way_out}")
@@ -201,7 +214,7 @@ class ChannelUnreachableError(EnvError):
 class NoSolutionError(EnvError):
     """No set of packages answers pixi.toml."""
 
-    exit_code = 27
+    exit_code = Exit.DATA
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"pixi.toml has no solution: {reason}")
@@ -210,7 +223,7 @@ class NoSolutionError(EnvError):
 class VerifyError(EnvError):
     """Locks that do not hold what they promise; each fault has been printed with its package and platform."""
 
-    exit_code = 28
+    exit_code = Exit.FAULTS
 
     def __init__(self, count: int) -> None:
         super().__init__(f"{count} faults in the locks: undo the edit, or make them again with `./noxw -s lock`")
@@ -219,7 +232,7 @@ class VerifyError(EnvError):
 class RecordsError(EnvError):
     """A folder that holds no conda records."""
 
-    exit_code = 29
+    exit_code = Exit.DATA
 
     def __init__(self, folder: object, reason: str) -> None:
         super().__init__(f"no conda records at {folder} ({reason}): name a folder with SUBDIR/repodata.json[.zst]")
@@ -228,7 +241,7 @@ class RecordsError(EnvError):
 class StoreBusyError(EnvError):
     """A store that a build or a fetch is using, so that nothing may be removed from it."""
 
-    exit_code = 33
+    exit_code = Exit.BUSY
 
     def __init__(self, root: object) -> None:
         super().__init__(f"a build or a fetch is using the store at {root}: run it again when that has ended")
@@ -237,7 +250,7 @@ class StoreBusyError(EnvError):
 class StoreDamagedError(EnvError):
     """Files in the store whose content is not what their names say; each has been printed."""
 
-    exit_code = 34
+    exit_code = Exit.FAULTS
 
     def __init__(self, count: int) -> None:
         super().__init__(
@@ -249,7 +262,7 @@ class StoreDamagedError(EnvError):
 class StorePlaceError(EnvError):
     """A folder that a store can't be copied to."""
 
-    exit_code = 35
+    exit_code = Exit.IO
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path} {reason}: name an empty folder, or a store to add to")
@@ -258,7 +271,7 @@ class StorePlaceError(EnvError):
 class UnlistedHashError(EnvError):
     """A locked file of a package whose requirement lists the hashes of others."""
 
-    exit_code = 36
+    exit_code = Exit.DATA
 
     def __init__(self, path: object, name: str, file: str, sha256: str) -> None:
         super().__init__(
@@ -270,7 +283,7 @@ class UnlistedHashError(EnvError):
 class NoWheelError(EnvError):
     """A package that has no wheel for a platform: nothing is compiled here."""
 
-    exit_code = 37
+    exit_code = Exit.DATA
 
     def __init__(self, path: object, package: str, platform: object, python: str) -> None:
         super().__init__(

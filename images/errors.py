@@ -1,13 +1,10 @@
-"""Every way that images can fail: one class and one exit code a cause, and a message that says what to do next.
-
-Exit codes 40-69 are those of images; 10-39 are env's.
-"""
+"""Every way that images can fail: one class a cause, with a message that says what to do next; codes as in env."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from env.errors import EnvError
+from env.errors import EnvError, Exit
 
 
 class ImageError(EnvError):
@@ -17,7 +14,7 @@ class ImageError(EnvError):
 class UnknownImageError(ImageError):
     """No recipe of that name."""
 
-    exit_code = 40
+    exit_code = Exit.USAGE
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(f"unknown image {name!r}: there are recipes for {', '.join(known) or 'none'} in images/")
@@ -26,7 +23,7 @@ class UnknownImageError(ImageError):
 class RecipeError(ImageError):
     """A recipe or part that does not fit the schema."""
 
-    exit_code = 41
+    exit_code = Exit.DATA
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -35,7 +32,7 @@ class RecipeError(ImageError):
 class UnknownEnvironmentError(ImageError):
     """An environment that the recipe does not offer."""
 
-    exit_code = 42
+    exit_code = Exit.USAGE
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(f"unknown environment {name!r}: use --env {' or --env '.join(known)}")
@@ -44,7 +41,7 @@ class UnknownEnvironmentError(ImageError):
 class PlatformNotOfferedError(ImageError):
     """A platform the recipe is not made for."""
 
-    exit_code = 43
+    exit_code = Exit.USAGE
 
     def __init__(self, platform: object, image: str, offered: Sequence[str], why: str = "") -> None:
         reason = f": {why}" if why else ""
@@ -54,7 +51,7 @@ class PlatformNotOfferedError(ImageError):
 class PackageContentError(ImageError):
     """A package whose content can't be used, or reaches outside the root filesystem."""
 
-    exit_code = 44
+    exit_code = Exit.DATA
 
     def __init__(self, package: str, reason: str) -> None:
         super().__init__(f"{package}: {reason}; lock another version of it with `./noxw -s lock -- --upgrade`")
@@ -63,7 +60,7 @@ class PackageContentError(ImageError):
 class PathClashError(ImageError):
     """Two packages bring different files to one path."""
 
-    exit_code = 45
+    exit_code = Exit.DATA
 
     def __init__(self, path: str, first: str, second: str) -> None:
         super().__init__(f"/{path} comes from both {first} and {second}: omit one of them in the recipe")
@@ -72,7 +69,7 @@ class PathClashError(ImageError):
 class InterpreterError(ImageError):
     """The locked interpreter can't run here, so bytecode can't be made."""
 
-    exit_code = 46
+    exit_code = Exit.HOST
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"bytecode needs the locked Python to run on this host: {reason}")
@@ -81,7 +78,7 @@ class InterpreterError(ImageError):
 class NoSpaceError(ImageError):
     """The disk is full."""
 
-    exit_code = 47
+    exit_code = Exit.IO
 
     def __init__(self, path: object) -> None:
         super().__init__(f"no space left on the disk of {path}: free some, or choose another with --store or --output")
@@ -90,7 +87,7 @@ class NoSpaceError(ImageError):
 class LayoutError(ImageError):
     """A folder that is not a whole OCI image layout."""
 
-    exit_code = 48
+    exit_code = Exit.DATA
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path}: {reason}; build it with `./noxw -s build-image`, or get it again from where it is")
@@ -99,7 +96,7 @@ class LayoutError(ImageError):
 class TooManyLayersError(ImageError):
     """More layers than runtimes accept."""
 
-    exit_code = 49
+    exit_code = Exit.DATA
 
     def __init__(self, count: int, limit: int) -> None:
         super().__init__(f"the recipe makes {count} layers and runtimes accept {limit}: raise its own-layer-size")
@@ -108,7 +105,7 @@ class TooManyLayersError(ImageError):
 class OutputInUseError(ImageError):
     """The output folder holds something that is not an image layout."""
 
-    exit_code = 50
+    exit_code = Exit.BUSY
 
     def __init__(self, path: object) -> None:
         super().__init__(f"{path} exists and is not an OCI image layout: move it away, or choose another --output")
@@ -117,7 +114,7 @@ class OutputInUseError(ImageError):
 class ChecksFailedError(ImageError):
     """An image does not do what it promises."""
 
-    exit_code = 51
+    exit_code = Exit.FAULTS
 
     def __init__(self, failed: int, total: int, log: object) -> None:
         super().__init__(f"{failed} of {total} checks failed; what the image said is in {log}")
@@ -126,7 +123,7 @@ class ChecksFailedError(ImageError):
 class SandboxError(ImageError):
     """The host can't run an unpacked image."""
 
-    exit_code = 52
+    exit_code = Exit.HOST
 
     def __init__(self, reason: str, way_out: str) -> None:
         super().__init__(f"bubblewrap can't run the image here: {reason}; {way_out}")
@@ -135,7 +132,7 @@ class SandboxError(ImageError):
 class EmulationError(ImageError):
     """The host can't run the other platform's programs."""
 
-    exit_code = 53
+    exit_code = Exit.HOST
 
     def __init__(self, platform: object, reason: str) -> None:
         super().__init__(
@@ -147,7 +144,7 @@ class EmulationError(ImageError):
 class NotOfferedError(ImageError):
     """A layout that lacks a platform that was asked for."""
 
-    exit_code = 54
+    exit_code = Exit.USAGE
 
     def __init__(self, layout: object, platform: object, known: Sequence[str]) -> None:
         super().__init__(f"{layout} holds no image for {platform}: it has {', '.join(known) or 'none'}")
@@ -156,7 +153,7 @@ class NotOfferedError(ImageError):
 class OnePlatformError(ImageError):
     """A docker-archive of more than one platform."""
 
-    exit_code = 60
+    exit_code = Exit.USAGE
 
     def __init__(self, held: Sequence[str]) -> None:
         super().__init__(
@@ -168,7 +165,7 @@ class OnePlatformError(ImageError):
 class ReferenceFormatError(ImageError):
     """A name in a registry that can't be read as one."""
 
-    exit_code = 61
+    exit_code = Exit.USAGE
 
     def __init__(self, text: str, reason: str) -> None:
         super().__init__(f"{text!r} {reason}: write REGISTRY/NAME:TAG, e.g. registry.example.org/team/jupyter:1")
@@ -177,7 +174,7 @@ class ReferenceFormatError(ImageError):
 class RegistryUnreachableError(ImageError):
     """A registry that does not answer, or drops the connection again and again."""
 
-    exit_code = 62
+    exit_code = Exit.UNAVAILABLE
 
     def __init__(self, registry: str, reason: str) -> None:
         super().__init__(
@@ -189,7 +186,7 @@ class RegistryUnreachableError(ImageError):
 class AccessDeniedError(ImageError):
     """A registry that does not let these credentials push or pull there, or wants some."""
 
-    exit_code = 63
+    exit_code = Exit.PERMISSION
 
     def __init__(self, registry: str, what: str, had: str) -> None:
         super().__init__(
@@ -201,7 +198,7 @@ class AccessDeniedError(ImageError):
 class RegistryRefusedError(ImageError):
     """A registry that keeps answering with an error."""
 
-    exit_code = 64
+    exit_code = Exit.UNAVAILABLE
 
     def __init__(self, registry: str, what: str, answer: str) -> None:
         super().__init__(f"{registry} answers {answer} to {what}: try again later, or ask who runs it")
@@ -210,7 +207,7 @@ class RegistryRefusedError(ImageError):
 class CredentialsError(ImageError):
     """Credentials that are configured and can't be read."""
 
-    exit_code = 65
+    exit_code = Exit.PERMISSION
 
     def __init__(self, source: object, reason: str) -> None:
         super().__init__(f"credentials from {source}: {reason}; put that right or log in again")
@@ -219,7 +216,7 @@ class CredentialsError(ImageError):
 class PlainHttpError(ImageError):
     """A registry, or its token server, that offers no TLS."""
 
-    exit_code = 66
+    exit_code = Exit.PERMISSION
 
     def __init__(self, server: str, reason: str) -> None:
         super().__init__(
@@ -231,7 +228,7 @@ class PlainHttpError(ImageError):
 class NotInRegistryError(ImageError):
     """A registry that holds no image of that name."""
 
-    exit_code = 58
+    exit_code = Exit.MISSING
 
     def __init__(self, reference: object) -> None:
         super().__init__(f"{reference} is not there: check its name and its tag or digest")
@@ -240,7 +237,7 @@ class NotInRegistryError(ImageError):
 class WrongContentError(ImageError):
     """A registry that sends, again and again, other content than its digest says."""
 
-    exit_code = 59
+    exit_code = Exit.CONTENT
 
     def __init__(self, reference: object, digest: str) -> None:
         super().__init__(f"{reference}: what is sent for {digest} has another digest: it is not used; ask who runs it")
@@ -249,7 +246,7 @@ class WrongContentError(ImageError):
 class NotGoldenError(ImageError):
     """Layers without the diff_ids that are committed for them."""
 
-    exit_code = 67
+    exit_code = Exit.FAULTS
 
     def __init__(self, count: int, golden: str) -> None:
         super().__init__(
@@ -261,7 +258,7 @@ class NotGoldenError(ImageError):
 class DifferentError(ImageError):
     """Two layouts that do not hold the same."""
 
-    exit_code = 68
+    exit_code = Exit.FAULTS
 
     def __init__(self, count: int) -> None:
         super().__init__(f"the layouts differ in {count} places")
@@ -270,7 +267,7 @@ class DifferentError(ImageError):
 class UnreadableInputError(ImageError):
     """A file given on the command line that can't be read as what it should be."""
 
-    exit_code = 55
+    exit_code = Exit.DATA
 
     def __init__(self, path: object, reason: str) -> None:
         super().__init__(f"{path} {reason}")
@@ -279,7 +276,7 @@ class UnreadableInputError(ImageError):
 class NoChecksError(ImageError):
     """An image that carries no checks for a running server."""
 
-    exit_code = 56
+    exit_code = Exit.USAGE
 
     def __init__(self, origin: object) -> None:
         super().__init__(f"{origin} carries no checks of scope deploy in its org.overthinkos.tests label")
@@ -288,7 +285,7 @@ class NoChecksError(ImageError):
 class McpRefusedError(ImageError):
     """An MCP server that does not answer, or answers with an error."""
 
-    exit_code = 57
+    exit_code = Exit.UNAVAILABLE
 
     def __init__(self, url: object, reason: str) -> None:
         super().__init__(f"{url}: {reason}")
@@ -297,7 +294,7 @@ class McpRefusedError(ImageError):
 class SignerError(ImageError):
     """A signer that did not sign, so that the tag is as it was."""
 
-    exit_code = 69
+    exit_code = Exit.HOST
 
     def __init__(self, program: str, reason: str) -> None:
         super().__init__(f"{program} {reason}: the tag is as it was; put that right and push again")

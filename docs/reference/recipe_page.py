@@ -168,7 +168,7 @@ def _scalar(field: Schema) -> str:
 
 
 def _errors() -> Iterator[str]:
-    yield from ("## Mistakes", "", "A recipe that does not fit ends the command with exit code 41, and one line that")
+    yield from ("## Mistakes", "", "A recipe that does not fit ends the command with exit code 65, and one line that")
     yield "names the file, the line and the key:"
     yield ""
     yield "```text"

@@ -335,5 +335,5 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on(mirror: Mirror, tmp_path:
     )
     if "unshare failed" in run.stderr or "mount:" in run.stderr:
         no_namespaces(run.stderr)
-    assert run.returncode == 19, run.stderr
+    assert run.returncode == 74, run.stderr
     assert "no space left" in run.stderr

@@ -119,7 +119,7 @@ def test_an_overlay_that_can_only_replace_is_refused(checkout: Checkout) -> None
         done = checkout.run("env", "lock", "conda", "--live")
     finally:
         project.write_text(before)
-    assert done.returncode == 17
+    assert done.returncode == 71
     assert "compiled" in done.stderr
     assert (checkout.root / "pixi.lock").read_bytes() == locks
 
@@ -257,7 +257,7 @@ def test_a_tampered_package_is_refused_by_name(checkout: Checkout, offer: Path, 
         )
         (tampered.root / "fetch_conda.py").write_text(code)
         done = tampered.run("fetch_conda")
-    assert done.returncode == 23, done.stderr
+    assert done.returncode == 76, done.stderr
     assert "pure" in done.stderr
     assert hashlib.sha256(content).hexdigest() not in store
 
@@ -304,7 +304,7 @@ def test_a_channel_out_of_reach_is_told_in_one_line_with_the_ways_out(checkout: 
     for name in ("pixi.lock", "conda-lock.yml", *(f"env/locks/conda-overlay-{one.slug}.lock" for one in PLATFORMS)):
         shutil.copyfile(checkout.root / name, lost.root / name)
     done = lost.run("images", "build", "--env", "conda", "--platform", "linux/amd64")
-    assert done.returncode == 26, done.stderr
+    assert done.returncode == 69, done.stderr
     line = done.stderr.strip().splitlines()[-1]
     for way_out in ("[mirrors]", "JUPYTER_MCP_STORE", "--env wheels"):
         assert way_out in line
@@ -362,5 +362,5 @@ def test_a_recipe_with_a_pixi_lock_of_its_own_is_built_from_it(checkout: Checkou
     image_toml = mine / "image.toml"
     image_toml.write_text(OWN_IMAGE.replace('"mine"]', '"mine", "jupyter-mcp"]'))
     refused = ours.run("images", "build", "--recipe", str(mine), "--env", "conda", "--output", output, **where)
-    assert refused.returncode == 41
+    assert refused.returncode == 65
     assert "leave out the part that installs it" in refused.stderr

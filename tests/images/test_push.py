@@ -248,7 +248,7 @@ def test_a_damaged_blob_is_told_before_a_manifest_is_there(layout: Path, host: s
     content[0] ^= 1
     largest.write_bytes(content)
     run = pushing(damaged, f"{host}/damaged:1", tmp_path)
-    assert run.returncode == 48
+    assert run.returncode == 65
     assert f"sha256:{largest.name} has other content" in told(run)
     assert manifest(host, "damaged", "1").status_code == 404
 
@@ -323,12 +323,12 @@ def test_a_password_is_found_where_people_log_in(layout: Path, locked: str, tmp_
 
 def test_who_has_not_logged_in_is_told_how_and_no_secret_is_shown(layout: Path, locked: str, tmp_path: Path) -> None:
     run = pushing(layout, f"{locked}/tiny:1", tmp_path)
-    assert run.returncode == 63
+    assert run.returncode == 77
     assert f"podman login {locked}" in told(run)
     secret = "hunter2-is-my-secret"
     wrong = config_file(tmp_path / "auth.json", {"auths": {locked: {"auth": packed(USER, secret)}}})
     run = pushing(layout, f"{locked}/tiny:1", tmp_path, env=wrong)
-    assert run.returncode == 63
+    assert run.returncode == 77
     assert "does not let these credentials push" in told(run)
     helper = tmp_path / "bin" / "docker-credential-vault"
     helper.parent.mkdir()
@@ -340,7 +340,7 @@ def test_who_has_not_logged_in_is_told_how_and_no_secret_is_shown(layout: Path, 
     runs.append(pushing(layout, f"{locked}/t:1", tmp_path, env=missing))
     (tmp_path / "bad.json").write_text(secret)
     runs.append(pushing(layout, f"{locked}/t:1", tmp_path, env={"REGISTRY_AUTH_FILE": str(tmp_path / "bad.json")}))
-    assert [run.returncode for run in runs] == [63, 65, 65, 65]
+    assert [run.returncode for run in runs] == [77, 77, 77, 77]
     assert "docker-credential-no-such: is not installed" in told(runs[2])
     for run in runs:
         assert secret not in run.stdout + run.stderr
@@ -356,7 +356,7 @@ def tokens(tmp_path: Path) -> Iterator[TokenServer]:
 def test_a_bearer_token_is_asked_for_as_the_registry_says(layout: Path, tokens: TokenServer, tmp_path: Path) -> None:
     with registry(tmp_path / "registry", tokens.auth) as host:
         run = pushing(layout, f"{host}/tiny:1", tmp_path, "--platform", "amd64")
-        assert run.returncode == 63, run.stderr
+        assert run.returncode == 77, run.stderr
         assert "nobody who has not logged in" in told(run)
         known = config_file(tmp_path / "auth.json", {"auths": {host: {"auth": packed(USER, PASSWORD)}}})
         first = pushed(layout, f"{host}/tiny:1", tmp_path, "--platform", "amd64", env=known)
@@ -372,7 +372,7 @@ def test_a_bearer_token_is_asked_for_as_the_registry_says(layout: Path, tokens: 
         pushed(layout, f"{host}/tiny:2", tmp_path, "--platform", "amd64", env=refreshed)
         assert tokens.asked[-1]["grant_type"] == ["refresh_token"]
         tokens.grants = False
-        assert pushing(layout, f"{host}/tiny:3", tmp_path, "--platform", "amd64", env=known).returncode == 63
+        assert pushing(layout, f"{host}/tiny:3", tmp_path, "--platform", "amd64", env=known).returncode == 77
         assert PASSWORD not in run.stderr
 
 
@@ -381,7 +381,7 @@ def test_plain_http_beyond_this_machine_needs_a_word(layout: Path, host: str, tm
     outside = host.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - to connect to, not to listen on
     settings = {"NO_PROXY": outside.partition(":")[0]}
     run = pushing(layout, f"{outside}/outside:1", tmp_path, "--platform", "amd64", env=settings)
-    assert run.returncode == 66
+    assert run.returncode == 77
     assert "take --insecure" in told(run)
     assert manifest(host, "outside", "1").status_code == 404
     pushed(layout, f"{outside}/outside:1", tmp_path, "--platform", "amd64", "--insecure", env=settings)
@@ -390,7 +390,7 @@ def test_plain_http_beyond_this_machine_needs_a_word(layout: Path, host: str, tm
 
 def test_where_no_registry_is_is_told(layout: Path, tmp_path: Path) -> None:
     run = pushing(layout, "127.0.0.1:9/tiny:1", tmp_path)
-    assert run.returncode == 62
+    assert run.returncode == 69
     assert "127.0.0.1:9 can't be reached (no connection)" in told(run)
 
 

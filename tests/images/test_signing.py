@@ -178,7 +178,7 @@ def test_a_signer_that_fails_leaves_the_old_tag_and_its_words_are_not_shown(
     signer.write_text('#!/bin/sh\nfor reference; do :; done\necho "$reference" >>"$0.log"\nexit 7\n')
     signer.chmod(0o755)
     run = pushing(layout, f"{host}/unsigned:1", tmp_path, "--sign-with", f"{signer} --password {SECRET}")
-    assert run.returncode == 69
+    assert run.returncode == 71
     first = (tmp_path / "signer.log").read_text().splitlines()
     assert len(first) == 1, "the rest is not tried"
     assert f"{signer} ended with 7 for {first[0]}" in told(run)
@@ -196,6 +196,6 @@ def test_a_signer_that_is_not_there_is_told_before_anything_is_sent(
     layout: Path, host: str, tmp_path: Path, command: str, why: str
 ) -> None:
     run = pushing(layout, f"{host}/early:1", tmp_path, "--sign-with", command)
-    assert run.returncode == 69
+    assert run.returncode == 71
     assert why in told(run)
     assert manifest(host, "early", index_of(layout)).status_code == 404

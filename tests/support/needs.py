@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import pytest
 
+from env.errors import Exit
+
 PACKAGES = {
     "chromium": "chromium",
     "dash": "dash",
@@ -66,6 +68,16 @@ def require(*programs: str) -> None:
     """Skip the test that runs, or whose fixture runs, these programs, where one is not installed."""
     if why := lacks(*programs):
         pytest.skip(why)
+
+
+def cannot_run(code: int, said: str) -> str | None:
+    """Return why this host could not run an image, from the end of `images check`; None where that was not it."""
+    if code != Exit.HOST or "chdir" in said:  # a folder that is not there is the image's fault or ours
+        return None
+    for words, what in (("is not installed", "unshare"), ("can't be emulated", "emulation")):
+        if words in said:
+            return reason(what, said)
+    return reason(NAMESPACES, said) if NAMESPACES in said else None
 
 
 def no_namespaces(why: str) -> None:

@@ -92,5 +92,5 @@ def test_a_diff_has_one_line_a_package() -> None:
     assert changes({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}) == ["~ b 1 -> 2", "- c 1", "+ d 1"]
 
 
-def test_an_unknown_platform_has_its_own_exit_code() -> None:
-    assert main(["fetch", "--platform", "vax"]) == 10
+def test_an_unknown_platform_is_a_wrong_command_line() -> None:
+    assert main(["fetch", "--platform", "vax"]) == 2

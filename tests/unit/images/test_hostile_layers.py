@@ -126,7 +126,7 @@ def unpacked(place: Path, layers: list[bytes]) -> ImageError | None:
         unpack(read_layout(folder)[AMD64], place / "root")
     except ImageError as told:
         error = told
-    assert error is None or (error.exit_code in (47, 48) and str(error).isprintable())
+    assert error is None or (error.exit_code in (74, 65) and str(error).isprintable())
     assert snapshot(place, without="root") == before
     return error
 

@@ -61,18 +61,18 @@ def test_a_refused_question_is_told_with_what_to_do(
     monkeypatch.setattr(Handler, "status", status)
     (tmp_path / "token").write_text(token)
     options = ["--token-file", str(tmp_path / "token")] if token else []
-    assert main(["mcp", "ping", f"http://127.0.0.1:{server.server_port}/mcp", *options]) == 57
+    assert main(["mcp", "ping", f"http://127.0.0.1:{server.server_port}/mcp", *options]) == 69
     error = capsys.readouterr().err
     assert told in error
     assert "Traceback" not in error
 
 
 def test_where_nothing_answers_that_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["mcp", "ping", "http://127.0.0.1:9/mcp"]) == 57
+    assert main(["mcp", "ping", "http://127.0.0.1:9/mcp"]) == 69
     assert "nothing answers there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["localhost:8888/mcp", "ftp://localhost/mcp", "http://[::1", ""])
 def test_what_is_no_address_is_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["mcp", "ping", url]) == 57
+    assert main(["mcp", "ping", url]) == 69
     assert "this is no address" in capsys.readouterr().err

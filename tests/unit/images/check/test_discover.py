@@ -67,4 +67,4 @@ def test_inspected_containers_are_resolved_from_the_command_line(
     assert main(["discover", "--for", "claude"]) == 0
     assert json.loads(capsys.readouterr().out)["mcpServers"]["jupyter"]["type"] == "http"
     (tmp_path / "other.json").write_text("[]")
-    assert main(["discover", str(tmp_path / "other.json")]) == 55
+    assert main(["discover", str(tmp_path / "other.json")]) == 65
