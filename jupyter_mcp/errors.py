@@ -20,6 +20,10 @@ class BadPathError(ToolError):
     """The path leaves the root, is hidden, or is no notebook."""
 
 
+class BadPatternError(ToolError):
+    """The pattern can't be searched for."""
+
+
 class NotebookMissingError(ToolError):
     """No notebook at the path."""
 

@@ -19,6 +19,7 @@ from .probe import Part, works
 from .tools.cell_tools import offer_cell_tools
 from .tools.edit_tools import offer_edit_tools
 from .tools.execution_tools import offer_execution_tools
+from .tools.looking_tools import offer_looking_tools
 from .tools.notebook_tools import offer_notebook_tools
 from .tools.resources import offer_resources
 from .tools.room_tools import offer_room_tools
@@ -98,6 +99,7 @@ def mcp_server(notebooks: Notebooks) -> Toolbox:
     tools = Toolbox(server, notebooks)
     for offer in (
         offer_notebook_tools,
+        offer_looking_tools,
         offer_cell_tools,
         offer_edit_tools,
         offer_execution_tools,

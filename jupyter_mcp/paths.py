@@ -18,6 +18,18 @@ def canonical(path: str, *, allow_hidden: bool = False) -> str:
     Raises BadPathError for anything that leaves the root, is hidden (unless `allow_hidden`), or is not
     a `.ipynb`.
     """
+    parts = _parts(path, allow_hidden=allow_hidden, what="notebooks")
+    if not parts or not parts[-1].endswith(SUFFIX) or parts[-1] == SUFFIX:
+        raise BadPathError(f"{path!r} is no notebook; the path must end in {SUFFIX}.")
+    return "/".join(parts)
+
+
+def canonical_folder(path: str, *, allow_hidden: bool = False) -> str:
+    """Return the contents-API path of a folder, empty for the root. Raises BadPathError, as `canonical` does."""
+    return "/".join(_parts(path, allow_hidden=allow_hidden, what="folders"))
+
+
+def _parts(path: str, *, allow_hidden: bool, what: str) -> list[str]:
     if len(path) > LONGEST_PATH:
         raise BadPathError(f"The path has {len(path)} characters; at most {LONGEST_PATH} can be used.")
     if any("\ud800" <= character <= "\udfff" for character in path):
@@ -30,11 +42,8 @@ def canonical(path: str, *, allow_hidden: bool = False) -> str:
         if ".." in parts:
             raise BadPathError(f"{path!r} leaves the root; give a path below the server's root folder.")
         if not allow_hidden and any(part.startswith(".") for part in parts):
-            raise BadPathError(f"{path!r} is hidden; only notebooks that are not hidden can be used.")
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if not parts or not parts[-1].endswith(SUFFIX) or parts[-1] == SUFFIX:
-        raise BadPathError(f"{path!r} is no notebook; the path must end in {SUFFIX}.")
-    return "/".join(parts)
+            raise BadPathError(f"{path!r} is hidden; only {what} that are not hidden can be used.")
+    return [part for part in path.split("/") if part not in ("", ".")]
 
 
 def contained(root: str | None, path: str) -> None:

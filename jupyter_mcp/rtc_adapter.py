@@ -21,6 +21,7 @@ from .rooms.journal import Journal
 from .rooms.journal_frames import Header
 from .rooms.live import Live
 from .rooms.loaders import read_notebook
+from .rooms.looks import looks
 from .rooms.merge import Notebook
 from .rooms.opening import open_room
 from .rooms.people import name_of
@@ -282,6 +283,16 @@ class Rooms:
     def open_rooms(self) -> list[str]:
         """Give the ids of all open rooms, sorted."""
         return sorted(self._rooms())
+
+    def open_paths(self) -> set[str]:
+        """Return the paths of the notebooks whose rooms are open."""
+        prefix, ids = f"{FORMAT}:{KIND}:", self._settings["file_id_manager"]
+        files = (room_id.removeprefix(prefix) for room_id in self._rooms() if room_id.startswith(prefix))
+        return {path for file_id in files if (path := ids.get_path(file_id)) is not None}
+
+    def looks(self) -> list[dict[str, Any]]:
+        """Return what each person looks at."""
+        return looks(self._rooms(), self._settings["file_id_manager"].get_path) if self.available else []
 
     def people(self) -> list[dict[str, str]]:
         """Give everyone in any room's awareness, once each."""

@@ -42,6 +42,11 @@ class Notebooks:
         self._creating = KeyedLocks()
 
     @property
+    def contents(self) -> Any:
+        """The server's contents manager."""
+        return self._contents
+
+    @property
     def root(self) -> str | None:
         """The folder that paths are below; None where the contents are not files of this machine."""
         return getattr(self._contents, "root_dir", None)

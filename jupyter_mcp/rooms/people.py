@@ -73,7 +73,7 @@ class Carets:
         source = cell.get("source")
         if not self._seen or not isinstance(source, Text):
             return None
-        text, since = _id_of(source), self._clock() - seconds
+        text, since = text_id(source), self._clock() - seconds
         for client, seen in self._seen.items():
             if text in seen and seen[text] > since:
                 return name_of(self._awareness.states.get(client)) or SOMEBODY
@@ -83,7 +83,7 @@ class Carets:
         changed, self._changed = self._changed, []
         if not self._cursors:
             return
-        texts = {_id_of(text) for text in changed}
+        texts = {text_id(text) for text in changed}
         for client, cursors in self._cursors.items():
             for text in _texts_of(cursors) & texts:
                 self._note(client, text)
@@ -121,19 +121,21 @@ def _texts_of(cursors: object) -> set[TextId]:
     for cursor in cursors[:_MOST_CURSORS] if isinstance(cursors, list) else ():
         for end in ("anchor", "head"):
             position = cursor.get(end) if isinstance(cursor, dict) else None
-            text = _id(position.get("type") if isinstance(position, dict) else None)
+            text = text_id_in(position.get("type") if isinstance(position, dict) else None)
             if text is not None:
                 texts.add(text)
     return texts
 
 
-def _id_of(text: Text) -> TextId:
+def text_id(text: Text) -> TextId:
+    """Return what a relative position calls a text."""
     # At 0 and before, also an empty text has its id; at the end and after, pycrdt 0.14 panics.
     found: dict[str, int] = text.sticky_index(0, Assoc.BEFORE).to_json()["type"]
     return found["client"], found["clock"]
 
 
-def _id(found: object) -> TextId | None:
+def text_id_in(found: object) -> TextId | None:
+    """Return an id that a page wrote; None if it is none."""
     if not isinstance(found, dict):
         return None
     client, clock = found.get("client"), found.get("clock")

@@ -1,4 +1,4 @@
-"""Tools for whole notebooks: list, read, create."""
+"""Tools for whole notebooks: read, create."""
 
 from __future__ import annotations
 
@@ -17,12 +17,6 @@ from .toolbox import Toolbox
 def offer_notebook_tools(tools: Toolbox) -> None:
     """Offer the tools for whole notebooks."""
     server, notebooks = tools.server, tools.notebooks
-
-    @server.tool(annotations=hints("List notebooks", **READS), output_schema=schema(list[NotebookEntry]))
-    async def list_notebooks() -> ToolResult:
-        """List every notebook below the server's root, except in hidden folders."""
-        await tools.admit(("read", "contents"))
-        return reply(await notebooks.list_all(), reply_limit())
 
     @server.tool(annotations=hints("Read a notebook", **READS), output_schema=schema(NotebookReply))
     async def get_notebook(
