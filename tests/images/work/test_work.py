@@ -115,11 +115,11 @@ def test_no_authentication_is_explicit_loud_and_holds_for_agents_too(container: 
         assert httpx.get(f"{container.url}/api/contents").status_code == 200
         assert container.health() == (0, "healthy")
 
-        async def tools() -> int:
+        async def tools() -> set[str]:
             async with Client(f"{container.url}/mcp") as client:
-                return len(await client.list_tools())
+                return {tool.name for tool in await client.list_tools()}
 
-        assert asyncio.run(tools()) == 13
+        assert "execute_cell" in asyncio.run(tools())
     with container.begun({"JUPYTER_AUTH": "nobody"}) as service:
         assert ended(service) == 78
     assert container.log == "error: JUPYTER_AUTH=nobody is not known: use token (the default) or none\n"
@@ -270,7 +270,7 @@ def test_a_running_server_is_checked_with_no_source_and_asked_from_the_command_l
         url = f"{container.url}/mcp"
         assert json.loads(images("mcp", "ping", url, "--token-file", token).stdout) == "pong"
         tools = json.loads(images("mcp", "list-tools", url, "--token-file", token).stdout)
-        assert len(tools) == 13
+        assert "execute_cell" in {tool["name"] for tool in tools}
         listed = images("mcp", "call", url, "list_notebooks", "--token-file", token)
         assert "getting-started.ipynb" in listed.stdout
         assert images("mcp", "list-resources", url, "--token-file", token).returncode == 0
