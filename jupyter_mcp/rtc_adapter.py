@@ -122,14 +122,7 @@ class Rooms:
             room = self._room(room_id)
             if known is not None and known[0].room is room:
                 return known
-            if known is not None:
-                self._forget(*known, delete_journal=known[1].complete)  # upstream closed it
-            reason = await self.recovered(file_id, path)
-            if reason is not None:
-                raise RoomUnavailableError(
-                    f"{path!r} has edits from before a crash that could not be put into its file yet: {reason}. "
-                    "They are safe; call again when that is mended."
-                )
+            await self._recovered(file_id, path)
             with span("jupyter_mcp.room.open", path=path, already_open=room is not None):
                 opened, fresh = await open_room(self.extension, path, room_id, self._root)
                 return await self._attach(path, opened, fresh=fresh)
@@ -138,12 +131,23 @@ class Rooms:
     def _root(self) -> str | None:
         return getattr(self._settings["contents_manager"], "root_dir", None)
 
-    async def recovered(self, file_id: str | None, path: str) -> str | None:
-        """Wait until what a crash left of a notebook is in its file; return what stands in its way."""
-        if self.recoveries is None or file_id is None:
-            return None
-        reason = await self.recoveries.finished(file_id, path)
-        return None if reason is None else why(RuntimeError(reason), self._root)
+    async def recovered(self, path: str) -> None:
+        """Wait until the file of a notebook without a room holds what was acknowledged. Raises RoomUnavailableError."""
+        room_id = self.room_id(path)
+        if room_id is not None:
+            async with self._locks(room_id):
+                await self._recovered(room_id.rsplit(":", 1)[-1], path)
+
+    async def _recovered(self, file_id: str, path: str) -> None:
+        known = self._live.get(f"{FORMAT}:{KIND}:{file_id}")
+        if known is not None and self._room(known[0].room_id) is not known[0].room:
+            self._forget(*known, delete_journal=known[1].complete)  # upstream closed it
+        reason = None if self.recoveries is None else await self.recoveries.finished(file_id, path)
+        if reason is not None:
+            raise RoomUnavailableError(
+                f"{path!r} has edits from before a crash that could not be put into its file yet: "
+                f"{why(RuntimeError(reason), self._root)}. They are safe; call again when that is mended."
+            )
 
     def set_aside(self, path: str) -> list[str]:
         """Return the names of journals of the notebook that can't be read."""

@@ -89,12 +89,16 @@ class Notebooks:
         return sorted(found)
 
     async def get(self, path: str) -> dict[str, Any]:
-        """Give the notebook as nbformat: the live document if a room is open, else the disk."""
+        """Return the notebook as nbformat: the live document if a room is open, else the disk.
+
+        Raises RoomUnavailableError while the file lacks what was acknowledged before a crash: it would be missed, and
+        done again.
+        """
         path = await self._existing(path)
-        if self.rooms.is_open(path):
+        if self.rooms.available and not self.rooms.is_open(path):
+            await self.rooms.recovered(path)
+        if self.rooms.is_open(path):  # perhaps since just now
             return read((await self.rooms.join(path)).document)
-        # What was acknowledged before a crash belongs to it; what can't get into the file yet is logged.
-        await self.rooms.recovered(self._settings["file_id_manager"].get_id(path), path)
         try:
             model = await read_notebook(self._contents, path, self.rooms.log)
         except Exception as error:  # boundary: of any contents manager, and any file

@@ -70,9 +70,10 @@ async def asked(client: Any, tool: str, **arguments: Any) -> Any:
         return await call(client, tool, **arguments)
 
 
-async def edit(client: Any, notebook: Expected, source: str, kind: str) -> None:
+async def edit(client: Any, notebook: Expected, number: int, kind: str) -> None:
     """Make an edit that must be acknowledged."""
     path = notebook.path
+    source = f"print('{path}', {number})"
     if kind == "update" and len(notebook.sources) > 1:
         await asked(client, "update_cell", path=path, index=-1, source=source)
         notebook.outputs.pop(notebook.sources[-1], None)
@@ -85,7 +86,7 @@ async def edit(client: Any, notebook: Expected, source: str, kind: str) -> None:
         notebook.sources.append(source)
     if kind == "run":
         await asked(client, "execute_cell", path=path, index=-1)
-        notebook.outputs[notebook.sources[-1]] = f"{path} {source.rsplit(maxsplit=1)[-1]}"
+        notebook.outputs[notebook.sources[-1]] = f"{path} {number}\n"
 
 
 async def try_to_insert(client: Any, notebook: Expected, source: str) -> None:
@@ -209,7 +210,7 @@ class World:
             if one.tab:
                 await stack.enter_async_context(in_room(self.server, self.main.path, self.tab))
             client = await stack.enter_async_context(self.server.client())
-            await edit(client, self.main, f"print('{self.main.path}', {one.number})", one.kind)
+            await edit(client, self.main, one.number, one.kind)
             if one.fault == "poisoned neighbour":
                 journals = await self.edit_victim(one, client)
             if not one.while_down:
@@ -220,7 +221,7 @@ class World:
                     with contextlib.suppress(ToolError):
                         await asked(client, tool, path=VICTIM, **more)
             else:
-                await edit(client, self.other, f"print('{self.other.path}', {one.number})", "insert")
+                await edit(client, self.other, one.number, "insert")
             end = time.monotonic() + one.wait
             await served(client)
             while time.monotonic() < end:

@@ -350,6 +350,22 @@ def test_a_stopped_room_keeps_its_journal_for_who_opens_the_notebook_next(tmp_pa
     run(tmp_path, job, delay=60)
 
 
+def test_a_notebook_is_not_read_without_the_edits_that_its_file_can_not_take_yet(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "one")
+        insert(live := await rooms.rooms.join(PATH), "ours")
+        rooms.faults.save = errno.ENOSPC
+        await rooms.collaboration.ywebsocket_server.delete_room(room=live.room)
+        notebooks = Notebooks(rooms.settings, rooms.rooms, CELLS, max_watchers=1)
+        for _ in range(2):
+            with pytest.raises(RoomUnavailableError, match=r"edits from before .* No space left .*They are safe"):
+                await notebooks.get(PATH)
+        rooms.faults.save = None
+        assert [cell["source"] for cell in (await notebooks.get(PATH))["cells"]] == ["one", "ours"]
+
+    run(tmp_path, job, delay=60)
+
+
 def test_a_notebook_hundreds_of_folders_deep_is_refused_at_once_and_makes_none(tmp_path: Path) -> None:
     async def job(rooms: Workshop) -> None:
         kernels = {
