@@ -76,6 +76,7 @@ def test_fetching_again_needs_no_network_and_a_file_that_is_missing_is_told(tmp_
     assert "bring a filled store" in run.stderr
 
 
+@pytest.mark.slow
 def test_two_builds_at_once_share_a_store(recipe: Path, cold_store: Store, tmp_path: Path) -> None:
     outputs = [tmp_path / "one", tmp_path / "two"]
     runs = [

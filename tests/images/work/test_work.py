@@ -177,6 +177,7 @@ def test_a_stop_loses_nothing_that_a_person_typed(container: Container) -> None:
     assert "typed = 1" in sources(container.workspace / "a.ipynb"), container.log
 
 
+@pytest.mark.slow
 def test_the_other_platform_runs_hardened_and_saves_at_a_stop(emulated: Container) -> None:
     container = emulated
 
