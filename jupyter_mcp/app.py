@@ -216,7 +216,7 @@ class JupyterMCP(ExtensionApp):
         extension = self._rooms.extension
         extension.ystore_class = batched(extension.ystore_class, extension.config)
         recoveries = self._rooms.recoveries = self._make_recoveries()
-        guard(extension.file_loaders, recoveries.finished)
+        guard(extension.file_loaders, recoveries.finished, self._rooms.cell_ids)
         forget_stopped(extension.ywebsocket_server)
         send_round(extension.ywebsocket_server)
         return recoveries

@@ -21,6 +21,7 @@ from .tools.edit_tools import offer_edit_tools
 from .tools.execution_tools import offer_execution_tools
 from .tools.looking_tools import offer_looking_tools
 from .tools.notebook_tools import offer_notebook_tools
+from .tools.output_tools import offer_output_tools
 from .tools.resources import offer_resources
 from .tools.room_tools import offer_room_tools
 from .tools.sdk_private import limit_bodies, low_level
@@ -38,9 +39,12 @@ once, and theirs in what you read. No need to open or save anything: the tools o
 when needed, and an edit is safe once its call has returned.
 
 Address cells by `cell_id` (get_notebook and get_cell give it): indexes shift when somebody inserts or \
-deletes. Pass `expected` (the `revision` from get_cell) when you change or run a cell you read before; \
-if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
+deletes. Pass `expected` (the `revision` that every read and write returns) when you change or run a cell you \
+read before; if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
 theirs: update and delete are refused, work elsewhere; `over_person` is for what that person asked for.
+
+Outputs are shown in brief, without bytes: a marker or notice says what was left out, and get_output gets it, \
+pictures as pictures.
 
 execute_cell runs on the notebook's own kernel, the one a person sees, and returns when the cell is \
 done; give `timeout` for what may hang. An exception in the code is an output of type 'error', not a \
@@ -103,6 +107,7 @@ def mcp_server(notebooks: Notebooks) -> Toolbox:
         offer_cell_tools,
         offer_edit_tools,
         offer_execution_tools,
+        offer_output_tools,
         offer_room_tools,
         offer_resources,
         offer_subscriptions,

@@ -17,6 +17,7 @@ from .errors import RoomUnavailableError, SaveFailedError, why
 from .locks import KeyedLocks
 from .paths import file_of
 from .rooms.batched_store import flush, keep
+from .rooms.cell_ids import CellIds, keeps_ids, nameless
 from .rooms.journal import Journal
 from .rooms.journal_frames import Header
 from .rooms.live import Live
@@ -29,7 +30,7 @@ from .rooms.recoveries import Recoveries
 from .rooms.rescue import rescue
 from .rooms.saves import FORMAT, KIND, Saves
 from .rooms.shutdown import dismiss, save_due
-from .rooms.snapshot import read
+from .rooms.snapshot import read, seen
 from .rooms.ydoc_private import document_of, loader_lock, loader_of, room_lock, settled
 from .telemetry import span
 
@@ -49,6 +50,7 @@ class Rooms:
         self._live: dict[str, tuple[Live, Saves]] = {}
         self._locks = KeyedLocks()
         self.recoveries: Recoveries | None = None
+        self.cell_ids = CellIds()
         self._off = ""
 
     def switch_off(self, reason: str) -> None:
@@ -81,6 +83,11 @@ class Rooms:
         room = self._rooms().get(room_id)
         return room if isinstance(room, DocumentRoom) else None
 
+    def file_id(self, path: str) -> str | None:
+        """Return the id of a notebook's file, made if it has none; None without an index of files."""
+        manager = self._settings.get("file_id_manager")
+        return None if manager is None else manager.get_id(path) or manager.index(path)
+
     def room_id(self, path: str) -> str | None:
         """Give the id of the notebook's room, open or not; None if the file was never indexed."""
         file_id = self._settings["file_id_manager"].get_id(path)
@@ -111,6 +118,7 @@ class Rooms:
                 raise RoomUnavailableError(f"The room of {path!r} is being filled anew; try again.") from error
             if self._room(live.room_id) is live.room:
                 live.moved(path)
+                live.name_cells()
                 live.used = time.monotonic()
                 return live
 
@@ -161,7 +169,9 @@ class Rooms:
         in_step: Notebook | None = None
         if not fresh and not await loader.changed():
             # What people have not saved yet is theirs and ours.
-            in_step = (await read_notebook(contents, path, self._log))["content"]
+            in_step_model = await read_notebook(contents, path, self._log)
+            await self.cell_ids.name(contents, path, _file_id(room.room_id), in_step_model)
+            in_step = nameless(in_step_model["content"])
         await settled(room)
         state = document.ydoc.get_update()
         root_key = "" if self.recoveries is None else self.recoveries.root_key
@@ -172,6 +182,9 @@ class Rooms:
             self._log.error("The journal of %s can't be made in %s: %s", path, self._folder, why(journal.fault))
         live = Live(path, room, document, journal, self._log, self._root)
         live.writable = bool(model["writable"])
+        content = seen(document)
+        if not keeps_ids(content):  # its store, or a tab, may have other ids than those that were given
+            live.rename(self.cell_ids.missing(_file_id(live.room_id), content["cells"]))
         self._live[live.room_id] = known = live, Saves(live, in_step or state, contents, self._log)
         return known
 
@@ -179,6 +192,9 @@ class Rooms:
         # Closing awaits between the room's end and this: the sweep may have come first.
         if self._live.get(live.room_id) == (live, saves):
             del self._live[live.room_id]
+            content = seen(live.document)
+            if not keeps_ids(content):
+                self.cell_ids.remember(_file_id(live.room_id), content["cells"])
             live.release(delete_journal=delete_journal)
             if not delete_journal and self.recoveries is not None:
                 self.recoveries.add(live.journal.file)  # it is for who opens the notebook next, or for the next start
@@ -221,7 +237,7 @@ class Rooms:
         if self._room(live.room_id) is not live.room:
             return
         await self.extension.ywebsocket_server.delete_room(room=live.room)
-        file_id, loaders = live.room_id.rsplit(":", 1)[-1], self.extension.file_loaders
+        file_id, loaders = _file_id(live.room_id), self.extension.file_loaders
         if file_id in loaders and loaders[file_id].number_of_subscriptions == 0:
             await loaders.remove(file_id)
 
@@ -230,7 +246,7 @@ class Rooms:
         for live, saves in list(self._live.values()):
             if self._room(live.room_id) is not live.room:
                 self._forget(live, saves, delete_journal=saves.complete)  # upstream closed it
-            elif (path := self._settings["file_id_manager"].get_path(live.room_id.rsplit(":", 1)[-1])) is None:
+            elif (path := self._settings["file_id_manager"].get_path(_file_id(live.room_id))) is None:
                 await self._abandon(live, saves, "was deleted")
             elif live.occupied():
                 live.moved(path)
@@ -308,3 +324,7 @@ class Rooms:
                     key = state["user"].get("username")
                     seen[key if isinstance(key, str) and key else name] = name
         return [{"id": key, "name": name} for key, name in sorted(seen.items())]
+
+
+def _file_id(room_id: str) -> str:
+    return room_id.rsplit(":", 1)[-1]

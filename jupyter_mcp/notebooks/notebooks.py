@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import nbformat
@@ -18,15 +19,24 @@ from jupyter_mcp.kernels.execution import Progress
 from jupyter_mcp.kernels.messages import Output
 from jupyter_mcp.locks import KeyedLocks
 from jupyter_mcp.paths import SUFFIX, canonical, contained, walk
-from jupyter_mcp.rooms.live import Live, cell_of
+from jupyter_mcp.rooms.live import Address, Live, cell_of, revision
 from jupyter_mcp.rooms.loaders import read_notebook
-from jupyter_mcp.rooms.snapshot import read
+from jupyter_mcp.rooms.snapshot import seen
 from jupyter_mcp.rtc_adapter import Rooms
 
 from .cells import Cells
 from .edit_requests import parse_edits
 
 MAX_FOLDERS = 50  # in each other, that are made for a notebook
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """A run that ended: the cell as it is now, its execution count, and the outputs."""
+
+    cell: Address
+    count: int | None
+    outputs: list[Output]
 
 
 class Notebooks:
@@ -39,6 +49,8 @@ class Notebooks:
         self._settings = settings
         self._max_watchers = max_watchers
         self._watchers = 0
+        # What is known of the runs of a notebook's cells, by their ids, to be shown with them: `state` and the like.
+        self.run_states: Callable[[str], Mapping[str, dict[str, Any]]] = lambda _path: {}
         self._creating = KeyedLocks()
 
     @property
@@ -98,16 +110,25 @@ class Notebooks:
         if self.rooms.available and not self.rooms.is_open(path):
             await self.rooms.recovered(path)
         if self.rooms.is_open(path):  # perhaps since just now
-            return read((await self.rooms.join(path)).document)
+            return seen((await self.rooms.join(path)).document)
+        file_id = self.rooms.file_id(path)
         try:
             model = await read_notebook(self._contents, path, self.rooms.log)
+            await self.rooms.cell_ids.name(self._contents, path, file_id, model)
         except Exception as error:  # boundary: of any contents manager, and any file
             raise BadPathError(f"{path!r} can't be read: {why(error, self.root)}.") from error
         saved: dict[str, Any] = model["content"]
         return saved
 
+    def states(self, path: str) -> Mapping[str, dict[str, Any]]:
+        """Return what is known of the runs of a notebook's cells, by their ids."""
+        return self.run_states(self._canonical(path))
+
     async def create(self, path: str) -> dict[str, str]:
-        """Make an empty notebook and its missing folders; refuses to overwrite."""
+        """Make a notebook with one empty cell, and its missing folders; return its path, name, and the cell's address.
+
+        Raises NotebookExistsError, BadPathError.
+        """
         path = self._canonical(path)
         async with self._creating(path):
             if await ensure_async(self._contents.exists(path)):
@@ -122,7 +143,8 @@ class Notebooks:
                 )
             except (HTTPError, OSError) as error:
                 raise BadPathError(f"{path!r} could not be written: {why(error, self.root)}.") from error
-        return {"path": path, "name": posixpath.basename(path)}
+        address = {"cell_id": notebook.cells[0]["id"], "revision": revision("code", "")}
+        return {"path": path, "name": posixpath.basename(path), **address}
 
     async def _make_folders(self, path: str) -> None:
         """Make the folders of a path that are missing. Raises BadPathError for too many."""
@@ -149,11 +171,12 @@ class Notebooks:
         return {"kernelspec": kernelspec, "language_info": {"name": spec.language}}
 
     async def cell(self, path: str, index: int | None, cell_id: str | None) -> dict[str, Any]:
-        """Give one cell of the live document; of the file where there are no rooms."""
+        """Return one cell of the live document, with what is known of its run; of the file where there are no rooms."""
         if not self.rooms.available:
             return cell_of(await self.get(path), index, cell_id)
         live = await self._join(path)
-        return live.cell(live.locate(index, cell_id))
+        cell = live.cell(live.locate(index, cell_id))
+        return {**cell, **self.run_states(live.path).get(cell["id"], {})}
 
     async def update(
         self,
@@ -165,15 +188,15 @@ class Notebooks:
         expected: str | None,
         *,
         over_person: bool = False,
-    ) -> int:
-        """Change a cell's source, and its type if given; gives its index. Raises PersonTypingError."""
+    ) -> Address:
+        """Change a cell's source, and its type if given; return where it is now. Raises PersonTypingError."""
         live = await self._join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
         if not over_person:
             self._cells.leave_to_person(live, at)
         self._cells.update(live, at, source, cell_type)
-        return at
+        return live.address(at)
 
     async def insert(
         self,
@@ -183,21 +206,23 @@ class Notebooks:
         cell_type: str,
         cell_id: str | None,
         expected: str | None,
-    ) -> int:
-        """Insert a cell; gives its index."""
-        return self._cells.insert(await self._join(path), index, source, cell_type, cell_id, expected)
+    ) -> Address:
+        """Insert a cell; return where it is."""
+        live = await self._join(path)
+        return live.address(self._cells.insert(live, index, source, cell_type, cell_id, expected))
 
     async def delete(
         self, path: str, index: int | None, cell_id: str | None, expected: str | None, *, over_person: bool = False
-    ) -> int:
-        """Delete a cell; gives the index it had. Raises PersonTypingError."""
+    ) -> Address:
+        """Delete a cell; return where it was. Raises PersonTypingError."""
         live = await self._join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
         if not over_person:
             self._cells.leave_to_person(live, at)
+        was = live.address(at)
         self._cells.delete(live, at)
-        return at
+        return was
 
     async def edit(self, path: str, edits: object, *, over_person: bool = False) -> dict[str, Any]:
         """Make many edits, all or none; return what was done."""
@@ -215,7 +240,7 @@ class Notebooks:
         gone: asyncio.Event,
         progress: Progress,
         tell: Callable[[str], None],
-    ) -> list[Output]:
+    ) -> CellRun:
         """Run a code cell on the notebook's kernel; outputs stream into the document.
 
         `tell` takes what is said beside the outputs.
@@ -223,9 +248,15 @@ class Notebooks:
         live = await self._join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
-        return await self._cells.execute(
+        was = live.address(at)
+        outputs = await self._cells.execute(
             live, at, expected=expected, seconds=seconds, gone=gone, progress=progress, tell=tell
         )
+        now = live.find(was.id)  # people may have moved it, or deleted it
+        if now is None:
+            return CellRun(was, None, outputs)
+        count = live.document.ycells[now].get("execution_count")
+        return CellRun(live.address(now), None if count is None else int(count), outputs)
 
     async def open(self, path: str) -> tuple[str, list[str]]:
         """Open the notebook's room; return its path, and the names of journals of it that can't be read."""

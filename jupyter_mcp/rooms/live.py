@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from logging import Logger
 from typing import Any
 
@@ -17,6 +19,7 @@ from pycrdt import ArrayEvent, Map, TextEvent, TransactionEvent, merge_updates
 from jupyter_mcp.errors import CellChangedError, CellMissingError
 from jupyter_mcp.paths import file_of
 
+from .cell_ids import names
 from .journal import Journal
 from .people import Carets
 
@@ -39,6 +42,15 @@ def cell_of(notebook: dict[str, Any], index: int | None, cell_id: str | None) ->
         raise CellMissingError(f"No cell {index}: the notebook has {len(cells)}, 0 to {len(cells) - 1}.")
     cell = {"id": "", **cells[index]}
     return {**cell, "index": index % len(cells), "revision": revision(cell["cell_type"], cell["source"])}
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a cell is, its id, and the revision that `expected` is compared with."""
+
+    index: int
+    id: str
+    revision: str
 
 
 class Presence:
@@ -78,6 +90,7 @@ class Live:
         self._log = log
         self._root = root
         self._ids = [cell.get("id") for cell in document.ycells]
+        self._odd = True  # a cell may have no id, or another's
         self._compacting: asyncio.Handle | None = None
         self._presence = Presence()
         room.clients.add(self._presence)
@@ -209,12 +222,30 @@ class Live:
                 del self._ids[at : at + int(change["delete"])]
             else:
                 fresh = [cell.get("id") for cell in change["insert"]]
+                self._odd = self._odd or any(not cell_id or cell_id in self._ids for cell_id in fresh)
                 self._ids[at:at] = fresh
                 at += len(fresh)
 
     def ids(self) -> list[str]:
         """Return the cells' ids, in order; good until the next await."""
         return [cell.get("id") for cell in self.document.ycells]
+
+    def name_cells(self) -> None:
+        """Give cells that have no id, or another's, one of their own; people's tabs bring such."""
+        if not self._odd:
+            return
+        self._ids = [cell.get("id") for cell in self.document.ycells]
+        if not all(isinstance(one, str) and one for one in self._ids) or len(set(self._ids)) < len(self._ids):
+            cells = json.loads(str(self.document.ycells))
+            self.rename(dict(enumerate(names(cells, self._ids))))
+        self._odd = False
+
+    def rename(self, ids: dict[int, str]) -> None:
+        """Give the cells at these indexes these ids."""
+        with self.ours(), self.document.ydoc.transaction():
+            for at, cell_id in ids.items():
+                if self._ids[at] != cell_id:
+                    self.document.ycells[at]["id"] = self._ids[at] = cell_id
 
     def find(self, cell_id: str) -> int | None:
         """Give the index of a cell, or None."""
@@ -253,8 +284,16 @@ class Live:
             raise CellChangedError(f"Cell {index} changed since you read it (now {now}); get_cell and decide again.")
 
     def cell(self, index: int) -> dict[str, Any]:
-        """Give a cell as nbformat, always with its id, plus its `revision` and `index`."""
+        """Return a cell as nbformat, always with its id, plus its `revision`, `index`, and `state` if it runs."""
+        # As JSON of the document, like a whole notebook (snapshot): large outputs take a tenth of the time.
+        cell: dict[str, Any] = json.loads(str(self.document.ycells[index]))
+        state = cell.pop("execution_state", "idle")
+        if not cell.get("attachments", True):
+            del cell["attachments"]
+        running = {} if state == "idle" else {"state": state}
+        return {"id": "", **cell, "index": index, "revision": revision(cell["cell_type"], cell["source"]), **running}
+
+    def address(self, index: int) -> Address:
+        """Return how a cell is addressed from now on."""
         shared: Map[Any] = self.document.ycells[index]
-        cell: dict[str, Any] = self.document.get_cell(index)
-        cell["id"] = shared.get("id", "")
-        return {**cell, "index": index, "revision": revision(cell["cell_type"], cell["source"])}
+        return Address(index, str(shared.get("id", "")), revision(shared["cell_type"], str(shared["source"])))

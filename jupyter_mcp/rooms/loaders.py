@@ -21,6 +21,7 @@ from jupyter_server_ydoc.loaders import FileLoader, FileLoaderMapping  # type: i
 from jupyter_server_ydoc.utils import OutOfBandChanges  # type: ignore[import-untyped]
 from tornado.web import HTTPError
 
+from .cell_ids import CellIds
 from .content_check import TooDeepError, sound, unsound
 from .ydoc_private import Model, contents_of, loader_lock
 
@@ -37,6 +38,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
     digest = ""  # of the bytes last read or written; empty: unknown, upstream's rules hold
     writes = 0  # that have come to their end
     before_loading: Callable[[str, str], Awaitable[object]] | None = None
+    cell_ids = CellIds()
     _torn = ""  # digest of what a write of ours left that failed
     _signature: Signature | None = None
     _settled = False  # the signature is older than the coarsest clock's tick
@@ -54,6 +56,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
             signature = self._sign(path)
             try:
                 model = await read_notebook(contents_of(self), path, self._log)
+                await self.cell_ids.name(contents_of(self), path, self.file_id, model)
             except HTTPError:
                 self._unreadable = signature
                 raise
@@ -199,6 +202,7 @@ class GuardedLoaders(FileLoaderMapping):  # type: ignore[misc]
     """The loaders of a server, each guarded."""
 
     before_loading: Callable[[str, str], Awaitable[object]] | None = None
+    cell_ids = CellIds()
 
     def __getitem__(self, file_id: str) -> FileLoader:
         """Return the loader of a file, made if there is none."""
@@ -206,11 +210,20 @@ class GuardedLoaders(FileLoaderMapping):  # type: ignore[misc]
         if not isinstance(loader, Guarded):
             loader.__class__ = _guarded(type(loader))
             loader.before_loading = self.before_loading
+            loader.cell_ids = self.cell_ids
         return loader
 
 
-def guard(loaders: FileLoaderMapping, before_loading: Callable[[str, str], Awaitable[object]] | None = None) -> None:
-    """Guard all loaders that the server will make; `before_loading` is awaited with a file's id and path."""
+def guard(
+    loaders: FileLoaderMapping,
+    before_loading: Callable[[str, str], Awaitable[object]] | None = None,
+    cell_ids: CellIds | None = None,
+) -> None:
+    """Guard all loaders that the server will make.
+
+    `before_loading` is awaited with a file's id and path; `cell_ids` names the cells that have no id in their file.
+    """
     # Upstream's handlers hold this object: it can't be another one.
     loaders.__class__ = GuardedLoaders
     loaders.before_loading = before_loading
+    loaders.cell_ids = cell_ids or CellIds()

@@ -13,11 +13,12 @@ from pycrdt import Doc
 
 from jupyter_mcp.errors import FATAL, SaveFailedError, why
 
+from .cell_ids import ids_by_content, keeps_ids, nameless, names
 from .journal_frames import Saved
 from .live import Live
 from .merge import Merged, Notebook, UnmergeableError, fingerprint, merge, same
 from .rescue import rescue
-from .snapshot import read
+from .snapshot import read, seen
 from .ydoc_private import (
     Model,
     Save,
@@ -105,8 +106,7 @@ class Saves:
 
     async def _read(self) -> Notebook:
         model = await read_file(self._live.room, (FORMAT, KIND))
-        content: Notebook = model["content"]
-        return content
+        return nameless(model["content"])
 
     def _merge_in(self, theirs: Notebook) -> Notebook:
         """Merge the file's content into the document; gives the document's new content."""
@@ -125,9 +125,18 @@ class Saves:
                 len(merged.conflicts),
             )
         if merged.content != ours:
-            document.set(merged.content)
+            document.set(self._named(merged.content))
         self._base = theirs
         return read(document)
+
+    def _named(self, content: Notebook) -> Notebook:
+        """Return content for the document: where the format has no ids, cells that hold the same keep theirs."""
+        if keeps_ids(content):
+            return content
+        ids = names(
+            content["cells"], [None] * len(content["cells"]), ids_by_content(seen(self._live.document)["cells"])
+        )
+        return {**content, "cells": [{**cell, "id": name} for cell, name in zip(content["cells"], ids, strict=True)]}
 
     def _base_content(self) -> Notebook:
         if isinstance(self._base, bytes):

@@ -5,6 +5,8 @@ For tools that show outputs:
     shown = await in_brief(cell["outputs"], cell["id"])            # or with another Budget, e.g. LISTED
     return reply(..., pictures=shown.pictures)                     # shown.outputs is nbformat, without bytes
 
+`outputs_reply(shown)` is the list that execute_cell returns.
+
 `shown.outputs` has an output's place in the cell's list at the same place, unless it says that some are left out. A
 form that is no text (a picture, a plot, a widget) is a marker there, which says what it is and the call of get_output
 that gets it. `shown.text()` is the same as one text, for replies that list many cells. Markers and notices are only in
@@ -24,7 +26,17 @@ from jupyter_mcp.kernels.messages import Output
 
 from .pictures import NoPictureError, Picture, picture
 from .plain_text import without_codes
-from .readable import Readable, frames, joined, kilobytes, readable, traceback_lines
+from .readable import (
+    Readable,
+    as_text,
+    frames,
+    is_binary,
+    joined,
+    kilobytes,
+    readable,
+    traceback_lines,
+    without_data_uris,
+)
 
 _INLINE = 20_000  # characters of outputs that are not worth a thread
 _LEAST = 200  # characters that each output may have, however many there are
@@ -92,6 +104,14 @@ def _line_start(text: str, at: int) -> int:
     return found or at
 
 
+def outputs_reply(shown: Brief) -> list[dict[str, Any]]:
+    """Return outputs in brief as execute_cell returns them: `type`, and the rest as `content`."""
+    return [
+        {"type": one["output_type"], "content": {key: item for key, item in one.items() if key != "output_type"}}
+        for one in shown.outputs
+    ]
+
+
 async def in_brief(outputs: Sequence[Output], cell_id: str, budget: Budget = CELL) -> Brief:
     """Return a cell's outputs in brief; large ones are worked on in a thread."""
     if _weight(outputs) <= _INLINE:
@@ -131,6 +151,28 @@ def brief(outputs: Sequence[Output], cell_id: str, budget: Budget = CELL) -> Bri
         shown.append(_one(outputs[at], found[at], _Room(cell_id, at, each, budget.pictures, pictures)))
         cut_any = cut_any or found[at].length > each or bool(found[at].marked) or found[at].picture is not None
     return Brief(shown, pictures, cut_any)
+
+
+def in_full(outputs: Sequence[Output], cell_id: str) -> list[Output]:
+    """Return a cell's outputs whole, in all their forms; what is bytes is a marker, and colours are gone."""
+    return [_whole(output, cell_id, at) for at, output in enumerate(outputs)]
+
+
+def _whole(output: Output, cell_id: str, at: int) -> Output:
+    kind, data = output.get("output_type"), output.get("data")
+    if kind == "stream":
+        return {**output, "text": without_codes(joined(output.get("text")))}
+    if kind == "error":
+        return {**output, "evalue": without_codes(str(output.get("evalue", ""))), "traceback": traceback_lines(output)}
+    forms = data if isinstance(data, dict) else {}
+    return {**output, "data": {mime: _form(mime, value, cell_id, at) for mime, value in forms.items()}}
+
+
+def _form(mime: str, value: Any, cell_id: str, at: int) -> Any:
+    if is_binary(mime):
+        return f"[{mime}, {kilobytes(len(joined(value)) * 3 // 4)}: {get_output_call(cell_id, at)}]"
+    text = as_text(mime, value)
+    return value if not isinstance(value, str | list) or mime.endswith("json") else without_data_uris(text)
 
 
 def _ends(total: int, most: int) -> tuple[int, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastmcp.tools import ToolResult
 from pydantic import Field
 
+from .excerpt import cell_in_brief
 from .parameters import READS, CellId, CellType, Expected, Index, OverPerson, Path, hints
-from .replies import CellReply, reply, schema
+from .replies import CellReply, Written, reply, schema
 from .reply_limits import reply_limit
 from .toolbox import Toolbox
 
@@ -19,11 +21,18 @@ def offer_cell_tools(tools: Toolbox) -> None:
 
     @server.tool(annotations=hints("Read a cell", **READS), output_schema=schema(CellReply))
     async def get_cell(path: Path, index: Index = None, cell_id: CellId = None) -> ToolResult:
-        """Read one cell: source, cell_type, metadata, outputs, id, index and revision."""
-        await tools.admit(("read", "contents"))
-        return reply(await notebooks.cell(path, index, cell_id), reply_limit())
+        """Read one cell: source, cell_type, metadata, outputs, id, index, revision, and state if it runs.
 
-    @server.tool(annotations=hints("Change a cell", reads=False, destroys=True, repeatable=True))
+        Outputs are in brief, their pictures beside; get_output gets one whole.
+        """
+        await tools.admit(("read", "contents"))
+        cell, pictures = await cell_in_brief(await notebooks.cell(path, index, cell_id))
+        return reply(cell, reply_limit(), pictures=pictures)
+
+    @server.tool(
+        annotations=hints("Change a cell", reads=False, destroys=True, repeatable=True),
+        output_schema=schema(str, Written),
+    )
     async def update_cell(
         path: Path,
         index: Index = None,
@@ -33,13 +42,19 @@ def offer_cell_tools(tools: Toolbox) -> None:
         cell_id: CellId = None,
         expected: Expected = None,
         over_person: OverPerson = False,
-    ) -> str:
-        """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs."""
+    ) -> ToolResult:
+        """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs.
+
+        Returns the cell's id, index and new revision.
+        """
         await tools.admit(("write", "contents"))
         at = await notebooks.update(path, index, source, cell_type, cell_id, expected, over_person=over_person)
-        return f"Cell {at} updated"
+        return reply(f"Cell {at.index} updated", beside=asdict(at))
 
-    @server.tool(annotations=hints("Insert a cell", reads=False, destroys=False, repeatable=False))
+    @server.tool(
+        annotations=hints("Insert a cell", reads=False, destroys=False, repeatable=False),
+        output_schema=schema(str, Written),
+    )
     async def insert_cell(
         path: Path,
         index: Annotated[int | None, Field(description="Position; -1 or the cell count mean the end")] = None,
@@ -52,13 +67,16 @@ def offer_cell_tools(tools: Toolbox) -> None:
         expected: Annotated[
             str | None, Field(description="`revision` of the cell that is inserted before; refused if it changed")
         ] = None,
-    ) -> str:
-        """Insert a cell before the one at `index` or with `cell_id`."""
+    ) -> ToolResult:
+        """Insert a cell before the one at `index` or with `cell_id`. Returns the new cell's id, index and revision."""
         await tools.admit(("write", "contents"))
         at = await notebooks.insert(path, index, source, cell_type, cell_id, expected)
-        return f"Cell inserted at index {at}"
+        return reply(f"Cell inserted at index {at.index}", beside=asdict(at))
 
-    @server.tool(annotations=hints("Delete a cell", reads=False, destroys=True, repeatable=False))
+    @server.tool(
+        annotations=hints("Delete a cell", reads=False, destroys=True, repeatable=False),
+        output_schema=schema(str, Written),
+    )
     async def delete_cell(
         path: Path,
         index: Index = None,
@@ -66,8 +84,8 @@ def offer_cell_tools(tools: Toolbox) -> None:
         expected: Expected = None,
         *,
         over_person: OverPerson = False,
-    ) -> str:
-        """Delete a cell. Later cells move up by one."""
+    ) -> ToolResult:
+        """Delete a cell. Later cells move up by one. Returns the id and index it had."""
         await tools.admit(("write", "contents"))
         at = await notebooks.delete(path, index, cell_id, expected, over_person=over_person)
-        return f"Cell {at} deleted"
+        return reply(f"Cell {at.index} deleted", beside={"id": at.id, "index": at.index})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import ToolResult
 from pydantic import Field
 
+from .brief import in_brief, outputs_reply
 from .parameters import CellId, Expected, Index, Path, hints
-from .replies import CellOutput, reply, schema
+from .replies import CellOutput, Ran, reply, schema
 from .reply_limits import reply_limit
 from .toolbox import Toolbox, client_gone
 
@@ -19,7 +21,7 @@ def offer_execution_tools(tools: Toolbox) -> None:
 
     @tools.server.tool(
         annotations=hints("Run a cell", reads=False, destroys=True, repeatable=False, world=True),
-        output_schema=schema(list[CellOutput]),
+        output_schema=schema(list[CellOutput], Ran),
     )
     async def execute_cell(
         path: Path,
@@ -44,7 +46,7 @@ def offer_execution_tools(tools: Toolbox) -> None:
             await context.report_progress(seconds, message=message)
 
         notices: list[str] = []
-        outputs = await tools.notebooks.execute(
+        ran = await tools.notebooks.execute(
             path,
             index,
             cell_id=cell_id,
@@ -54,14 +56,11 @@ def offer_execution_tools(tools: Toolbox) -> None:
             progress=progress,
             tell=notices.append,
         )
+        shown = await in_brief(ran.outputs, ran.cell.id)
         return reply(
-            [
-                {
-                    "type": output["output_type"],
-                    "content": {key: item for key, item in output.items() if key not in ("output_type", "transient")},
-                }
-                for output in outputs
-            ],
+            outputs_reply(shown),
             reply_limit(streams=True),
             notices,
+            beside={**asdict(ran.cell), "execution_count": ran.count},
+            pictures=shown.pictures,
         )

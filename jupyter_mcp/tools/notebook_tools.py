@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastmcp.tools import ToolResult
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from .excerpt import Wanted, excerpt
+from .excerpt import Outputs, Wanted, excerpt
 from .parameters import READS, Path, hints
-from .replies import NotebookEntry, NotebookReply, reply, schema
+from .replies import NewNotebook, NotebookReply, reply, schema
 from .reply_limits import reply_limit
 from .toolbox import Toolbox
+
+# Once a boolean; taken still.
+OutputsWanted = Annotated[
+    Outputs, BeforeValidator(lambda given: {True: "brief", False: "none"}[given] if isinstance(given, bool) else given)
+]
 
 
 def offer_notebook_tools(tools: Toolbox) -> None:
@@ -23,22 +28,28 @@ def offer_notebook_tools(tools: Toolbox) -> None:
         path: Path,
         start: Annotated[int, Field(description="The first cell; negative counts from the end")] = 0,
         count: Annotated[int | None, Field(ge=1, description="The most cells; none: to the end")] = None,
-        outputs: Annotated[bool, Field(description="With the outputs of code cells")] = True,
+        outputs: Annotated[
+            OutputsWanted, Field(description="Of code cells: in brief, none, or full (whole texts; still no bytes)")
+        ] = "brief",
         outline: Annotated[bool, Field(description="Of each cell only id, type and first line")] = False,
+        max_chars: Annotated[
+            int, Field(ge=0, description="The most characters; `left_out` then says how to go on. 0: no limit")
+        ] = 0,
     ) -> ToolResult:
-        """Read a notebook (nbformat): its live content if it is open, else the file.
+        """Read a notebook (nbformat): its live content if it is open, else the file; ids, revisions, errors marked.
 
-        Large with outputs in it. For a large one ask for an `outline`, then for a range of cells, or for single
-        cells with get_cell; `cell_count` then says how many there are.
+        For a large one ask for an `outline`, or give `max_chars`; then read a range of cells, or single ones with
+        get_cell.
         """
         await tools.admit(("read", "contents"))
-        return reply(excerpt(await notebooks.get(path), Wanted(start, count, outputs, outline)), reply_limit())
+        wanted = Wanted(start, count, outputs, outline, max_chars or None)
+        return reply(await excerpt(await notebooks.get(path), wanted, notebooks.states(path)), reply_limit())
 
     @server.tool(
         annotations=hints("Create a notebook", reads=False, destroys=False, repeatable=False),
-        output_schema=schema(NotebookEntry),
+        output_schema=schema(NewNotebook),
     )
     async def create_notebook(path: Path) -> ToolResult:
-        """Create a notebook with one empty code cell; makes missing folders; never overwrites."""
+        """Create a notebook with one empty code cell, whose id it returns; makes missing folders; never overwrites."""
         await tools.admit(("write", "contents"))
         return reply(await notebooks.create(path))

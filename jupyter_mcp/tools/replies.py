@@ -1,14 +1,12 @@
-"""What the tools give back: typed for programs, short for models.
+"""What the tools give back: the same in both channels, for hosts show their model the one or the other.
 
-A reply has two forms. The structured one is exact and is what the output schema describes. The text
-is what most hosts show to their model: the same as compact JSON, but pictures go beside it as image
-blocks, since base64 in text costs a hundred thousand tokens and shows nothing.
+Structured content is what the output schema describes. The text says the same as compact JSON, behind the sentence or
+list that the tool gave before there was anything beside it. Neither holds bytes: pictures are image blocks of the
+content, and a marker in their place names the call that gets them (`brief`).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -20,10 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from jupyter_mcp.errors import TooLargeError
 from jupyter_mcp.kernels.messages import clean
 
-PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _BINARY = ("image/", "audio/", "video/", "application/pdf")
 _LONGEST, _SHORTEST = 1 << 18, 1 << 9  # characters of one output, when a reply must be shortened
-_LONG = 2000  # characters of another binary representation that are shown
+_REVISION = "Pass it as `expected` to be refused if the cell changed since"
 
 
 class NotebookEntry(BaseModel):
@@ -33,8 +30,15 @@ class NotebookEntry(BaseModel):
     name: str
 
 
+class NewNotebook(NotebookEntry):
+    """A notebook that was made, and the address of its empty cell."""
+
+    cell_id: str
+    revision: str = Field(description=_REVISION)
+
+
 class Cell(BaseModel):
-    """A cell as nbformat has it."""
+    """A cell as nbformat has it, its outputs in brief: text, and markers for what is no text."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -42,15 +46,18 @@ class Cell(BaseModel):
     source: str
     metadata: dict[str, Any]
     id: str = ""
-    outputs: list[dict[str, Any]] | None = Field(default=None, description="nbformat outputs; code cells only")
+    outputs: list[dict[str, Any]] = Field(default=[], description="nbformat outputs; code cells only")
     execution_count: int | None = None
+    revision: str = Field(default="", description=_REVISION)
+    error: str = Field(default="", description="What its last run raised")
+    state: str = Field(default="", description="What its run is doing")
 
 
 class CellReply(Cell):
     """A cell, and how to address it later."""
 
     index: int
-    revision: str = Field(description="Pass it as `expected` to be refused if the cell changed since")
+    revision: str = Field(description=_REVISION)
 
 
 class NotebookReply(BaseModel):
@@ -62,13 +69,29 @@ class NotebookReply(BaseModel):
     metadata: dict[str, Any]
     nbformat: int
     nbformat_minor: int
+    cell_count: int = Field(default=0, description="Cells of the whole, if this is a part")
+    left_out: str = Field(default="", description="What is not here, and the call that gets it")
 
 
 class CellOutput(BaseModel):
-    """One output: its nbformat `output_type` and the rest of it."""
+    """One output: its nbformat `output_type` and the rest of it, in brief."""
 
     type: Literal["stream", "display_data", "execute_result", "error"]
     content: dict[str, Any]
+
+
+class Written(BaseModel):
+    """The cell that a tool wrote, as it is now."""
+
+    id: str
+    index: int
+    revision: str = Field(default="", description=_REVISION)
+
+
+class Ran(Written):
+    """The cell that was run."""
+
+    execution_count: int | None = None
 
 
 class WatchReply(BaseModel):
@@ -91,43 +114,59 @@ class Session(BaseModel):
     room_id: str
 
 
-def schema(kind: Any) -> dict[str, Any]:
-    """Give the output schema of a tool; a list is below `result`, as FastMCP wraps it."""
+def schema(kind: Any, beside: type[BaseModel] | None = None) -> dict[str, Any]:
+    """Return the output schema of a tool; what is no object is `result`, as FastMCP wraps it, with `beside` beside."""
     found = TypeAdapter(kind).json_schema(mode="serialization")
     if found.get("type") == "object":
         return found
-    definitions = found.pop("$defs", {})
+    more = {} if beside is None else TypeAdapter(beside).json_schema(mode="serialization")
+    definitions = {**found.pop("$defs", {}), **more.get("$defs", {})}
     wrapped: dict[str, Any] = {
         "type": "object",
-        "properties": {"result": found},
+        "properties": {"result": found, **more.get("properties", {})},
         "required": ["result"],
         "x-fastmcp-wrap-result": True,
     }
     return {**wrapped, "$defs": definitions} if definitions else wrapped
 
 
-def reply(content: dict[str, Any] | list[Any], limit: int | None = None, notices: Sequence[str] = ()) -> ToolResult:
-    """Return both forms of a reply; with `limit`, at most about so many bytes of JSON.
+def reply(
+    content: dict[str, Any] | list[Any] | str,
+    limit: int | None = None,
+    notices: Sequence[str] = (),
+    *,
+    beside: dict[str, Any] | None = None,
+    pictures: Sequence[ImageContent] = (),
+) -> ToolResult:
+    """Return both channels of a reply, and its pictures; with `limit`, at most about so many bytes of JSON.
 
-    `notices` become texts of their own beside it, which the structured form does not have.
-    Past the limit long outputs lose their middles, with a notice in place; raises TooLargeError if
-    that is not enough. The text is left out where both forms together would be too long.
+    `beside` is for a tool that returns a sentence or a list: more keys beside `result`, and a second block of text.
+    `notices` are sentences for the model, at the end.
+    Past the limit long outputs lose their middles, with a notice in place; raises TooLargeError if that is not enough.
+    The text is left out where both channels together would be too long.
     """
-    if not _encodable(content):
-        content = clean(content)
+    if not _encodable((content, beside)):
+        content, beside = clean(content), clean(beside)
     if limit is not None:
         content = shortened(content, limit)
-    pictures: list[ContentBlock] = []
-    text = _json(_for_model(content, pictures))
-    structured = {"result": content} if isinstance(content, list) else content
+    wraps = not isinstance(content, dict)
+    texts = [content if isinstance(content, str) else _json(content), *([_json(beside)] if beside else [])]
+    structured: dict[str, Any] = content if isinstance(content, dict) else {"result": content}
+    structured = {**structured, **(beside or {}), **({"notices": list(notices)} if notices else {})}
     # The text is JSON within JSON: its quotes and backslashes are escaped once more.
-    if limit is not None and _size(text) + _size(structured) + sum(_size(one.model_dump()) for one in pictures) > limit:
-        text, pictures = f"[{len(text)} characters: see the structured content, or read single cells with get_cell]", []
+    size = (
+        0
+        if limit is None
+        else _size([*texts, *notices]) + _size(structured) + sum(len(one.data) + 100 for one in pictures)
+    )
+    if limit is not None and size > limit:
+        texts = [f"[{len(texts[0])} characters: see the structured content, or ask for less with start and count]"]
+        pictures = ()
     # FastMCP marks a wrapped result so that its client unwraps it.
-    meta = {"fastmcp": {"wrap_result": True}} if isinstance(content, list) else None
-    blocks = [TextContent(type="text", text=text), *pictures]
-    blocks += [TextContent(type="text", text=notice) for notice in notices]
-    return ToolResult(content=blocks, structured_content=structured, meta=meta)
+    meta = {"fastmcp": {"wrap_result": True}} if wraps else None
+    blocks: list[ContentBlock] = [TextContent(type="text", text=text) for text in texts]
+    told = [TextContent(type="text", text=notice) for notice in notices]
+    return ToolResult(content=[*blocks, *pictures, *told], structured_content=structured, meta=meta)
 
 
 def _json(value: Any) -> str:
@@ -178,34 +217,3 @@ def _cut_item(key: str, item: Any, longest: int, *, inside: bool) -> Any:
     if inside and isinstance(item, str) and len(item) > longest and key.startswith(_BINARY):
         return f"[{len(item)} characters left out of this reply; the notebook has them]"
     return _cut(item, longest, inside=inside or key == "outputs")
-
-
-def _for_model(value: Any, pictures: list[ContentBlock]) -> Any:
-    if isinstance(value, list):
-        return [_for_model(item, pictures) for item in value]
-    if isinstance(value, dict):
-        return {key: _payload(key, item, pictures) for key, item in value.items()}
-    return value
-
-
-def _payload(key: str, item: Any, pictures: list[ContentBlock]) -> Any:
-    if isinstance(item, str) and key in PICTURES and (data := _base64(item)):
-        pictures.append(ImageContent(type="image", data=data, mime_type=key))
-        return f"[image {len(pictures)} of this reply]"
-    if (
-        isinstance(item, str)
-        and len(item) > _LONG
-        and (key.startswith(("image/", "audio/", "video/")) or key == "application/pdf")
-    ):
-        return f"[{len(item)} characters; the structured content has them]"
-    return _for_model(item, pictures)
-
-
-def _base64(data: str) -> str | None:
-    """Give base64 without its line breaks, or None if it is none."""
-    joined = "".join(data.split())
-    try:
-        base64.b64decode(joined, validate=True)
-    except binascii.Error:
-        return None
-    return joined

@@ -29,6 +29,8 @@ def offer_resources(tools: Toolbox) -> None:
         try:
             await tools.admit(("read", "contents"))
             content = await notebooks.get(path)
+            for cell in content["cells"]:
+                cell.pop("state", None)
             if (limit := reply_limit()) is not None:
                 content = shortened(content, limit // 2)  # JSON in JSON: each quote and line end is escaped again
             return json.dumps(content, ensure_ascii=False)

@@ -77,7 +77,7 @@ class Workshop:
             store_of=lambda room_id: self.collaboration.ystore_class(path=f".notebook:{room_id.rsplit(':', 1)[-1]}.y"),
             present_path=ids.get_path,
         )
-        guard(self.collaboration.file_loaders, self.recoveries.finished)
+        guard(self.collaboration.file_loaders, self.recoveries.finished, self.rooms.cell_ids)
         forget_stopped(self.collaboration.ywebsocket_server)
 
     async def stop(self) -> None:
