@@ -20,6 +20,7 @@ class _Started:
     room_id: str
     asked: float = field(default_factory=time.monotonic)  # when a call or a page last had to do with it
     shared: bool = False  # a person ran something on it
+    used: bool = False  # an agent ran something on it
 
 
 class AgentsKernels:
@@ -64,6 +65,14 @@ class AgentsKernels:
         if started := self._kernels.get(kernel_id):
             started.asked = time.monotonic()
         return kernel_id
+
+    def first_run(self, kernel_id: str) -> bool:
+        """Tell, once, whether an agent started the kernel and no cell has run on it."""
+        started = self._kernels.get(kernel_id)
+        if started is None or started.used:
+            return False
+        started.used = True
+        return not started.shared
 
     def share(self, kernel_id: str) -> None:
         """Note that a person ran something on the kernel."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from logging import Logger
 from typing import Any
 
@@ -104,9 +105,10 @@ class Kernels:
             ) from error
         return session
 
-    def runs(self, room_id: str, kernel: Kernel) -> None:
-        """Note that the notebook's next run goes to this kernel."""
-        self._last.runs(room_id, kernel, self._managers)
+    def runs(self, room_id: str, kernel: Kernel, was_run: Callable[[], bool]) -> None:
+        """Note that the notebook's next run goes to this kernel; `was_run` tells whether it shows earlier runs."""
+        misses_runs = self._agents.first_run(kernel.id) and not kernel.foreign and was_run()
+        self._last.runs(room_id, kernel, self._managers, misses_runs=misses_runs)
 
     def notice(self, room_id: str) -> str | None:
         """Return, once, what there is to tell beside the outputs of the notebook's run; None for nothing."""

@@ -26,18 +26,25 @@ class LastKernels:
             self._ends.setdefault((kernel.id, kernel.process), how.value if isinstance(how, Fate) else how)
             _bound(self._ends)
 
-    def runs(self, room_id: str, kernel: Kernel, managers: Any) -> None:
-        """Note that the notebook's next run goes to this kernel."""
+    def runs(self, room_id: str, kernel: Kernel, managers: Any, *, misses_runs: bool) -> None:
+        """Note that the notebook's next run goes to this kernel.
+
+        `misses_runs`: no cell has run on it, and the notebook shows earlier runs.
+        """
         now = (kernel.id, kernel.process)
-        before = self._last.pop(room_id, now)
+        before = self._last.pop(room_id, None)
         self._last[room_id] = now
         _bound(self._last)
-        if before != now:
-            self._untold[room_id] = (
-                f"New kernel: earlier variables are gone, for the kernel of the last run here "
-                f"{self._end_of(before, now, managers)}. Run again the cells that this one builds on."
-            )
-            _bound(self._untold)
+        if before is None and misses_runs:
+            self._tell(room_id, "no kernel of this notebook was running")
+        elif before is not None and before != now:
+            self._tell(room_id, f"the kernel of the last run here {self._end_of(before, now, managers)}")
+
+    def _tell(self, room_id: str, why: str) -> None:
+        self._untold[room_id] = (
+            f"New kernel: earlier variables are gone, for {why}. Run again the cells that this one builds on."
+        )
+        _bound(self._untold)
 
     def _end_of(self, before: Process, now: Process, managers: Any) -> str:
         """Return how the earlier process went away, as far as that is known."""

@@ -157,7 +157,7 @@ class Cells:
                 await sink.settled()
                 now = live.locate(None, cell_id)
                 live.check(now, expected)
-                self._execution.kernels.runs(live.room_id, kernel)
+                self._execution.kernels.runs(live.room_id, kernel, lambda: _was_run(live))
                 await self._execution.run(kernel, str(document.ycells[now]["source"]), sink, patience)
         _require_durable(live)
         if tell is not None and (notice := self._execution.kernels.notice(live.room_id)):
@@ -172,6 +172,11 @@ class Cells:
                 cell["id"] = str(uuid4())
         found: str = cell["id"]
         return found
+
+
+def _was_run(live: Live) -> bool:
+    """Tell whether the notebook shows that cells of it have run."""
+    return any(cell.get("execution_count") for cell in live.document.ycells)
 
 
 def kernel_named_by(meta: Any) -> str | None:

@@ -122,6 +122,29 @@ def test_a_notice_waits_for_a_run_that_has_a_reply() -> None:
     with_an_agents_kernel(job)
 
 
+def shows_an_earlier_run(one: Seat) -> None:
+    one.live.document.ycells[0]["execution_count"] = 7
+
+
+def test_the_first_run_in_a_notebook_that_ran_before_this_server_says_that_its_variables_are_gone() -> None:
+    async def job(one: Seat) -> None:
+        shows_an_earlier_run(one)
+        (told,) = await run_and_hear(one)
+        assert told.startswith("New kernel: earlier variables are gone")
+        assert await run_and_hear(one) == []
+
+    with_an_agents_kernel(job)
+
+
+def test_the_first_run_on_a_kernel_that_a_person_used_tells_nothing() -> None:
+    async def run() -> None:
+        async with seat("hello") as one:
+            shows_an_earlier_run(one)
+            assert await run_and_hear(one) == []
+
+    asyncio.run(run())
+
+
 def test_another_notebooks_run_on_the_same_kernel_tells_nothing() -> None:
     async def job(one: Seat) -> None:
         await run_and_hear(one)
