@@ -57,7 +57,7 @@ class Kernel:
         self.foreign = False  # somebody else ran something on it
         self._log = log
         self._bad = 0
-        self._probes: set[str] = set()  # ids of questions that are answered when the kernel is free
+        self._probes: dict[str, list[Run]] = {}  # questions, answered when the kernel is free, and the runs before
         self._answered = asyncio.Event()
         self._published = asyncio.Event()
         self._restarts: bool | None = None  # it said that it ends, and whether another will come
@@ -99,7 +99,7 @@ class Kernel:
         return message_id
 
     def _ask(self) -> None:
-        self._probes.add(self.client.kernel_info())
+        self._probes[self.client.kernel_info()] = list(self.runs.values())
         self._sent()
 
     def _sent(self) -> None:
@@ -147,12 +147,14 @@ class Kernel:
             run.on_reply(message.content)
 
     def _on_answer(self, message: Heard) -> None:
+        before = self._probes[message.parent]
         self._probes.clear()
         self._adapt(message.content.get("protocol_version"))
         self._answered.set()
         self.idle.set()
         for run in self.runs.values():
-            run.on_answer()
+            if run in before:
+                run.on_answer()
 
     def _adapt(self, version: Any) -> None:
         """Speak an older version of the protocol with a kernel that does."""

@@ -224,6 +224,32 @@ def test_a_run_whose_end_is_lost_in_part_ends_and_says_so(script: Any, monkeypat
     within(job)
 
 
+def test_an_answer_to_what_was_asked_before_a_run_says_nothing_of_its_reply() -> None:
+    async def job(one: Seat) -> None:
+        kernel = await one.kernels.connect("k")
+        one.fake.answers_info = False
+        asked = len(one.fake.asked)
+        kernel.probe()
+        while len(one.fake.asked) == asked:
+            await asyncio.sleep(0)
+        question = one.fake.parent
+
+        async def answered_between_idle_and_reply(fake: FakeKernel) -> None:
+            await idle_first_without_reply(fake)
+            fake.reply(kind="kernel_info_reply", protocol_version="5.3", parts={"parent_header": question})
+            await asyncio.sleep(0.05)
+            fake.reply(status="ok", execution_count=3)
+
+        assert [output["text"] for output in await one.run(answered_between_idle_and_reply)] == ["x"]
+
+    within(job)
+
+
+async def idle_first_without_reply(kernel: FakeKernel) -> None:
+    await no_reply(kernel)
+    await asyncio.sleep(0.05)
+
+
 def test_an_idle_of_somebody_elses_run_that_was_lost_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "IDLE_WITHIN", 1.0)
 
