@@ -114,6 +114,9 @@ def test_no_authentication_is_explicit_loud_and_holds_for_agents_too(container: 
         assert "WARNING: JUPYTER_AUTH=none: anyone who reaches port" in container.log
         assert httpx.get(f"{container.url}/api/contents").status_code == 200
         assert container.health() == (0, "healthy")
+        # A page whose own name was turned to this address sends that name.
+        for path in ("api/contents", "mcp"):
+            assert httpx.get(f"{container.url}/{path}", headers={"Host": "rebound.example"}).status_code == 403
 
         async def tools() -> set[str]:
             async with Client(f"{container.url}/mcp") as client:

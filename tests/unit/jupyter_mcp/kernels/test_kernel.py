@@ -230,7 +230,7 @@ def test_an_answer_to_what_was_asked_before_a_run_says_nothing_of_its_reply() ->
         one.fake.answers_info = False
         asked = len(one.fake.asked)
         kernel.probe()
-        while len(one.fake.asked) == asked:
+        while len(one.fake.asked) == asked:  # noqa: ASYNC110
             await asyncio.sleep(0)
         question = one.fake.parent
 
