@@ -12,15 +12,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging import Logger
 from typing import Any
-from uuid import uuid4
 
 import zmq
 from jupyter_client import protocol_version_info  # type: ignore[attr-defined]  # public, but not marked so
 from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.session import DELIM, Session
+from jupyter_client.session import DELIM
 from jupyter_server.utils import ensure_async
 
 from .checked_messages import BadMessageError, Heard, heard, parent_of
+from .connection import disconnect
 from .displays import Displays
 from .fate import Fate
 from .late_output import Ended, LateOutput
@@ -261,7 +261,7 @@ class Kernel:
         await asyncio.gather(*self._readers, return_exceptions=True)
         self.manager.remove_restart_callback(self._on_revival, "restart")
         self.ended.clear()
-        self.client.stop_channels()
+        disconnect(self.client)
 
 
 def _without_identities(frames: Frames) -> Frames:
@@ -272,18 +272,6 @@ def _without_identities(frames: Frames) -> Frames:
                 break
             return frames[at + 1 :]
     raise BadMessageError("no message of Jupyter's protocol")
-
-
-def own(session: Session) -> Session:
-    """Return a session with the same key and an id of its own.
-
-    The id is the ZeroMQ identity. Of two clients with one identity a kernel hears only the later one
-    (ROUTER_HANDOVER), and others in this process connect with the manager's session.
-    """
-    mine = session.clone()
-    mine.session = uuid4().hex
-    mine.digest_history_size = 1024  # signatures kept against replays: 65,536 are 10 MB a kernel
-    return mine
 
 
 def process_of(manager: Any) -> Any:

@@ -14,9 +14,10 @@ from jupyter_mcp.errors import KernelUnavailableError
 from jupyter_mcp.locks import KeyedLocks
 
 from .agents_kernels import AgentsKernels, duration
+from .connection import connected
 from .displays import Displays
 from .fate import Fate, gone
-from .kernel import Kernel, own, process_of
+from .kernel import Kernel, process_of
 from .last_kernels import LastKernels
 from .sessions import preferred
 
@@ -139,9 +140,7 @@ class Kernels:
         if known is not None and known.connected and known.manager is manager and known.process == process_of(manager):
             return known
         await self.drop(kernel_id)
-        client = manager.client(session=own(manager.session))
-        client.start_channels()
-        kernel = Kernel(kernel_id, manager, client, Displays(), self._log)
+        kernel = Kernel(kernel_id, manager, connected(manager), Displays(), self._log)
         try:
             await asyncio.wait_for(kernel.ready(), self._ready_timeout)
         except BaseException as error:

@@ -134,8 +134,8 @@ class FakeManager:
         self.on_interrupt: Callable[[], None] = lambda: None
         self.callbacks: list[Callable[[], None]] = []
 
-    def client(self, session: Session) -> AsyncKernelClient:
-        return AsyncKernelClient(session=session, transport="tcp", ip="127.0.0.1", **self.kernel.ports)
+    def client(self, **options: Any) -> AsyncKernelClient:
+        return AsyncKernelClient(transport="tcp", ip="127.0.0.1", **options, **self.kernel.ports)
 
     async def is_alive(self) -> bool:
         return self.alive
