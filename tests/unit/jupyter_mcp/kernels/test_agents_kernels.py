@@ -270,7 +270,8 @@ def test_a_kernel_whose_caller_was_cancelled_is_counted() -> None:
     with_an_agents_kernel(job, max_kernels=1)
 
 
-def test_a_notice_is_a_text_of_its_own_beside_unchanged_structured_content() -> None:
+def test_a_notice_is_a_text_of_its_own_beside_unchanged_results() -> None:
     plain, told = reply([{"type": "stream"}], 1 << 20), reply([{"type": "stream"}], 1 << 20, ["New kernel"])
-    assert told.structured_content == plain.structured_content
+    assert plain.structured_content is not None
+    assert told.structured_content == {**plain.structured_content, "notices": ["New kernel"]}
     assert [getattr(one, "text", None) for one in told.content[len(plain.content) :]] == ["New kernel"]
