@@ -23,10 +23,12 @@ from tornado.web import HTTPError
 
 from .cell_ids import CellIds
 from .content_check import TooDeepError, sound, unsound
+from .merge import Notebook
 from .ydoc_private import Model, contents_of, loader_lock
 
 KIND = "notebook"
 _COARSE_NS = 2_000_000_000  # the coarsest time stamps of file systems (FAT)
+_NOT_OURS = "not ours"  # in place of a digest: of no file, and so the file is taken in
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # before any file's time: archives and resets bring 1970
 
 Signature = tuple[object, ...]
@@ -129,8 +131,27 @@ class Guarded(FileLoader):  # type: ignore[misc]
         signature = self._sign(self.path)
         # A save that is cancelled when it has begun goes on to its end, and gives None.
         digest = await self._hash() if saved is None else saved.get("hash")
-        self._now_known(str(digest or ""), signature)
+        if await self._is_there(model["content"]):  # after the hash, or it would be of what came in between
+            self._now_known(str(digest or ""), signature)
+        else:
+            self._now_known(_NOT_OURS, None)
         return saved
+
+    async def _is_there(self, content: Notebook) -> bool:
+        """Tell whether the file still is what was just saved, by the sources of its cells.
+
+        A program that watches the folder (a formatter, a synchronizer) may change the file before Jupyter looks at it
+        again: the hash that comes with a save is then that of the program's version.
+        """
+        if not self.path.endswith(".ipynb"):
+            return True  # what other contents managers make of a notebook
+        try:
+            model = await ensure_async(contents_of(self).get(self.path, content=True, type="file", format="text"))
+            return _sources(json.loads(model["content"])) == _sources(content)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return False  # it is being written
+        except HTTPError:
+            return True  # not to be had as text: the hash has to do
 
     async def _hash(self) -> str:
         model = await ensure_async(contents_of(self).get(self.path, content=False, type=KIND, require_hash=True))
@@ -187,6 +208,10 @@ async def _read_text(contents: Any, path: str) -> Model:
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise HTTPError(HTTPStatus.BAD_REQUEST, f"Unreadable Notebook: {path}: {error}") from error
     return {**model, "type": KIND, "format": "json", "content": read}
+
+
+def _sources(content: Notebook) -> list[tuple[str, str]]:
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
 
 
 _CLASSES: dict[type[Any], type[Any]] = {}

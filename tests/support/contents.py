@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.save: int | None = None
+        self.after_save: Callable[[Path], object] | None = None  # another program that waits for our saves
         self.tear = False  # saving empties the file and fails, as it does without atomic writes
         self.gate = threading.Event()
         self.gate.set()
@@ -36,6 +38,8 @@ class FaultyContents(AsyncLargeFileManager):
             Path(os_path).write_text("")  # noqa: ASYNC240 - a test's
             raise OSError(errno.EIO, os.strerror(errno.EIO), os_path)
         await super()._save_notebook(os_path, nb, capture_validation_error)
+        if self.faults.after_save is not None:
+            self.faults.after_save(Path(os_path))
 
     async def get(self, path: str, *args: Any, **options: Any) -> dict[str, Any]:
         """Read, once the gate is open."""

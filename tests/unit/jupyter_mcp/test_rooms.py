@@ -141,6 +141,73 @@ def test_an_outside_version_is_merged_whatever_its_time(tmp_path: Path, age: int
     run(tmp_path, job)
 
 
+def format_it(file: Path) -> None:
+    """Change a notebook as a formatter does that watches the folder."""
+    notebook = json.loads(file.read_text())
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"]).replace("'", '"')
+    file.write_text(json.dumps(notebook))
+
+
+@pytest.mark.parametrize("poll", [0.01, None], ids=["the poll", "the next save"])
+def test_a_program_that_answers_a_save_by_a_change_is_heard(tmp_path: Path, poll: float | None) -> None:
+    """It comes before Jupyter has looked at the file again: what is there then is not what was saved."""
+
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "'one'")
+        live = await rooms.rooms.join(PATH)
+        rooms.faults.after_save = format_it
+        insert(live, "'ours'")
+        await live_is_saved(rooms, live)
+        rooms.faults.after_save = None
+        if poll is None:
+            insert(live, "later")
+            await live_is_saved(rooms, live)
+        wanted = ['"one"', '"ours"', *(["later"] if poll is None else [])]
+        await until(lambda: sources(live), wanted)
+        await until(lambda: on_disk(file), wanted)
+
+    run(tmp_path, job, poll=poll)
+
+
+def test_a_change_that_answers_the_last_save_before_a_crash_is_kept(tmp_path: Path) -> None:
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "'one'")
+        live = await rooms.rooms.join(PATH)
+        rooms.faults.after_save = format_it
+        insert(live, "'ours'")
+        await live_is_saved(rooms, live)
+        rooms.faults.after_save = None
+        insert(live, "later")  # in the journal alone
+        await rooms.collaboration.ywebsocket_server.delete_room(room=live.room)
+        assert sources(await rooms.rooms.join(PATH)) == ['"one"', '"ours"', "later"]
+
+    run(tmp_path, job, delay=60)
+
+
+def test_a_hook_that_cleans_what_is_saved_is_no_other_program(tmp_path: Path) -> None:
+    def clean(model: dict[str, Any], **_: Any) -> None:
+        for cell in model["content"]["cells"]:
+            cell["outputs"] = []
+
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        rooms.contents.register_pre_save_hook(clean)
+        live = await rooms.rooms.join(PATH)
+        output = {"output_type": "stream", "name": "stdout", "text": "kept"}
+        live.document.append_cell({"cell_type": "code", "source": "two", "metadata": {}, "outputs": [output]})
+        for number in range(2):
+            insert(live, str(number))
+            await live_is_saved(rooms, live)
+        assert on_disk(file) == ["one", "two", "0", "1"]
+        assert json.loads(file.read_text())["cells"][1]["outputs"] == []
+        assert len(read(live.document)["cells"][1]["outputs"]) == 1
+
+    run(tmp_path, job, poll=0.01)
+
+
 def test_the_poll_takes_in_an_outside_version_with_an_older_time(tmp_path: Path) -> None:
     async def job(rooms: Workshop) -> None:
         file = rooms.root / PATH
