@@ -13,7 +13,8 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from pycrdt.store import BaseYStore
-from traitlets import Bool, Float, Int, Unicode
+from traitlets import Bool, Float, Int, List, Unicode
+from traitlets import Union as TraitUnion
 
 from .errors import why
 from .garbage import tune
@@ -32,6 +33,7 @@ from .rooms.recoveries import Recoveries
 from .rtc_adapter import NO_ROOMS, Rooms
 from .tornado_asgi import MCPHandler
 from .transport.endpoint import Endpoint
+from .transport.oauth_probes import PATHS, NoOAuth
 from .warmup import warm_up
 
 SWEEP_EVERY = 5.0  # seconds
@@ -96,6 +98,14 @@ class JupyterMCP(ExtensionApp):
     )
     journal_fsync = Bool(False, config=True, help="Also survive power loss: fsync each edit before the reply.")
 
+    tools = TraitUnion(
+        [Unicode(), List(Unicode())],
+        default_value="all",
+        config=True,
+        help="The tools that are offered: 'all', 'thirteen' (the first ones, for small models), 'readers' (those that "
+        "change nothing), or names, with commas or in a list.",
+    )
+
     gc_freeze = Bool(
         True,
         config=True,
@@ -159,7 +169,7 @@ class JupyterMCP(ExtensionApp):
         )
         notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
         app, lifespan = http_app(
-            mcp_server(notebooks).server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions
+            mcp_server(notebooks, self.tools).server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions
         )
         self._endpoint = Endpoint(
             app,
@@ -172,6 +182,10 @@ class JupyterMCP(ExtensionApp):
         )
         # The ExtensionApp adds the base URL itself.
         self.handlers.append((r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}))
+        self.handlers.extend((path, NoOAuth) for path in PATHS)
+        if self._server.base_url != "/":
+            # Clients also look at the top of the host, which is ours if nobody stands before us.
+            cast("Any", self._server.web_app).add_handlers(".*$", [(path, NoOAuth) for path in PATHS])
 
     def _look_at_what_is_installed(self) -> None:
         """Tell in one line what lacks, and in another which versions this release was not tried with."""

@@ -20,6 +20,10 @@ class BadPathError(ToolError):
     """The path leaves the root, is hidden, or is no notebook."""
 
 
+class BadArgumentError(ToolError):
+    """A call has an argument that the tool does not know, or lacks one."""
+
+
 class BadPatternError(ToolError):
     """The pattern can't be searched for."""
 

@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from logging import getLogger
 from typing import Any
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import ResourceError, ToolError
+from fastmcp.exceptions import ResourceError, ToolError, ValidationError
 from fastmcp.resources import ResourceResult
-from fastmcp.tools import Tool, ToolResult
+from fastmcp.tools import FunctionTool, Tool, ToolResult
 from fastmcp.utilities.versions import VersionSpec
 
 from . import __version__
 from .notebooks.notebooks import Notebooks
 from .paths import LONGEST_PATH
 from .probe import Part, works
+from .tools.arguments import known_arguments, wrong_arguments
 from .tools.cell_tools import offer_cell_tools
 from .tools.edit_tools import offer_edit_tools
 from .tools.execution_tools import offer_execution_tools
 from .tools.looking_tools import offer_looking_tools
 from .tools.notebook_tools import offer_notebook_tools
 from .tools.output_tools import offer_output_tools
+from .tools.plain_schema import plain_input, plain_output
 from .tools.resources import offer_resources
 from .tools.room_tools import offer_room_tools
 from .tools.sdk_private import limit_bodies, low_level
 from .tools.subscriptions import offer_subscriptions
 from .tools.toolbox import Toolbox
+from .tools.toolset import Toolset
 from .tornado_asgi import ASGI_PATH
 from .transport.boundary import LONGEST, request_boundary, resource_boundary, tool_boundary
 from .transport.endpoint import ASGIApp
 from .transport.json_first import deferring
+from .transport.revival import Revival
 from .transport.session_cap import SessionCap
 
 INSTRUCTIONS = """\
 Live Jupyter notebooks. People may have the same notebook open: every edit shows on their screens at \
 once, and theirs in what you read. No need to open or save anything: the tools open a notebook's room \
-when needed, and an edit is safe once its call has returned.
+when needed, and an edit is safe once its call has returned. `path` is a notebook's below the server's root, as \
+list_notebooks gives it.
 
 Address cells by `cell_id` (get_notebook and get_cell give it): indexes shift when somebody inserts or \
 deletes. Pass `expected` (the `revision` that every read and write returns) when you change or run a cell you \
 read before; if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
-theirs: update and delete are refused, work elsewhere; `over_person` is for what that person asked for.
+theirs: changes of it are refused, work elsewhere; `over_person` is for what that person asked for. edit_notebook \
+makes many changes at once.
 
 Outputs are shown in brief, without bytes: a marker or notice says what was left out, and get_output gets it, \
 pictures as pictures.
@@ -53,13 +60,50 @@ failed call. input() can't be answered."""
 _LONGEST_URI = 4 * LONGEST_PATH  # each byte of a path may be three characters of a URI
 
 
+class _Terse(FunctionTool):
+    """A tool that is told in as few characters as can be: all of them together are read by each model."""
+
+    def to_mcp_tool(self, **overrides: Any) -> Any:
+        """Return what tools/list tells, without what FastMCP adds for itself."""
+        tool = super().to_mcp_tool(**overrides)
+        tool.meta = tool.title = None  # the name says it
+        if tool.output_schema is not None:
+            # FastMCP's client takes the mark from each reply.
+            kept = {key: value for key, value in tool.output_schema.items() if not key.startswith("x-")}
+            tool = tool.model_copy(update={"output_schema": kept})
+        return tool
+
+
 class _Server(FastMCP[Any]):
     """A server whose tools stay what they are, so that a call needn't ask each provider for its tool again."""
 
-    def __init__(self, *args: Any, root: str | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, root: str | None, toolset: Toolset, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._root = root
+        self._toolset = toolset
         self._found: dict[str, Tool] = {}
+        self.offered: list[str] = []  # names of all tools, also of those that the toolset leaves out
+
+    def tool(self, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # type: ignore[override]
+        """Offer a function as a tool, its schemas in plain words, if it is one of the toolset."""
+
+        def offer(function: Callable[..., Any]) -> Callable[..., Any]:
+            tool = _Terse.from_function(function, **options)
+            self.offered.append(tool.name)
+            tool.parameters = plain_input(tool.parameters)
+            if tool.output_schema is not None:
+                tool.output_schema = plain_output(tool.output_schema)
+            if tool.annotations is not None:
+                # Once is enough; a client of before 2025-06-18 shows the name.
+                tool.title, tool.annotations = (
+                    tool.annotations.title,
+                    tool.annotations.model_copy(update={"title": None}),
+                )
+            if self._toolset.offers(tool):
+                self.add_tool(tool)
+            return function
+
+        return offer
 
     async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
         """Give the tool of that name, None if there is none."""
@@ -72,14 +116,20 @@ class _Server(FastMCP[Any]):
             self._found[name] = tool
         return self._found[name]
 
-    async def call_tool(self, name: str, *args: Any, run_middleware: bool = True, **options: Any) -> ToolResult:
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any] | None = None, *, run_middleware: bool = True, **options: Any
+    ) -> ToolResult:
         """Call a tool; whatever goes wrong is raised as ToolError with a short text, or as FastMCP's own errors."""
         if not run_middleware:
-            return await super().call_tool(name, *args, run_middleware=False, **options)
+            return await super().call_tool(name, arguments, run_middleware=False, **options)
         if len(name) > LONGEST:
             raise ToolError("Unknown tool")  # FastMCP would repeat the name, and log it
-        call = super().call_tool(name, *args, **options)
-        found: ToolResult = await tool_boundary(name, call, self._root)
+        if (tool := await self.get_tool(name)) is not None:
+            arguments = known_arguments(name, arguments or {}, tool.parameters)
+        try:
+            found: ToolResult = await tool_boundary(name, super().call_tool(name, arguments, **options), self._root)
+        except ValidationError as error:
+            raise wrong_arguments(name, error.__cause__) or error from error
         return found
 
     async def read_resource(self, uri: str, *, run_middleware: bool = True, **options: Any) -> ResourceResult:
@@ -92,11 +142,17 @@ class _Server(FastMCP[Any]):
         return found
 
 
-def mcp_server(notebooks: Notebooks) -> Toolbox:
-    """Return the MCP server over `notebooks` with all its tools; `Toolbox.server` is it."""
+def mcp_server(notebooks: Notebooks, toolset: str | Sequence[str] = "all") -> Toolbox:
+    """Return the MCP server over `notebooks` with the tools of the toolset; `Toolbox.server` is it."""
+    wanted = Toolset(toolset)
     # Only our own errors' words reach an agent; others are logged.
     server = _Server(
-        "jupyter", version=__version__, instructions=INSTRUCTIONS, mask_error_details=True, root=notebooks.root
+        "jupyter",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        mask_error_details=True,
+        root=notebooks.root,
+        toolset=wanted,
     )
     if works(Part.LOW_LEVEL):
         low_level(server).middleware.insert(0, request_boundary)
@@ -113,6 +169,8 @@ def mcp_server(notebooks: Notebooks) -> Toolbox:
         offer_subscriptions,
     ):
         offer(tools)
+    if unknown := wanted.unknown(server.offered):
+        getLogger(__name__).warning("JupyterMCP.tools: %s", unknown)
     return tools
 
 
@@ -128,4 +186,4 @@ def http_app(
             limit_bodies(app, ASGI_PATH, max_body_bytes)
             yield
 
-    return SessionCap(deferring(app), max_sessions), lifespan
+    return Revival(SessionCap(deferring(app), max_sessions), max_sessions), lifespan

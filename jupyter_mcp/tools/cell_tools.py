@@ -57,16 +57,12 @@ def offer_cell_tools(tools: Toolbox) -> None:
     )
     async def insert_cell(
         path: Path,
-        index: Annotated[int | None, Field(description="Position; -1 or the cell count mean the end")] = None,
+        index: Annotated[int | None, Field(description="-1: at the end")] = None,
         *,
         source: str,
         cell_type: CellType = "code",
-        cell_id: Annotated[
-            str | None, Field(description="Insert before the cell with this id; wins over `index`")
-        ] = None,
-        expected: Annotated[
-            str | None, Field(description="`revision` of the cell that is inserted before; refused if it changed")
-        ] = None,
+        cell_id: Annotated[str | None, Field(description="Insert before this cell")] = None,
+        expected: Annotated[str | None, Field(description="`revision` of the cell now there")] = None,
     ) -> ToolResult:
         """Insert a cell before the one at `index` or with `cell_id`. Returns the new cell's id, index and revision."""
         await tools.admit(("write", "contents"))

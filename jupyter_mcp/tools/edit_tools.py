@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any
 
 from fastmcp.tools import ToolResult
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 from jupyter_mcp.notebooks.edit_requests import CELL_TYPES, OPERATIONS
 
@@ -24,7 +24,7 @@ EDIT_SCHEMA: dict[str, Any] = {
         "op": {"type": "string", "enum": list(OPERATIONS)},
         "cell_id": _TEXT,
         "cell_ids": _TEXTS,
-        "before": {"type": "string", "description": "insert, move: before this cell; the end without before and after"},
+        "before": {"type": "string", "description": "insert, move; without before and after: the end"},
         "after": {"type": "string"},
         "source": {"type": "string", "description": "insert, replace"},
         "cell_type": _TYPE,
@@ -33,18 +33,18 @@ EDIT_SCHEMA: dict[str, Any] = {
             "description": "insert several",
             "items": {
                 "type": "object",
-                "properties": {"source": _TEXT, "cell_type": _TYPE, "name": _TEXT},
+                "properties": {"source": _TEXT, "cell_type": _TEXT, "name": _TEXT},
                 "required": ["source"],
             },
         },
-        "name": {"type": "string", "description": "insert, split: stands for the new cell's id in later edits"},
-        "old": {"type": "string", "description": "str_replace: must be there once; without cell_id, in all cells"},
+        "name": {"type": "string", "description": "insert, split: the new cell's id for later edits"},
+        "old": {"type": "string", "description": "str_replace: there once; without cell_id in any cell"},
         "new": _TEXT,
-        "all": {"type": "boolean", "description": "str_replace every one"},
+        "all": {"type": "boolean", "description": "str_replace each"},
         "whole_word": {"type": "boolean"},
-        "line": {"type": "integer", "description": "split: line from 1 that begins the new cell"},
-        "metadata": {"type": "object", "description": "set_metadata of cells, or the notebook; null removes a key"},
-        "expected": {"type": "string", "description": "The cell's `revision`; of several, separated by spaces"},
+        "line": {"type": "integer", "description": "split: first line of the new cell, from 1"},
+        "metadata": {"type": "object", "description": "set_metadata of cells or the notebook; null removes"},
+        "expected": {"type": "string", "description": "`revision`, of several with spaces"},
     },
     "required": ["op"],
 }
@@ -83,7 +83,6 @@ Edits = Annotated[
     Any,
     BeforeValidator(_from_text),
     WithJsonSchema({"type": "array", "items": EDIT_SCHEMA}),
-    Field(description="Done in order, each on what those before left"),
 ]
 
 
@@ -96,9 +95,6 @@ def offer_edit_tools(tools: Toolbox) -> None:
         output_schema=schema(EditReply),
     )
     async def edit_notebook(path: Path, edits: Edits, *, over_person: OverPerson = False) -> ToolResult:
-        """Make many edits of a notebook's cells at once, all or none. Gives new ids and revisions, and a diff.
-
-        A moved, split or merged cell keeps its (first) id; merged code loses its outputs.
-        """
+        """Make many edits, in order, all or none. Gives ids, revisions, a diff. Merged code loses outputs."""
         await tools.admit(("write", "contents"))
         return reply(await notebooks.edit(path, edits, over_person=over_person))

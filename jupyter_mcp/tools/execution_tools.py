@@ -30,7 +30,7 @@ def offer_execution_tools(tools: Toolbox) -> None:
         expected: Expected = None,
         timeout: Annotated[  # noqa: ASYNC109 - the tool's public parameter
             float | None,
-            Field(gt=0, description="Seconds to wait for the kernel, and as long to run; then it is interrupted"),
+            Field(gt=0, description="Seconds for the kernel, and as many for the run; then it is interrupted"),
         ] = None,
     ) -> ToolResult:
         """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.

@@ -19,8 +19,8 @@ from .toolbox import Toolbox
 
 _LONGEST = 20_000  # characters of paths in one reply
 
-Folder = Annotated[str, Field(description="Only below this folder")]
-Pattern = Annotated[str, Field(description="Part of the path, or a glob: *.csv, data/**/*.parquet")]
+Folder = Annotated[str, Field(description="Only below it")]
+Pattern = Annotated[str, Field(description="Part of a path, or a glob: *.csv, a/**/*.csv")]
 
 
 class FileEntry(BaseModel):
@@ -77,7 +77,7 @@ def offer_looking_tools(tools: Toolbox) -> None:
     async def list_notebooks(
         folder: Folder = "", pattern: Pattern = "", limit: Annotated[int, Field(ge=1, le=1000)] = 100
     ) -> ToolResult:
-        """List the notebooks below the server's root, except in hidden folders; `more` says how many are left out."""
+        """List notebooks, not hidden ones; `more` says how many are left out."""
         await tools.admit(("read", "contents"))
         found = await looking.find_notebooks(folder, pattern)
         return _listed(
@@ -88,7 +88,7 @@ def offer_looking_tools(tools: Toolbox) -> None:
     async def list_files(
         folder: Folder = "", pattern: Pattern = "", limit: Annotated[int, Field(ge=1, le=1000)] = 100
     ) -> ToolResult:
-        """List a folder's files (size in bytes) and folders; with a pattern the files at any depth below it."""
+        """List a folder's files (size in bytes) and folders; with a pattern, files at any depth."""
         await tools.admit(("read", "contents"))
         found = await looking.find_files(folder, pattern)
         entries: list[dict[str, Any]] = [
@@ -101,18 +101,18 @@ def offer_looking_tools(tools: Toolbox) -> None:
         pattern: Annotated[str, Field(description="Text within a line")],
         folder: Folder = "",
         within: Annotated[Literal["sources", "outputs", "all"], Field(alias="in")] = "sources",
-        regex: Annotated[bool, Field(description="A regular expression of Python")] = False,
+        regex: Annotated[bool, Field(description="Python's regular expression")] = False,
         ignore_case: bool = False,
         limit: Annotated[int, Field(ge=1, le=500)] = 50,
     ) -> ToolResult:
-        """Search the cells of all notebooks, of open ones as they are now; gives cell ids and line numbers."""
+        """Search the cells of many notebooks; gives cell ids and lines."""
         await tools.admit(("read", "contents"))
         hits = await search(Query(pattern, folder, within, regex, ignore_case, limit))
         return reply(_found(hits))
 
     @server.tool(annotations=hints("What people look at", **READS), output_schema=schema(list[Look]))
     async def get_context() -> ToolResult:
-        """Tell what the people here look at: notebook in front, cell and line of the caret, selected text."""
+        """Tell what people look at: notebook in front, cell and line of the caret, selected text."""
         await tools.admit(("read", "contents"))
         return reply(looking.context())
 
@@ -129,13 +129,11 @@ def _listed(entries: list[dict[str, Any]], limit: int, found: Found) -> ToolResu
     more = len(entries) - len(shown)
     if not more and found.complete:
         return reply(shown)
-    rest = {"more": more} if more else {}
+    beside: dict[str, Any] = {"more": more} if more else {}
     told = f"{more} more; narrow it by `folder` or `pattern`, or raise `limit` (at most 1000)" if more else ""
     if not found.complete:
         told = "; ".join(filter(None, (told, "not all folders were looked into: there are too many; name a `folder`")))
-    result = reply({"result": shown, **rest, "notice": told})
-    result.meta = reply([]).meta  # it is a list still, with a notice beside it
-    return result
+    return reply(shown, beside={**beside, "notice": told})
 
 
 def _found(hits: Hits) -> dict[str, Any]:

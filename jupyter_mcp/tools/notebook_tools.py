@@ -26,20 +26,15 @@ def offer_notebook_tools(tools: Toolbox) -> None:
     @server.tool(annotations=hints("Read a notebook", **READS), output_schema=schema(NotebookReply))
     async def get_notebook(
         path: Path,
-        start: Annotated[int, Field(description="The first cell; negative counts from the end")] = 0,
-        count: Annotated[int | None, Field(ge=1, description="The most cells; none: to the end")] = None,
-        outputs: Annotated[
-            OutputsWanted, Field(description="Of code cells: in brief, none, or full (whole texts; still no bytes)")
-        ] = "brief",
-        outline: Annotated[bool, Field(description="Of each cell only id, type and first line")] = False,
-        max_chars: Annotated[
-            int, Field(ge=0, description="The most characters; `left_out` then says how to go on. 0: no limit")
-        ] = 0,
+        start: Annotated[int, Field(description="First cell; negative from the end")] = 0,
+        count: Annotated[int | None, Field(ge=1, description="Cells; none: to the end")] = None,
+        outputs: Annotated[OutputsWanted, Field(description="full: whole texts, no bytes")] = "brief",
+        outline: Annotated[bool, Field(description="Only id, type, first line")] = False,
+        max_chars: Annotated[int, Field(ge=0, description="0: no limit; `left_out` says how to go on")] = 0,
     ) -> ToolResult:
         """Read a notebook (nbformat): its live content if it is open, else the file; ids, revisions, errors marked.
 
-        For a large one ask for an `outline`, or give `max_chars`; then read a range of cells, or single ones with
-        get_cell.
+        Of a large one ask for an `outline` or give `max_chars`, then read a range or single cells.
         """
         await tools.admit(("read", "contents"))
         wanted = Wanted(start, count, outputs, outline, max_chars or None)

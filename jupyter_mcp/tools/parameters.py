@@ -8,17 +8,15 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 CellType = Literal["code", "markdown", "raw"]
-Path = Annotated[str, Field(description="Notebook path below the server's root, e.g. 'a/b.ipynb'")]
-Index = Annotated[int | None, Field(description="Cell position from 0; negative counts from the end")]
-CellId = Annotated[str | None, Field(description="The cell's id; lasting, wins over `index`; prefer it")]
+Path = str  # of a notebook, below the server's root
+Index = int | None  # from 0; negative counts from the end
+CellId = str | None  # wins over `index`
 Expected = Annotated[
     str | None,
-    Field(description="`revision` from get_cell; the call is refused if the cell's type or source changed since"),
+    Field(description="`revision` you read; refused if it changed"),
 ]
 
-OverPerson = Annotated[
-    bool, Field(description="Do it also while a person is typing in the cell; without, the call is refused")
-]
+OverPerson = Annotated[bool, Field(description="Though a person types there")]
 
 READS: dict[str, bool] = {"reads": True, "destroys": False, "repeatable": True}
 

@@ -49,9 +49,14 @@ class SessionCap:
         else:
             await self._open(scope, receive, send)
 
+    def owner(self, session_id: str) -> str | None:
+        """Return who has the session; None if there is none of that id."""
+        session = self._sessions.get(session_id)
+        return None if session is None else name_of(session.user) or ""
+
     async def _serve(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         session = self._sessions.get(session_id)
-        if session is None or _name(session.user) != _name(scope.get("user")):
+        if session is None or name_of(session.user) != name_of(scope.get("user")):
             await self._app(scope, receive, send)
             return
 
@@ -109,5 +114,6 @@ class SessionCap:
         return True
 
 
-def _name(user: Any) -> str | None:
+def name_of(user: Any) -> str | None:
+    """Return who a session belongs to."""
     return getattr(user, "username", None)

@@ -37,11 +37,11 @@ def test_many_notebooks_are_listed_in_part_searched_as_they_are_now_and_files_sh
         async with server.client(mode=era) as client:
             first = await client.call_tool("list_notebooks", {})
             assert len(first.content[0].text) < 12_000
-            assert [(one.path, one.name) for one in first.data[:1]] == [("d00/n00000.ipynb", "n00000.ipynb")]
+            assert first.data[0] == {"path": "d00/n00000.ipynb", "name": "n00000.ipynb"}
             assert len(first.data) == 100
             content = first.structured_content
             assert len(content["result"]) + content["more"] == MANY
-            assert f"{content['more']} more" in first.content[0].text
+            assert f"{content['more']} more" in first.content[1].text
             few = await raw(client, "list_notebooks", folder="d07", pattern="n000*")
             assert few == {"result": [{"path": "d07/n00007.ipynb", "name": "n00007.ipynb"}]}
             files = await raw(client, "list_files", folder="d00", pattern="*.csv")
