@@ -36,6 +36,11 @@ def _lock(target: str) -> str:
     return f"./noxw -s lock -- {target}" if target else "./noxw -s lock"
 
 
+def _remake(target: str, command: str) -> str:
+    """Return what makes a lock again: what its owner runs, or a session of this project's."""
+    return command or _lock(target)
+
+
 def _restored(kind: type[EnvError], text: str) -> EnvError:
     error = kind.__new__(kind)
     Exception.__init__(error, text)
@@ -77,8 +82,8 @@ class LockFormatError(EnvError):
 
     exit_code = Exit.DATA
 
-    def __init__(self, path: object, reason: str, target: str = "") -> None:
-        super().__init__(f"{path}: {reason}; make it again with `{_lock(target)}`")
+    def __init__(self, path: object, reason: str, target: str = "", command: str = "") -> None:
+        super().__init__(f"{path}: {reason}; make it again with `{_remake(target, command)}`")
 
 
 class LockMissingError(EnvError):
@@ -86,8 +91,8 @@ class LockMissingError(EnvError):
 
     exit_code = Exit.MISSING
 
-    def __init__(self, path: object, target: str = "") -> None:
-        super().__init__(f"no lock at {path}: make it with `{_lock(target)}`")
+    def __init__(self, path: object, target: str = "", command: str = "") -> None:
+        super().__init__(f"no lock at {path}: make it with `{_remake(target, command)}`")
 
 
 class NoNetworkError(EnvError):
@@ -107,10 +112,10 @@ class PackageGoneError(EnvError):
 
     exit_code = Exit.MISSING
 
-    def __init__(self, name: str, version: str, target: str) -> None:
-        super().__init__(
-            f"{name} {version} is no longer offered: lock its successor with `./noxw -s lock -- {target} --upgrade`"
-        )
+    def __init__(self, name: str, version: str, target: str = "", command: str = "") -> None:
+        # What somebody else's lock names is for its owner to lock again, and never for this project's own session.
+        successor = command or f"{_lock(target)} --upgrade"
+        super().__init__(f"{name} {version} is no longer offered: lock its successor with `{successor}`")
 
 
 class ToolFailedError(EnvError):
@@ -127,8 +132,8 @@ class StaleLockError(EnvError):
 
     exit_code = Exit.MISSING
 
-    def __init__(self, name: str, target: str) -> None:
-        super().__init__(f"{name} is stale, its spec has changed: run `./noxw -s lock -- {target}`")
+    def __init__(self, name: object, target: str = "", command: str = "", reason: str = "its spec has changed") -> None:
+        super().__init__(f"{name} is stale: {reason}: run `{_remake(target, command)}`")
 
 
 class StoreFullError(EnvError):
@@ -180,8 +185,12 @@ class DownloadCorruptError(EnvError):
 
     exit_code = Exit.CONTENT
 
-    def __init__(self, name: str, sha256: str) -> None:
-        super().__init__(f"{name}: the server's file is not the locked one (sha256 {sha256[:16]}…); try another mirror")
+    def __init__(self, name: str, sha256: str, actual: str = "") -> None:
+        sent = f"and the server sends {actual[:16]}…" if actual else "and the server sends another file"
+        super().__init__(
+            f"{name}: hash mismatch: the lock has sha256 {sha256[:16]}… {sent}: nothing of it is used; try another "
+            "mirror, and if that sends the same, ask who made the lock"
+        )
 
 
 class DownloadRefusedError(EnvError):
@@ -290,3 +299,55 @@ class NoWheelError(EnvError):
             f"{path}: {package} has no wheel for {platform} and CPython {python}: ask for another version of it, or "
             "lock and build with --platform for the others alone"
         )
+
+
+class HashMismatchError(EnvError):
+    """A file that is offered with another hash than the lock's."""
+
+    exit_code = Exit.CONTENT
+
+    def __init__(self, file: str, sha256: str, offered: str, command: str) -> None:
+        super().__init__(
+            f"{file}: hash mismatch: the lock has sha256 {sha256[:16]}… and the index offers a file of that name with "
+            f"{offered[:16]}…: one of the two was changed; find out which, and if it is the lock, run `{command}`"
+        )
+
+
+class NotTakenError(EnvError):
+    """Something that a project's lock names and that can't be installed here."""
+
+    exit_code = Exit.DATA
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+
+
+class UnlockedError(EnvError):
+    """A project without the one lock that says what to install."""
+
+    exit_code = Exit.MISSING
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+
+
+class UnmetError(EnvError):
+    """Packages that require others, which do not go in with them."""
+
+    exit_code = Exit.DATA
+
+    def __init__(self, path: object, platform: object, unmet: Sequence[str], command: str) -> None:
+        more = f" and {len(unmet) - 3} more" if len(unmet) > 3 else ""  # noqa: PLR2004 - that many are named
+        super().__init__(
+            f"{path}: on {platform}, {'; '.join(unmet[:3])}{more}: make the lock again with `{command}`, or say with "
+            "allow-unmet in image.toml (--allow-unmet NAME) which packages may lack what they require"
+        )
+
+
+class ScriptsNotRunError(EnvError):
+    """Scripts of packages or of a project that would have to run, which they do not here."""
+
+    exit_code = Exit.DATA
+
+    def __init__(self, what: str, way_out: str) -> None:
+        super().__init__(f"{what}: {way_out}")

@@ -32,6 +32,7 @@ Source = Literal[
     "cuda",
     "cuda-overlay",
     "pylock",
+    "pypi",
 ]
 DISTRIBUTION = "jupyter-mcp-rooms"
 """This project's name as a distribution. A requirement of that name asks for what the extension requires; the wheel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from env.files import space_or
@@ -11,11 +12,13 @@ from env.store.store import Store
 from images.attest.attach import attached
 from images.build.build import Build
 from images.build.config import image_config, notes_of
+from images.build.intake import activated, build_own, require_met, require_no_links
 from images.build.layers import Layer, Settings, plan_layers
 from images.build.workers import make_layers
 from images.errors import NoSpaceError, TooManyLayersError
 from images.oci.layout import Document, Manifest, index, manifest, write_layout
-from images.rootfs.interpreter import unpack_interpreter
+from images.rootfs.bytecode import Interpreter
+from images.rootfs.interpreter import unpack_conda_python, unpack_interpreter
 from images.rootfs.project_wheel import project_wheel
 
 MAX_LAYERS = 127
@@ -34,6 +37,13 @@ class Result:
     """Activation scripts in the image that do more than set variables, so that the image's Env lacks theirs."""
 
 
+def _interpreters(build: Build, store: Store) -> dict[str, Interpreter]:
+    """Unpack the Pythons that compile, by the version of a project's own; "" is Debian's."""
+    debian = unpack_interpreter(build.interpreter, store)
+    own = {version: unpack_conda_python(lock, debian, store) for version, lock in build.own_interpreters.items()}
+    return {"": debian, **own}
+
+
 def assemble(
     build: Build, store: Store, output: Path, total: Callable[[int], None], done: Callable[[Layer], None]
 ) -> Result:
@@ -46,28 +56,32 @@ def assemble(
 
     """
     with space_or(NoSpaceError(store.root)):
-        interpreter = unpack_interpreter(build.interpreter, store)
+        interpreters = _interpreters(build, store)
         settings = Settings(build.recipe, build.epoch, build.compression)
         project = project_wheel(store, build.epoch) if build.recipe.installs_project else None
+        own = build_own(build, store)
+        require_met(build, store, own)
         plans = [
             plan
             for platform in build.platforms
-            for plan in plan_layers(build.recipe, platform, build.locks(platform), project)
+            for plan in plan_layers(build.recipe, platform, build.locks(platform), project, own.get(platform))
         ]
         total(len(plans))
-        made, activations = make_layers(plans, settings, interpreter, store, done)
+        look = partial(require_no_links, build)
+        made, activations = make_layers(plans, settings, interpreters, store, done, look)
     layers = {
         platform.oci: tuple(layer for layer in made if layer.plan.platform == platform) for platform in build.platforms
     }
     notes = notes_of(build.recipe, build.environment, build.created)
     manifests = []
     for platform in build.platforms:
-        own = layers[platform.oci]
-        if len(own) > MAX_LAYERS:
-            raise TooManyLayersError(len(own), MAX_LAYERS)
-        variables = activations[platform].variables if platform in activations else {}
-        config = image_config(build.recipe, platform, build.environment, build.created, own, variables)
-        manifests.append(manifest(platform, config, (layer.blob for layer in own), notes))
+        stack = layers[platform.oci]
+        if len(stack) > MAX_LAYERS:
+            raise TooManyLayersError(len(stack), MAX_LAYERS)
+        variables = dict(activations[platform].variables) if platform in activations else {}
+        variables = {**variables, **activated(build, platform, variables)}
+        config = image_config(build.recipe, platform, build.environment, build.created, stack, variables)
+        manifests.append(manifest(platform, config, (layer.blob for layer in stack), notes))
     image = index(manifests, notes)
     with space_or(NoSpaceError(output)):
         about = attached(build, image, manifests, layers, store)

@@ -54,7 +54,7 @@ class PackageContentError(ImageError):
     exit_code = Exit.DATA
 
     def __init__(self, package: str, reason: str) -> None:
-        super().__init__(f"{package}: {reason}; lock another version of it with `./noxw -s lock -- --upgrade`")
+        super().__init__(f"{package}: {reason}; lock another version of it, where its lock is made")
 
 
 class PathClashError(ImageError):

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from env.formats.freshness import fresh_locks
 from env.index.uv import Preferences
-from env.names import TARGETS
+from env.names import ENVIRONMENT, TARGETS
 from env.platforms import PLATFORMS, parse_platforms
 from env.resolve.locking import make_locks
 from env.resolve.recipe_lock import lock_recipe
@@ -33,8 +33,7 @@ def run_lock(options: argparse.Namespace, console: Console) -> None:
 
 def run_fetch(options: argparse.Namespace, console: Console) -> None:
     """Download what locks name."""
-    tree = Tree()
-    locks = fresh_locks(options.env, options.platform, tree.beside(options.recipe or tree.root))
+    locks = fresh_locks(options.env or ENVIRONMENT, options.platform, Tree())
     fetch(locks, Store(options.store), console=console, check=options.check)
 
 

@@ -11,8 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from env.cli.entry import add_version, command_line, enter, paragraphs
-from env.names import ENVIRONMENT_NAMES, PLATFORM_EXAMPLE, RECORDS_VARIABLE, STORE_DEFAULT, TARGETS
+from env.names import ENVIRONMENT, ENVIRONMENT_NAMES, PLATFORM_EXAMPLE, RECORDS_VARIABLE, STORE_DEFAULT, TARGETS
 
+_OF_A_RECIPE = {
+    "env.cli.commands:run_fetch": "images.cli.fetch:run_fetch",
+    "env.cli.store:run_copy": "images.cli.fetch:run_copy",
+}
 _RAW = argparse.RawDescriptionHelpFormatter
 
 
@@ -23,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(given)
     if options.command == "lock" and options.recipe is not None and options.target:
         parser.error("--recipe locks what a recipe brings: name no other set beside it")
+    if getattr(options, "recipe", None) is not None and options.run in _OF_A_RECIPE:
+        # What a recipe is, images knows.
+        options.run = _OF_A_RECIPE[options.run]
     session, _, rest = command_line(given).partition(" ")
     return enter(options, f"./noxw -s {session} -- {rest}".removesuffix(" -- "))
 
@@ -120,10 +127,14 @@ def _add_fetch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", type=Path, metavar="DIR", help="with the locks that a recipe of your own brings")
+    parser.add_argument(
+        "--recipe", type=Path, metavar="DIR", help="what the image of a recipe or project of your own needs"
+    )
     parser.add_argument("--platform", metavar="LIST", help=f"{PLATFORM_EXAMPLE} (default: all)")
     parser.add_argument(
-        "--env", choices=ENVIRONMENT_NAMES, default="wheels", help="where packages come from (default: wheels)"
+        "--env",
+        choices=ENVIRONMENT_NAMES,
+        help=f"where packages come from (default: {ENVIRONMENT}, with --recipe the recipe's first)",
     )
 
 

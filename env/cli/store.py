@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -11,6 +12,8 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 
 from env.errors import StoreDamagedError
 from env.formats.freshness import fresh_locks
+from env.formats.lock import Lock
+from env.names import ENVIRONMENT
 from env.spec import Tree
 from env.store.store import Store
 from env.store.upkeep import contents, copy, damaged, locked, prune
@@ -65,8 +68,11 @@ def run_prune(options: argparse.Namespace, console: Console) -> None:
 
 def run_copy(options: argparse.Namespace, console: Console) -> None:
     """Copy what locks need."""
-    tree = Tree()
-    locks = fresh_locks(options.env, options.platform, tree.beside(options.recipe or tree.root))
+    copied(fresh_locks(options.env or ENVIRONMENT, options.platform, Tree()), options, console)
+
+
+def copied(locks: Sequence[Lock], options: argparse.Namespace, console: Console) -> None:
+    """Copy what some locks need into the folder that the command line names."""
     total = sum({file.sha256: file.size for lock in locks for file in lock.files}.values())
     columns = (TextColumn("copy"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

@@ -24,7 +24,8 @@ def conda_packages(platform: Platform, tree: Tree, environment: str = DEFAULT) -
     """
     lock, manifest = find_pixi_lock(tree), read_manifest(tree)
     for fault in tree.once("unanswered", lambda: tuple(unanswered(lock, manifest))):
-        raise StaleLockError(f"{PIXI_LOCK} ({fault.package} on {fault.platform or 'all platforms'})", "conda")
+        where = f" on {fault.platform}" if fault.platform else ""
+        raise StaleLockError(PIXI_LOCK, "conda", reason=f"{fault.package}{where}: {fault.text}")
     return lock.packages[environment][platform.conda]
 
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 from env.formats.conda_files import conda_files
 from env.formats.lock import Lock, find_lock, lock_name
-from env.formats.pylock import PYLOCK, REQUIREMENTS, pylock_files
 from env.platforms import AMD64, Platform, host_platform
 from env.spec import Source, Tree
 
@@ -28,29 +27,32 @@ INTERPRETER = ("libc6", "libexpat1", "libpython3.13-minimal", "libpython3.13-std
 """The Debian packages that a locked Python needs to compile bytecode on the host, whichever platform that is for."""
 
 
-def brings_requirements(tree: Tree) -> bool:
-    """Say whether a recipe's folder has Python packages of its own."""
-    return (tree.root / REQUIREMENTS).is_file() or (tree.root / PYLOCK).is_file()
-
-
 def locks_of(environment: str, platform: Platform, tree: Tree) -> dict[str, Lock]:
-    """Read the locks of an environment for one platform: ``debian``, ``environment`` and ``overlay``.
+    """Read this project's locks of an environment for one platform: ``debian``, ``environment`` and ``overlay``.
 
     Raises:
         LockMissingError, LockFormatError: a lock is not there, or is not one.
-        StaleLockError: pixi.lock does not answer pixi.toml, or a recipe's pylock.toml not its requirements.txt.
-        SpecError, UnlistedHashError: as `pylock_files`.
+        StaleLockError: pixi.lock does not answer pixi.toml.
 
     """
-    sources = ENVIRONMENTS[environment]
-    if environment == "wheels" and brings_requirements(tree):
-        # All of its Python packages are in one lock, what the overlay asks for too.
-        debian = find_lock(tree.project, lock_name("debian", platform))
-        return {"debian": debian, "environment": pylock_files(platform, tree)}
+    project = tree.project
     return {
-        name: conda_files(platform, tree) if source == "conda" else find_lock(tree.project, lock_name(source, platform))
-        for name, source in sources.items()
+        name: conda_files(platform, project) if source == "conda" else find_lock(project, lock_name(source, platform))
+        for name, source in ENVIRONMENTS[environment].items()
     }
+
+
+def of_the_host(platforms: Sequence[Platform], tree: Tree) -> list[Lock]:
+    """Return the locks of what a build and its checks run on this host, besides what they build."""
+    host = host_platform()
+    if host is None:
+        return []
+    debian = find_lock(tree.project, lock_name("debian", host))
+    locks = [replace(debian, files=tuple(file for file in debian.files if file.name in INTERPRETER))]
+    locks.append(find_lock(tree.project, lock_name("sandbox", host)))
+    if set(platforms) - {host}:
+        locks.append(find_lock(tree.project, lock_name("emulator", host)))
+    return locks
 
 
 def needed(environment: str, platforms: Sequence[Platform], tree: Tree) -> list[Lock]:
@@ -61,12 +63,4 @@ def needed(environment: str, platforms: Sequence[Platform], tree: Tree) -> list[
 
     """
     locks = [lock for platform in platforms for lock in locks_of(environment, platform, tree).values()]
-    host = host_platform()
-    if host is not None:
-        debian = find_lock(tree.project, lock_name("debian", host))
-        if debian not in locks:
-            locks.append(replace(debian, files=tuple(file for file in debian.files if file.name in INTERPRETER)))
-        locks.append(find_lock(tree.project, lock_name("sandbox", host)))
-        if set(platforms) - {host}:
-            locks.append(find_lock(tree.project, lock_name("emulator", host)))
-    return locks
+    return [*locks, *of_the_host(platforms, tree)]

@@ -7,7 +7,6 @@ from env.formats.conda_files import conda_packages
 from env.formats.environments import needed
 from env.formats.lock import Lock
 from env.formats.manifest import read_manifest
-from env.formats.pylock import requirements_digest
 from env.formats.pypi_names import distributions
 from env.platforms import PLATFORMS, parse_platforms
 from env.spec import DEBIAN, Tree, overlay_digest, spec_digest
@@ -26,8 +25,6 @@ def require_fresh(lock: Lock, tree: Tree) -> None:
 
 def fresh_locks(environment: str, platforms: str | None, tree: Tree) -> list[Lock]:
     """Give the locks that builds for these platforms (None: all) need, and see that they answer their specs.
-
-    `tree` is that of a recipe's folder where it brings locks of its own.
 
     Raises:
         EnvError: there is no such platform, or a lock is missing, is no lock, or is stale.
@@ -49,8 +46,9 @@ def expected_spec(lock: Lock, tree: Tree) -> str:
     match lock.source:
         case "conda":
             return read_manifest(tree).digest
-        case "pylock":
-            return requirements_digest(tree)
+        case "pylock" | "pypi":
+            # Somebody else's: it was compared with what it answers when it was read.
+            return lock.spec
         case "conda-overlay":
             return overlay_digest(distributions(conda_packages(lock.platform, tree.project)), tree.project)
         case _:
@@ -63,6 +61,4 @@ def target_of(lock: Lock) -> str:
         return "base"
     if lock.source in ("cuda", "cuda-overlay"):
         return "cuda"
-    if lock.source == "pylock":
-        return "--recipe DIR"
     return "conda" if lock.source in ("conda", "conda-overlay") else "wheels"

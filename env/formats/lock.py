@@ -33,11 +33,13 @@ class LockedFile:
     sha256: str
     """Hex digest of the file."""
     size: int
-    """Bytes of the file."""
+    """Bytes of the file; 0 where somebody else's lock does not say."""
     archive: str | None = None
     """Debian: which archive the path is below, ``debian`` or ``debian-security``; conda: the channel's address."""
     requires: tuple[str, ...] = ()
     """Overlay over conda: what the wheel requires on its platform (PEP 508), for checks without a network."""
+    url: str | None = None
+    """Somebody else's lock: where it says that the file is, for where no index has it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Lock:
     spec: str
     """sha256 over the canonical form of the spec it answers: a lock whose spec has changed is stale."""
     files: tuple[LockedFile, ...] = field(default_factory=tuple)
+    python: str = ""
+    """Somebody else's lock: the full version of the Python that it is for."""
+    command: str = field(default="", compare=False)
+    """Somebody else's lock: what its owner runs to make it again."""
 
     @property
     def file_name(self) -> str:

@@ -10,19 +10,20 @@ from packaging.requirements import Requirement
 from env.platforms import PYTHON, Platform
 
 
-def environment_markers(platform: Platform) -> dict[str, str]:
-    """Give the marker variables of the images' Python on a platform."""
+def environment_markers(platform: Platform, python: str = "") -> dict[str, str]:
+    """Give the marker variables of a Python on a platform: of that full version, the images' own if none is given."""
+    full = python or f"{PYTHON}.0"
     return {
         "implementation_name": "cpython",
-        "implementation_version": f"{PYTHON}.0",
+        "implementation_version": full,
         "os_name": "posix",
         "platform_machine": platform.machine,
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": "Linux",
         "platform_version": "",
-        "python_full_version": f"{PYTHON}.0",
-        "python_version": PYTHON,
+        "python_full_version": full,
+        "python_version": ".".join(full.split(".")[:2]),
         "sys_platform": "linux",
     }
 
@@ -33,18 +34,18 @@ def marked_requirements(lines: Iterable[str], platform: Platform) -> list[str]:
     return [unmarked(one) for one in requirements if applies(one, frozenset(), platform)]
 
 
-def applies(requirement: Requirement, extras: frozenset[str], platform: Platform) -> bool:
+def applies(requirement: Requirement, extras: frozenset[str], platform: Platform, python: str = "") -> bool:
     """Say whether a requirement of a package applies on a platform, with these extras of the package."""
     if requirement.marker is None:
         return True
-    markers = environment_markers(platform)
+    markers = environment_markers(platform, python)
     return any(requirement.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
 
 
-def installs(marker: str, platform: Platform) -> bool:
-    """Say whether a package of a lock file is for a platform, with none of the file's extras or groups (PEP 751)."""
-    chosen: dict[str, str | frozenset[str]] = {**environment_markers(platform)}
-    chosen |= {"extras": frozenset(), "dependency_groups": frozenset()}
+def installs(marker: str, platform: Platform, python: str = "", groups: frozenset[str] = frozenset()) -> bool:
+    """Say whether a package of a lock file is for a platform, with none of its extras and these groups (PEP 751)."""
+    chosen: dict[str, str | frozenset[str]] = {**environment_markers(platform, python)}
+    chosen |= {"extras": frozenset(), "dependency_groups": groups}
     return Marker(marker).evaluate(chosen, context="lock_file")
 
 

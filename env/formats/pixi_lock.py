@@ -37,6 +37,8 @@ class CondaPackage:
     constrains: tuple[str, ...]
     record: RepoDataRecord
     """The same for py-rattler."""
+    purls: tuple[str, ...] = ()
+    """What it is elsewhere, as pixi found out: ``pkg:pypi/NAME`` (package URLs)."""
 
     @property
     def file(self) -> str:
@@ -84,7 +86,7 @@ def read_pixi_lock(path: Path) -> PixiLock:
         channels={name: tuple(str(channel) for channel in one.channels()) for name, one in environments},
         packages={
             name: {
-                subdir: tuple(sorted(map(_package, records), key=lambda package: (package.name, package.url)))
+                subdir: tuple(sorted(map(package_of, records), key=lambda package: (package.name, package.url)))
                 for subdir, records in sorted(one.conda_repodata_records().items())
             }
             for name, one in environments
@@ -98,7 +100,8 @@ def find_pixi_lock(tree: Tree) -> PixiLock:
     return tree.once(PIXI_LOCK, lambda: read_pixi_lock(tree.root / PIXI_LOCK))
 
 
-def _package(record: RepoDataRecord) -> CondaPackage:
+def package_of(record: RepoDataRecord) -> CondaPackage:
+    """Return a record of py-rattler's in our terms."""
     data: dict[str, Any] = json.loads(record.to_json())
     return CondaPackage(
         name=data["name"],
@@ -113,4 +116,5 @@ def _package(record: RepoDataRecord) -> CondaPackage:
         depends=tuple(data.get("depends", ())),
         constrains=tuple(data.get("constrains", ())),
         record=record,
+        purls=tuple(data.get("purls") or ()),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,19 +16,21 @@ _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _FLOOR_GLIBC_MINOR = 28
 
 
-def supported_tags(platform: Platform) -> tuple[Tag, ...]:
-    """Give the wheel tags of CPython 3.13 with glibc 2.28 on that platform, best first (PEP 425, PEP 600)."""
+def supported_tags(
+    platform: Platform, version: tuple[int, int] = (3, 13), glibc_minor: int = _FLOOR_GLIBC_MINOR
+) -> tuple[Tag, ...]:
+    """Give the wheel tags of a CPython with glibc 2 of that minor version on a platform, best first (PEP 425, 600)."""
     machine = platform.machine
     platforms: list[str] = []
-    for minor in range(_FLOOR_GLIBC_MINOR, _OLDEST_GLIBC_MINOR[machine] - 1, -1):
+    for minor in range(glibc_minor, _OLDEST_GLIBC_MINOR[machine] - 1, -1):
         platforms.append(f"manylinux_2_{minor}_{machine}")
         if minor in _LEGACY:
             platforms.append(f"{_LEGACY[minor]}_{machine}")
     platforms.append(f"linux_{machine}")
-    version = (3, 13)
+    abi = f"cp{version[0]}{version[1]}"
     return (
-        *cpython_tags(version, abis=["cp313"], platforms=platforms),
-        *compatible_tags(version, "cp313", platforms),
+        *cpython_tags(version, abis=[abi], platforms=platforms),
+        *compatible_tags(version, abi, platforms),
     )
 
 
@@ -37,7 +39,7 @@ def tag_order(platform: Platform) -> dict[Tag, int]:
     return {tag: rank for rank, tag in reversed(list(enumerate(supported_tags(platform))))}
 
 
-def best_wheel(wheels: Iterable[dict[str, Any]], order: dict[Tag, int]) -> dict[str, Any] | None:
+def best_wheel(wheels: Iterable[dict[str, Any]], order: Mapping[Tag, int]) -> dict[str, Any] | None:
     """Choose the wheel whose best tag comes first, then the higher build number; None if none fits.
 
     `wheels` are the entries of a pylock.toml package (PEP 751).
@@ -57,6 +59,6 @@ def wheel_file(wheel: dict[str, Any]) -> str:
     return unquote(urlsplit(str(wheel.get("url") or wheel["path"])).path.rpartition("/")[2])
 
 
-def platform_options(platform: Platform) -> list[str]:
-    """Give uv's options to resolve for the images' Python on that platform into a pylock.toml."""
-    return ["--python-version", PYTHON, "--python-platform", platform.uv, "--format", "pylock.toml"]
+def platform_options(platform: Platform, python: str = "") -> list[str]:
+    """Give uv's options to resolve for a Python, the images' if none is named, on a platform into a pylock.toml."""
+    return ["--python-version", python or PYTHON, "--python-platform", platform.uv, "--format", "pylock.toml"]

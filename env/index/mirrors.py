@@ -22,10 +22,10 @@ PROBE_S = 2.0
 """Seconds that a probe waits for an answer."""
 PATIENCE_S = 15.0
 """Seconds that a fetch waits for the first answer of a channel or mirror."""
-WAYS_OUT = (
-    "set a mirror in pixi's config.toml ([mirrors]), bring a filled store with JUPYTER_MCP_STORE, "
-    "or take the other environment with --env wheels"
-)
+_MIRROR = "set a mirror in pixi's config.toml ([mirrors])"
+WAYS_OUT = f"{_MIRROR}, bring a filled store with JUPYTER_MCP_STORE, or take the other environment with --env wheels"
+OWN_WAYS_OUT = f"{_MIRROR}, or bring a filled store with JUPYTER_MCP_STORE"
+"""The same where the channel is one of somebody's own project: there is no other environment."""
 
 
 def configuration(root: Path = ROOT) -> Config:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from env.errors import LockFormatError, PackageGoneError
+from env.errors import ChannelUnreachableError, HashMismatchError, LockFormatError, PackageGoneError, ToolFailedError
 from env.formats.freshness import target_of
 from env.formats.lock import Lock, LockedFile
-from env.formats.wheel_tags import platform_options
+from env.formats.wheel_tags import platform_options, wheel_file
 from env.index.archives import archive_root
-from env.index.mirrors import answering_base
+from env.index.mirrors import OWN_WAYS_OUT, answering_base
 from env.index.uv import compile_requirements
-from env.platforms import Platform
 from env.spec import DEBIAN
 
 
@@ -28,13 +27,26 @@ class Located:
     url: str
     target: str
     """What ``lock`` calls the set it belongs to, for the way out in an error."""
+    command: str = ""
+    """What the owner of somebody else's lock runs to make it again."""
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """The wheels that an index has of some packages."""
+
+    urls: Mapping[str, str]
+    """By sha256."""
+    hashes: Mapping[str, str]
+    """sha256 by file name."""
 
 
 def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
     """Find the addresses of some files of a lock.
 
     Raises:
-        PackageGoneError: an index no longer offers a file with the locked hash.
+        PackageGoneError: an index no longer offers a file.
+        HashMismatchError: an index offers a file with another hash than the locked one.
         ChannelUnreachableError: no address of a conda channel answers.
         NoArchiveError, NoNetworkError, ToolFailedError, ToolMissingError: apt's configuration or uv gave no answer.
 
@@ -47,12 +59,18 @@ def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
         return [_in_archive(file, lock, roots) for file in files]
     if lock.source == "conda":
         return _in_channels(files, lock)
-    with tempfile.TemporaryDirectory(prefix="locate-") as folder:
-        urls = _wheel_urls(files, lock.platform, Path(folder))
-    for file in files:
-        if file.sha256 not in urls:
-            raise PackageGoneError(file.name, file.version, target_of(lock))
-    return [Located(file, urls[file.sha256], target_of(lock)) for file in files]
+    offer = _offer(files, lock)
+    return [Located(file, _wheel_url(file, offer, lock), target_of(lock), lock.command) for file in files]
+
+
+def _wheel_url(file: LockedFile, offer: _Offer, lock: Lock) -> str:
+    if file.sha256 in offer.urls:
+        return offer.urls[file.sha256]
+    if (offered := offer.hashes.get(file.file)) is not None:
+        raise HashMismatchError(file.file, file.sha256, offered, lock.command or f"./noxw -s lock -- {target_of(lock)}")
+    if file.url is None:
+        raise PackageGoneError(file.name, file.version, target_of(lock), lock.command)
+    return file.url
 
 
 def _in_archive(file: LockedFile, lock: Lock, roots: Mapping[str, str]) -> Located:
@@ -68,18 +86,55 @@ def _in_channels(files: Sequence[LockedFile], lock: Lock) -> list[Located]:
         if file.archive is None:
             raise LockFormatError(lock.file_name, f"{file.name} names no channel")
         if file.archive not in bases:
-            bases[file.archive] = answering_base(file.archive, quote(file.file))
-        located.append(Located(file, f"{bases[file.archive]}{quote(file.file)}", target_of(lock)))
+            bases[file.archive] = _base(file.archive, quote(file.file), own=not lock.command)
+        located.append(Located(file, f"{bases[file.archive]}{quote(file.file)}", target_of(lock), lock.command))
     return located
 
 
-def _wheel_urls(files: Iterable[LockedFile], platform: Platform, folder: Path) -> dict[str, str]:
+def _base(channel: str, file: str, *, own: bool) -> str:
+    try:
+        return answering_base(channel, file)
+    except ChannelUnreachableError:
+        if own:
+            raise
+        # What our own image could be made of instead is nothing for somebody else's project.
+        raise ChannelUnreachableError(channel, OWN_WAYS_OUT) from None
+
+
+def _offer(files: Iterable[LockedFile], lock: Lock) -> _Offer:
+    """Ask the index for the wheels of some files' versions.
+
+    Somebody else's lock may have what an index lacks, and says where that is; then only the others are asked for.
+    """
+    with tempfile.TemporaryDirectory(prefix="locate-") as name:
+        folder = Path(name)
+        try:
+            return _asked(files, lock, folder)
+        except ToolFailedError:
+            elsewhere = [file for file in files if file.url is not None]
+            if not elsewhere:
+                raise
+        found = _Offer({}, {})
+        for file in files:
+            try:
+                one = _asked([file], lock, folder)
+            except ToolFailedError:
+                if file.url is None:
+                    raise
+                continue
+            found = _Offer({**found.urls, **one.urls}, {**found.hashes, **one.hashes})
+        return found
+
+
+def _asked(files: Iterable[LockedFile], lock: Lock, folder: Path) -> _Offer:
     output = folder / "pylock.toml"
-    compile_requirements(
-        [f"{file.name}=={file.version}" for file in files], output, ["--no-deps", *platform_options(platform)]
-    )
+    output.unlink(missing_ok=True)
+    lines = [f"{file.name}=={file.version}" for file in files]
+    python = ".".join(lock.python.split(".")[:2])
+    compile_requirements(lines, output, ["--no-deps", *platform_options(lock.platform, python)])
     packages = tomllib.loads(output.read_text(encoding="utf-8")).get("packages", [])
     wheels = [wheel for package in packages for wheel in package.get("wheels", [])]
-    return {
+    urls = {
         wheel["hashes"]["sha256"]: wheel.get("url") or (folder / wheel["path"]).resolve().as_uri() for wheel in wheels
     }
+    return _Offer(urls, {wheel_file(wheel): wheel["hashes"]["sha256"] for wheel in wheels})

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from env.errors import EnvError
 from env.files import write_atomically
-from env.formats.pylock import PYLOCK, REQUIREMENTS, pylock_files, read_requirements
 from env.index.uv import Preferences, compile_requirements
+from env.intake.pylock import PYLOCK, pylock_files
+from env.intake.requirements_txt import REQUIREMENTS, requirements_of
 from env.platforms import PYTHON, Platform
 from env.resolve.locking import changes
 from env.spec import Tree
@@ -33,13 +34,18 @@ def lock_recipe(tree: Tree, platforms: Sequence[Platform], preferences: Preferen
         UnlistedHashError: the index offers another file than those whose hashes are listed.
 
     """
-    lines = [str(one.requirement) for one in read_requirements(tree)]
+    asked = requirements_of(tree)
+    lines = [str(one.requirement) for one in asked.asked]
     root = tree.root
     with tempfile.TemporaryDirectory(prefix="lock-") as folder:
         work = Path(folder)
         if (root / PYLOCK).is_file():
             (work / PYLOCK).write_bytes(tree.content(PYLOCK))
         options = ["--universal", "--python-version", PYTHON, "--format", PYLOCK, *preferences.options]
+        if asked.constraints:
+            constraints = work / "constraints.txt"
+            constraints.write_text("".join(f"{line}\n" for line in asked.constraints), encoding="utf-8")
+            options += ["--constraints", str(constraints)]
         console.print(f"resolving {root / REQUIREMENTS} for {' and '.join(map(str, platforms))}", markup=False)
         compile_requirements(lines, work / PYLOCK, options)
         # A password in an index's address is nothing for a file that is shared.

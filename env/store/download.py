@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import httpx
 
@@ -25,7 +27,7 @@ from env.errors import (
 from env.files import space_or
 from env.index.sources import Located
 from env.retry import Patience, Stopped, TryAgain, may_pass, retry_after
-from env.store.store import Store
+from env.store.store import CHUNK, Store
 
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
@@ -61,15 +63,20 @@ class Downloader:
         Patience(self.stop).keep_trying(lambda: self._verify(wanted, file), file.tell)
 
     def _verify(self, wanted: Located, file: io.FileIO) -> None:
-        if file.tell() < wanted.file.size:
+        # Of a size that the lock does not say, only the hash tells that all is there.
+        if not wanted.file.size and file.tell() and _digest(file) == wanted.file.sha256:
+            return
+        if not wanted.file.size or file.tell() < wanted.file.size:
             self._receive(wanted, file)
-        file.seek(0)
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+        actual = _digest(file)
         if actual != wanted.file.sha256:
             self._discard(file)
-            raise TryAgain(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
+            raise TryAgain(DownloadCorruptError(wanted.file.name, wanted.file.sha256, actual))
 
     def _receive(self, wanted: Located, file: io.FileIO) -> None:
+        if wanted.url.startswith("file:"):
+            self._copy(wanted, file)
+            return
         offset = file.tell()
         # The bytes as they are stored: a content coding would make ranges and digests those of something else.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
@@ -86,7 +93,7 @@ class Downloader:
                         raise Stopped
                     _write(file, chunk)
                     self.advance(len(chunk))
-                    if file.tell() > wanted.file.size:
+                    if wanted.file.size and file.tell() > wanted.file.size:
                         self._discard(file)
                         raise TryAgain(DownloadCorruptError(wanted.file.name, wanted.file.sha256))
         except httpx.TransportError:
@@ -94,10 +101,20 @@ class Downloader:
         if file.tell() < wanted.file.size:
             raise TryAgain(NoNetworkError(f"the server of {wanted.file.name}"))
 
+    def _copy(self, wanted: Located, file: io.FileIO) -> None:
+        self._discard(file)
+        try:
+            with Path(url2pathname(urlsplit(wanted.url).path)).open("rb") as source:
+                while chunk := source.read(CHUNK):
+                    _write(file, chunk)
+                    self.advance(len(chunk))
+        except (FileNotFoundError, IsADirectoryError, PermissionError):
+            raise PackageGoneError(wanted.file.name, wanted.file.version, wanted.target, wanted.command) from None
+
     def _judge(self, wanted: Located, response: httpx.Response) -> None:
         status = response.status_code
         if status in _GONE:
-            raise PackageGoneError(wanted.file.name, wanted.file.version, wanted.target)
+            raise PackageGoneError(wanted.file.name, wanted.file.version, wanted.target, wanted.command)
         if may_pass(status):
             after = retry_after(response.headers.get("Retry-After", ""))
             raise TryAgain(DownloadRefusedError(wanted.file.name, status), after)
@@ -110,11 +127,17 @@ class Downloader:
         file.truncate()
 
 
+def _digest(file: io.FileIO) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _stored(store: Store, wanted: Located) -> bool:
     try:
-        return store.path(wanted.file.sha256).stat().st_size == wanted.file.size
+        size = store.path(wanted.file.sha256).stat().st_size
     except FileNotFoundError:
         return False
+    return wanted.file.size in (0, size)
 
 
 def _continues(response: httpx.Response, offset: int) -> bool:

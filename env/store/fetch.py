@@ -37,8 +37,8 @@ def fetch(locks: Sequence[Lock], store: Store, *, console: Console, check: bool 
 
 
 def _fetch(locks: Sequence[Lock], store: Store, console: Console, check: bool) -> None:
-    lacking = {lock.file_name: [file for file in lock.files if not _present(store, file, check)] for lock in locks}
-    wanted = [place for lock in locks for place in locate(lock, lacking[lock.file_name])]
+    lacking = [(lock, [file for file in lock.files if not _present(store, file, check)]) for lock in locks]
+    wanted = [place for lock, files in lacking for place in locate(lock, files)]
     # Files without an architecture are in both platforms' locks.
     unique = {place.file.sha256: place for place in wanted}
     if unique:
@@ -48,7 +48,7 @@ def _fetch(locks: Sequence[Lock], store: Store, console: Console, check: bool) -
 def _present(store: Store, file: LockedFile, check: bool) -> bool:
     path = store.path(file.sha256)
     try:
-        same = path.stat().st_size == file.size
+        same = file.size in (0, path.stat().st_size)
     except FileNotFoundError:
         return False
     if same and check:

@@ -177,7 +177,7 @@ def copy(store: Store, locks: Sequence[Lock], target: Store, advance: Callable[[
 
 def _has(store: Store, file: LockedFile) -> bool:
     path = store.path(file.sha256)
-    return path.is_file() and path.stat().st_size == file.size
+    return path.is_file() and file.size in (0, path.stat().st_size)
 
 
 def _carry(store: Store, file: LockedFile, target: Store) -> None:

@@ -27,7 +27,7 @@ def attached(
     everything: dict[str, Any] = {}
     for one in manifests:
         packages = components(layers[one.platform.oci], store)
-        materials = materials_of(build.recipe, build.own, build.locks(one.platform).values(), packages)
+        materials = materials_of(build.recipe, build.intake, build.tree, build.locks(one.platform).values(), packages)
         everything |= {material["name"]: material for material in materials}
         bill = platform_sbom(name, one, packages, created)
         statement = provenance(name, one.document, {**parameters, "platform": one.platform.oci}, materials)

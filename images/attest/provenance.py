@@ -13,7 +13,7 @@ from typing import Any
 
 from env.formats.lock import Lock
 from env.formats.pixi_lock import PIXI_LOCK
-from env.formats.pylock import PYLOCK
+from env.intake.intake import Intake
 from env.spec import Tree
 from images.attest.sbom import Component
 from images.oci.layout import INTOTO_TYPE, Document
@@ -22,8 +22,6 @@ from images.recipe.recipe import Recipe
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "https://github.com/jupyter-mcp/jupyter-mcp/images/build/v1"
-_BROUGHT: dict[str, str] = {"conda": PIXI_LOCK, "pylock": PYLOCK}
-"""The locks of other tools' formats, which a recipe may bring, by source."""
 BUILDER = "https://github.com/jupyter-mcp/jupyter-mcp/images"
 
 
@@ -52,18 +50,20 @@ def provenance(
 
 
 def materials_of(
-    recipe: Recipe, tree: Tree, locks: Iterable[Lock], packages: Iterable[Component]
+    recipe: Recipe, intake: Intake | None, tree: Tree, locks: Iterable[Lock], packages: Iterable[Component]
 ) -> list[dict[str, Any]]:
     """Give what an image is made from: its recipe, the locks, and every file that they name, by sha256.
 
-    `tree` is that of the folder where pixi.lock or pylock.toml is.
+    `intake` is the lock of somebody else's project that its environment is of; `tree` is this checkout.
     """
     found = {f"recipe/{name}": digest for name, digest in _recipe_digests(recipe).items()}
     for lock in locks:
-        if lock.source in _BROUGHT:
-            name, content = _BROUGHT[lock.source], tree.content(_BROUGHT[lock.source])
+        if intake is not None and lock.command:
+            name, content = intake.path.name, intake.path.read_bytes()
+        elif lock.source == "conda":
+            name, content = PIXI_LOCK, tree.content(PIXI_LOCK)
         else:
-            name, content = lock.file_name, tree.project.content(tree.project.locks / lock.file_name)
+            name, content = lock.file_name, tree.content(tree.locks / lock.file_name)
         found[f"locks/{name}"] = hashlib.sha256(content).hexdigest()
     found |= {f"{one.kind}/{one.file.file.rpartition('/')[2]}": one.file.sha256 for one in packages}
     return [{"name": name, "digest": {"sha256": found[name]}} for name in sorted(found)]
@@ -74,7 +74,8 @@ def _recipe_digests(recipe: Recipe) -> dict[str, str]:
     for part in recipe.parts:
         own = (path for path in part.rootfs.rglob("*") if path.is_file() and not path.is_symlink())
         files |= {f"{part.name}/rootfs/{path.relative_to(part.rootfs).as_posix()}": path for path in own}
-    files["image.toml"] = recipe.path
+    # A project without a recipe of its own has none.
+    files |= {"image.toml": recipe.path} if recipe.path.is_file() else {}
     return {name: _sha256(path) for name, path in files.items()}
 
 

@@ -9,17 +9,21 @@ from functools import cached_property
 
 from packaging.requirements import Requirement
 
-from env.formats.environments import INTERPRETER, brings_requirements, locks_of
+from env.formats.environments import INTERPRETER, locks_of, of_the_host
 from env.formats.freshness import require_fresh
 from env.formats.lock import Lock, find_lock, lock_name
-from env.formats.pixi_lock import PIXI_LOCK
-from env.formats.pylock import REQUIREMENTS, read_requirements, target_of
-from env.platforms import Platform, parse_platform
+from env.intake.commands import lock_recipe
+from env.intake.found import OURS, take
+from env.intake.intake import Intake
+from env.intake.requirements_txt import REQUIREMENTS
+from env.platforms import PYTHON, Platform, parse_platform
 from env.spec import DISTRIBUTION, Tree, source_requirements
-from images.errors import PlatformNotOfferedError, RecipeError, UnknownEnvironmentError
+from images.errors import InterpreterError, PlatformNotOfferedError, RecipeError, UnknownEnvironmentError
+from images.names import RECIPES
 from images.oci.tarball import Compression
 from images.recipe.recipe import Recipe
 from images.rootfs.bytecode import host
+from images.rootfs.interpreter import minor_of
 
 
 @dataclass(frozen=True)
@@ -43,23 +47,26 @@ class Build:
             if platform not in offered:
                 why = image.not_for.get(platform.oci, "")
                 raise PlatformNotOfferedError(platform, image.name, image.platforms, why)
-        if self.environment == "conda" and self.own is not self.tree and "overlay" in self.recipe.installs:
+        if self.intake is not None and "overlay" in self.recipe.installs and self.intake.environment == "conda":
             raise RecipeError(
                 self.recipe.path,
-                f"has a {PIXI_LOCK} of its own, over which the overlay is not resolved: leave out the part that "
-                "installs it (jupyter-mcp), or the lock",
+                f"has a {self.intake.path.name} of its own, over which the overlay is not resolved: leave out the part "
+                "that installs it (jupyter-mcp), or the lock",
             )
 
     @cached_property
-    def own(self) -> Tree:
-        """Where what the environment is locked from is: beside the recipe's image.toml, else in this project."""
-        folder = self.tree.beside(self.recipe.path.parent)
-        brought = (folder.root / PIXI_LOCK).is_file() if self.environment == "conda" else self._brings_requirements
-        return folder if brought else self.tree
+    def intake(self) -> Intake | None:
+        """The lock that the recipe's own folder brings; None where its packages are this project's.
 
-    @property
-    def _brings_requirements(self) -> bool:
-        return self.environment == "wheels" and brings_requirements(self.tree.beside(self.recipe.path.parent))
+        Raises:
+            EnvError: there is something that says what to install and is no lock, or one of another kind.
+
+        """
+        folder, image = self.recipe.path.parent, self.recipe.image
+        if "environment" not in self.recipe.installs or image.lock == OURS or folder.resolve().parent == RECIPES:
+            return None
+        tree = self.tree.beside(folder)
+        return take(tree, kinds=(self.environment,), file=image.lock, environment=image.environment)
 
     @property
     def epoch(self) -> int:
@@ -80,8 +87,12 @@ class Build:
 
         """
         if platform not in self._locks:
-            locks = locks_of(self.environment, platform, self.own)
-            self._locks[platform] = {name: lock for name, lock in locks.items() if name in self.recipe.installs}
+            locks = locks_of(self.environment, platform, self.tree)
+            if self.intake is not None:
+                # All of its packages are in its lock, what the overlay asks for too.
+                locks = {"debian": locks["debian"], **self.intake.locks(platform)}
+            installs = self.recipe.installs | ({"pypi"} if "environment" in self.recipe.installs else set())
+            self._locks[platform] = {name: lock for name, lock in locks.items() if name in installs}
         return self._locks[platform]
 
     @cached_property
@@ -97,22 +108,27 @@ class Build:
 
         """
         for lock in self.needed():
-            require_fresh(lock, self.own)
-        if self._brings_requirements and "overlay" in self.recipe.installs:
-            path = self.own.root / REQUIREMENTS
-            asked = {str(one.requirement) for one in read_requirements(self.own)}
+            if not lock.command:
+                require_fresh(lock, self.tree)
+        if self.intake is not None and "overlay" in self.recipe.installs:
+            path = self.intake.tree.root / REQUIREMENTS
+            asked = set(self.intake.requires(self.platforms[0]))
             if not asked.issuperset(map(str, map(Requirement, source_requirements("overlay", self.tree)))):
                 raise RecipeError(
                     path,
                     f"does not ask for {DISTRIBUTION}, which a part installs: add a line `{DISTRIBUTION}`, and run "
-                    f"`./noxw -s lock -- {target_of(self.own.root)}`",
+                    f"`{lock_recipe(path.parent)}`",
                 )
 
     def needed(self) -> list[Lock]:
         """Give every lock whose files the build reads, the host's interpreter included."""
         locks = [lock for platform in self.platforms for lock in self.locks(platform).values()]
-        compiler = self.interpreter
-        return locks if compiler in locks else [*locks, compiler]
+        compilers = [self.interpreter, *self.own_interpreters.values()]
+        return [*locks, *(lock for lock in compilers if lock not in locks)]
+
+    def everything(self) -> list[Lock]:
+        """Give every lock whose files the build and its checks read on this host, so that they need no network."""
+        return [*self.needed(), *of_the_host(self.platforms, self.tree)]
 
     @cached_property
     def interpreter(self) -> Lock:
@@ -126,3 +142,31 @@ class Build:
         if host() in self.platforms and self.environment in ("wheels", "cuda"):
             return lock
         return Lock(lock.source, lock.platform, lock.spec, tuple(f for f in lock.files if f.name in INTERPRETER))
+
+    @cached_property
+    def own_interpreters(self) -> dict[str, Lock]:
+        """The Pythons of a project's conda packages that compile for it, by version: what the host can run of them.
+
+        Raises:
+            InterpreterError: the project is not locked for the host's platform with that version.
+
+        """
+        if self.intake is None or self.intake.environment != "conda":
+            return {}
+        found: dict[str, Lock] = {}
+        for platform in self.platforms:
+            python = self.locks(platform)["environment"].python
+            if python and minor_of(python) != PYTHON and python not in found:
+                found[python] = self._of_host(python)
+        return found
+
+    def _of_host(self, python: str) -> Lock:
+        intake, here = self.intake, host()
+        if intake is not None and here in intake.platforms():
+            lock = intake.locks(here)["environment"]
+            if minor_of(lock.python) == minor_of(python):
+                return lock
+        raise InterpreterError(
+            f"the lock has Python {python}, and not for {here.conda}, which this host runs: build on a host of the "
+            f"other kind, or lock the environment for {here.conda} too"
+        )

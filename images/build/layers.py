@@ -10,7 +10,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from images.recipe.recipe import NamedPart, Recipe
 from images.rootfs import conda, debs, wheels
 from images.rootfs.bytecode import Compiler, Interpreter
 from images.rootfs.entries import Entry, Kind, merge, with_parents
+from images.rootfs.interpreter import minor_of
 from images.rootfs.parts import directories, joined, kept, own_entries, unprivileged
 from images.rootfs.record_file import recorded
 
@@ -43,6 +44,10 @@ class LayerPlan:
     """Whether the virtual environment itself is in it."""
     beside: tuple[LockedFile, ...] = ()
     """All conda packages of the platform: installed together, they decide which one a shared path comes from."""
+    python: str = wheels.PYTHON
+    """The Python that wheels in it are for, by the name of its program."""
+    full_python: str = ""
+    """Of conda packages or of wheels over them: the full version of their Python."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,9 @@ def layer_key(plan: LayerPlan, settings: Settings, interpreter: Interpreter) -> 
     files = [[file.sha256 for file in plan.files], [file.sha256 for file in plan.beside]]
     known = [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories(settings.recipe).values()]
     shared = [settings.mtime, settings.compression, drops, known, settings.recipe.user.model_dump()]
-    return key_of(program_digest(__name__), plan.kind, plan.environment, files, own, shared, interpreter.identity)
+    return key_of(
+        program_digest(__name__), plan.kind, plan.environment, files, own, shared, [plan.python, interpreter.identity]
+    )
 
 
 def _digests(folder: Path) -> list[Any]:
@@ -157,37 +164,47 @@ def _packages(plan: LayerPlan, store: Store, stage: Path, prefix: Path | None) -
             status = f"var/lib/dpkg/status.d/{file.name}"
             yield Entry(status, Kind.FILE, 0o644, content=debs.control(path).encode(), origin=file.name)
         else:
-            yield from wheels.staged([(path, file.file)], stage / str(number), file.name)
+            yield from wheels.staged([(path, file.file)], stage / str(number), file.name, plan.python)
 
 
 def plan_layers(
-    recipe: Recipe, platform: Platform, locks: Mapping[str, Lock], project: LockedFile | None = None
+    recipe: Recipe,
+    platform: Platform,
+    locks: Mapping[str, Lock],
+    project: LockedFile | None = None,
+    own: LockedFile | None = None,
 ) -> list[LayerPlan]:
     """Divide an image into layers, from the one that changes least to the one that changes most.
 
     `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``; what a recipe brings is all in
-    ``environment``. Without the `project`, its layer is left out.
+    ``environment``, and in ``pypi`` where wheels go over conda packages. Without the `project`, its layer is left out;
+    `own` is the wheel of somebody else's project that the image is for.
     """
     based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
     others = tuple(part for part in recipe.parts if part not in based)
     plans = []
     if "debian" in locks:
         plans.append(LayerPlan("debian", "debian", platform, locks["debian"].files, based))
-    for lock in ("environment", "overlay"):
+    for lock in ("environment", "pypi", "overlay"):
         if lock in locks:
             plans.extend(_grouped(lock, locks[lock], recipe.image.own_layer_size))
     plans.append(LayerPlan("image", "files", platform, parts=others))
     if project is not None and any(part.part.install.project for part in recipe.parts):
         plans.append(LayerPlan(project.name, "wheels", platform, (project,)))
+    if own is not None:
+        full = locks["environment"].python if locks["environment"].source == "conda" else ""
+        name = f"python{minor_of(full)}" if full else wheels.PYTHON
+        plans.append(LayerPlan(own.name, "wheels", platform, (own,), python=name, full_python=full))
     return plans
 
 
 def _grouped(name: str, lock: Lock, own_size: int) -> Iterator[LayerPlan]:
     kind: LayerKind = "conda" if lock.source == "conda" else "wheels"
     beside = lock.files if kind == "conda" else ()
+    full = lock.python if lock.source in ("conda", "pypi") else ""
+    python = f"python{minor_of(full)}" if full and lock.source == "pypi" else wheels.PYTHON
     small = tuple(file for file in lock.files if file.size < own_size)
-    yield LayerPlan(
-        name, kind, lock.platform, small, environment=lock.source in ("wheels", "cuda", "pylock"), beside=beside
-    )
+    bare = LayerPlan(name, kind, lock.platform, beside=beside, python=python, full_python=full)
+    yield replace(bare, files=small, environment=lock.source in ("wheels", "cuda", "pylock"))
     for file in sorted((file for file in lock.files if file.size >= own_size), key=lambda file: file.name):
-        yield LayerPlan(file.name, kind, lock.platform, (file,), beside=beside)
+        yield replace(bare, name=file.name, files=(file,))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.filesize import decimal
 
+from env.formats.lock import LockedFile
+from env.platforms import parse_platform
+from env.spec import DISTRIBUTION as PROJECT
 from env.store.store import Store
 from images.build.build import Build
 from images.build.layers import LayerPlan, plan_layers
@@ -32,11 +35,10 @@ def described(build: Build, store: Store) -> Iterator[str]:
         lacking = sum(file.size for file in files if file.sha256 not in store)
         yield (
             f"{platform}  environment {build.environment}: {len(files)} packages, "
-            f"{decimal(sum(file.size for file in files))}, of which {decimal(lacking)} to fetch; {len(layers)} layers "
-            "and that of the project's wheel"
+            f"{_size(files)}, of which {decimal(lacking)} to fetch; {len(layers)} layers{_besides(build, platform)}"
         )
         for number, layer in enumerate(layers, 1):
-            size = decimal(sum(file.size for file in layer.files))
+            size = _size(layer.files)
             count = f"{len(layer.files)} package{'' if len(layer.files) == 1 else 's'}"
             yield f"  {number:2}  {layer.name}: {count}, {size}"
             if len(layer.files) > 1:
@@ -45,6 +47,21 @@ def described(build: Build, store: Store) -> Iterator[str]:
                 yield from textwrap.wrap(
                     names, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
                 )
+
+
+def _size(files: Sequence[LockedFile]) -> str:
+    unknown = sum(not file.size for file in files)
+    more = f" and {unknown} packages whose size the lock does not say" if unknown else ""
+    return f"{decimal(sum(file.size for file in files))}{more}"
+
+
+def _besides(build: Build, oci: str) -> str:
+    """Return, in words, the layers of what is built from sources."""
+    intake = build.intake
+    theirs = intake is not None and intake.builds_project(parse_platform(oci))
+    names = [f"that of {PROJECT}'s wheel"] if build.recipe.installs_project else []
+    names += [f"that of the wheel of the project in {intake.tree.root}"] if theirs and intake is not None else []
+    return f", {' and '.join(names)}" if names else ""
 
 
 def summary(build: Build, store: Store) -> dict[str, Any]:

@@ -33,27 +33,35 @@ class Prefix:
 def make_layers(
     plans: Sequence[LayerPlan],
     settings: Settings,
-    interpreter: Interpreter,
+    interpreters: Mapping[str, Interpreter],
     store: Store,
     done: Callable[[Layer], None],
+    look: Callable[[Platform, Activation], None] = lambda _platform, _activation: None,
 ) -> tuple[list[Layer], dict[Platform, Activation]]:
     """Give a layer for each plan, in order, and what activating the conda environment of each platform would set.
 
-    `done` is told of every layer as it is finished.
+    `interpreters` are those that compile, by the version of a project's own Python; "" is that of every other layer.
+    `done` is told of every layer as it is finished, and `look` of each activation before any layer is made.
 
     Raises:
         ImageError, StoreMissError, StoreCorruptError: a layer can't be made; none is left half-made.
 
     """
     made: dict[int, Layer] = {}
+
+    def compiler(plan: LayerPlan) -> Interpreter:
+        return interpreters.get(plan.full_python) or interpreters[""]
+
     for number, plan in enumerate(plans):
-        if (known := known_layer(plan, settings, interpreter, store)) is not None:
+        if (known := known_layer(plan, settings, compiler(plan), store)) is not None:
             made[number] = known
             done(known)
     missing = [number for number in range(len(plans)) if number not in made]
     packages = {plan.platform: plan.beside for plan in plans if plan.kind == "conda"}
     read = {platform: known_activation(files, store) for platform, files in packages.items()}
     activations = {platform: activation for platform, activation in read.items() if activation is not None}
+    for platform, activation in activations.items():
+        look(platform, activation)
     # Installed anew is what a layer is made of, or what was never read.
     lacking = {plans[number].platform for number in missing if plans[number].kind == "conda"}
     lacking |= packages.keys() - activations.keys()
@@ -63,11 +71,14 @@ def make_layers(
         with store.scratch() as scratch, _workers(max(len(missing), 1)) as pool:
             prefixes = _staged({one: packages[one] for one in sorted(lacking, key=str)}, store, scratch)
             activations |= {platform: prefix.activation for platform, prefix in prefixes.items()}
+            for platform, staged in prefixes.items():
+                look(platform, staged.activation)
             futures = {}
             for number in order:
                 plan = plans[number]
                 prefix = prefixes[plan.platform].path if plan.kind == "conda" else None
-                futures[pool.submit(make_layer, plan, settings, interpreter, store, scratch, prefix)] = number
+                arguments = (plan, settings, compiler(plan), store, scratch, prefix)
+                futures[pool.submit(make_layer, *arguments)] = number
             for future in as_completed(futures):
                 made[futures[future]] = future.result()
                 done(future.result())

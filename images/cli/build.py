@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from env.index.probe import choose
+from env.intake.found import passed_over
 from env.platforms import parse_platform, parse_platforms
 from env.spec import Tree
 from env.store.fetch import fetch
@@ -19,9 +21,11 @@ from env.store.store import Store
 from images.assemble import Result, assemble
 from images.build import plan
 from images.build.build import Build
+from images.build.intake import activated
 from images.build.layers import Layer
 from images.cli.layouts import DIST
-from images.recipe.recipe import load_recipe, read_recipe
+from images.recipe.project import project_recipe
+from images.recipe.recipe import Recipe, load_recipe, read_recipe
 
 
 def run_build(options: argparse.Namespace, console: Console) -> None:
@@ -35,6 +39,8 @@ def run_build(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{build.recipe.image.name}: environment {build.environment}, {_names(build)}")
     store = Store(options.store)
     build.require_fresh()
+    for platform in build.platforms:
+        activated(build, platform)
     if options.plan:
         _show_plan(build, store, as_json=options.json)
         return
@@ -65,18 +71,40 @@ def _names(build: Build) -> str:
 
 
 def _build(options: argparse.Namespace, console: Console) -> Build:
-    recipe = read_recipe(options.recipe) if options.recipe else load_recipe(options.image)
+    tree = Tree()
+    recipe = _recipe(options, tree, console)
     offered = tuple(parse_platform(name) for name in recipe.image.platforms)
     platforms = parse_platforms(options.platform) if options.platform else offered
-    if options.env or options.plan:
+    if options.env or options.plan or len(recipe.image.environments) == 1:
         # A plan asks no network, so it can't know what would answer.
-        return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression)
-    tree = Tree()
+        return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression, tree)
     builds = [Build(recipe, platforms, name, options.compression, tree) for name in recipe.image.environments]
     store = Store(options.store)
     chosen, why = choose({one.environment: one.needed() for one in builds}, lambda sha256: sha256 in store)
     console.print(f"environment {chosen}: {why} (--env NAME pins it)")
     return next(build for build in builds if build.environment == chosen)
+
+
+def _recipe(options: argparse.Namespace, tree: Tree, console: Console) -> Recipe:
+    """Return the recipe that the command line names; of a project without one, say what of it is taken."""
+    if options.project is not None and not (options.project / "image.toml").is_file():
+        recipe, intake = project_recipe(options.project, tree, options.environment or "")
+        for line in intake.described():
+            console.print(line, markup=False)
+        if others := passed_over(intake.tree, intake):
+            console.print(f"not looked at: {', '.join(others)}", markup=False)
+    elif options.project or options.recipe:
+        recipe = read_recipe(options.project or options.recipe)
+    else:
+        recipe = load_recipe(options.image)
+    image = recipe.image
+    changes = {
+        "environment": options.environment or image.environment,
+        "allow_unmet": (*image.allow_unmet, *options.allow_unmet),
+        "skip_post_link": (*image.skip_post_link, *options.skip_post_link),
+        "skip_activation": (*image.skip_activation, *options.skip_activation),
+    }
+    return replace(recipe, image=image.model_copy(update=changes))
 
 
 def _assemble(build: Build, store: Store, output: Path, console: Console) -> Result:

@@ -99,11 +99,30 @@ def _add_build(commands: Commands) -> None:
         "",
         "jupyter --env wheels --platform linux/arm64",
         "--recipe path/to/lab --plan",
+        "--from path/to/project --environment prod",
     )
     build.add_argument(
         "image", nargs="?", default="jupyter", help=f"the recipe: {', '.join(recipe_names())} (default: jupyter)"
     )
-    build.add_argument("--recipe", type=Path, metavar="DIR", help="a recipe of your own: the folder of its image.toml")
+    source = build.add_mutually_exclusive_group()
+    source.add_argument("--recipe", type=Path, metavar="DIR", help="a recipe of your own: the folder of its image.toml")
+    source.add_argument(
+        "--from",
+        dest="project",
+        type=Path,
+        metavar="PROJECT",
+        help="a project without a recipe: its folder, or one of its locks (pixi.lock, uv.lock, pylock.toml, "
+        "conda-lock.yml, an @EXPLICIT file, a requirements.txt with hashes)",
+    )
+    build.add_argument(
+        "--environment", metavar="NAME", help="which environment of the project's lock (default: the lock's default)"
+    )
+    for name, what in (
+        ("allow-unmet", "packages that may lack what they require"),
+        ("skip-post-link", "conda packages whose post-link script the image does without"),
+        ("skip-activation", "activation scripts of the project that the image does without"),
+    ):
+        build.add_argument(f"--{name}", type=_words, default=(), metavar="LIST", help=what)
     build.add_argument(
         "--env",
         metavar="NAME",
@@ -124,6 +143,10 @@ def _add_build(commands: Commands) -> None:
     )
     _add_common(build)
     build.set_defaults(run="images.cli.build:run_build")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _add_check(commands: Commands) -> None:

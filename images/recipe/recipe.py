@@ -174,6 +174,17 @@ class Image(Table):
     """Bytes from which a package gets a layer of its own, so that a small change elsewhere leaves it alone."""
     check: tuple[Check, ...] = ()
     """What the whole promises and no part can."""
+    lock: str = ""
+    """The file beside it that says what the environment holds, where there are several, e.g. ``pylock.prod.toml``; or
+    ``ours``, for this project's own packages whatever else is in the folder."""
+    environment: str = ""
+    """Which of the environments in that lock: of pixi.lock, or a category of conda-lock.yml."""
+    allow_unmet: tuple[str, ...] = ()
+    """Packages that may lack what they require, since whoever made the lock knows that they do without."""
+    skip_post_link: tuple[str, ...] = ()
+    """conda packages whose post-link script the image does without: package scripts never run here."""
+    skip_activation: tuple[str, ...] = ()
+    """Activation scripts of the project's own, by their name, that the image does without."""
     not_for: dict[str, str] = Field(default_factory=dict)
     """Why the image is not made for a platform, by its name."""
 
@@ -240,13 +251,14 @@ def read_recipe(folder: Path) -> Recipe:
     """
     path = folder / "image.toml"
     image = _parse(path, Image)
-    parts = tuple(_load_part(part, path) for part in image.parts)
+    parts = tuple(load_part(part, path) for part in image.parts)
     if not any(part.part.user for part in parts):
         raise RecipeError(path, "none of its parts names a [user], and an image must not run as root")
     return Recipe(image, parts, path)
 
 
-def _load_part(name: str, image: Path) -> NamedPart:
+def load_part(name: str, image: Path) -> NamedPart:
+    """Read a part by its name, for the image in a file; the errors are those of `read_recipe`."""
     places = (image.parent / "parts", PARTS)
     for folder in (place / name for place in places):
         if (folder / "part.toml").is_file():

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,8 @@ class Activation:
     variables: Mapping[str, str]
     unread: tuple[str, ...] = ()
     """Paths in the image."""
+    links: tuple[str, ...] = ()
+    """Packages with a script that conda would run once they are linked, and that does more than say something."""
 
 
 class _NotDataError(Exception):
@@ -64,19 +66,79 @@ def read_activation(prefix: Path) -> Activation:
         else:
             script = trial
     kept = {name: value for name, value in script.variables.items() if value and name in script.exported}
-    return Activation(kept, tuple(unread))
+    return Activation(kept, tuple(unread), tuple(sorted(_link_scripts(prefix))))
+
+
+def read_script(path: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """Read what a script of a project's own exports when it is sourced after these variables are set.
+
+    Raises:
+        ValueError: it does more than set variables, or asks for files; OSError: it can't be read.
+
+    """
+    given = {"CONDA_PREFIX": PREFIX, **variables}
+    script = _Script(Path("/nonexistent"), dict(given), set(variables))
+    try:
+        script.run(path.read_text(encoding="utf-8"))
+    except (_NotDataError, UnicodeDecodeError):
+        raise ValueError("does more than set variables") from None
+    return {name: script.variables[name] for name in script.exported if name in script.variables}
+
+
+def expanded(value: str, variables: Mapping[str, str]) -> str:
+    """Return a value of a manifest's [activation.env] as a shell would export it: with other variables filled in.
+
+    Raises:
+        ValueError: it holds a variable that has no value in the image, or asks a shell for more.
+
+    """
+    lacking = [found[0] for found in _VARIABLE.finditer(value) if (found["bare"] or found["name"]) not in variables]
+    if lacking:
+        raise ValueError(f"holds {lacking[0]}, which has no value in the image")
+    filled = _VARIABLE.sub(lambda found: variables[found["bare"] or found["name"]], value)
+    if "$(" in value or "`" in value:
+        raise ValueError("runs a command")
+    return filled
+
+
+def _link_scripts(prefix: Path) -> Iterator[str]:
+    for path in sorted((*prefix.glob("bin/.*-post-link.sh"), *prefix.glob("bin/.*-pre-link.sh"))):
+        if not _only_says(path.read_text(encoding="utf-8", errors="replace")):
+            yield path.name.removeprefix(".").removesuffix("-post-link.sh").removesuffix("-pre-link.sh")
+
+
+def _only_says(text: str) -> bool:
+    """Say whether a script only prints, also into conda's file of messages: then the image lacks nothing of it."""
+    for line in text.splitlines():
+        bare = line.strip()
+        if not bare or bare.startswith("#"):
+            continue
+        said = re.sub(r"""\s*>>?\s*["']?\$\{?PREFIX\}?["']?/\.messages\.txt["']?""", "", bare)
+        said = re.sub(r"\s*2?>&?[12]?\s*(?:/dev/(?:null|stderr))?$", "", said)
+        if not re.fullmatch(r"(?:echo|printf|true|:|exit 0|set [-+]\w+)(?:\s.*)?", said) or _runs(said):
+            return False
+    return True
+
+
+def _runs(line: str) -> bool:
+    """Say whether a line runs something besides its first word, outside of single quotes."""
+    return re.search(r"[`;|&<>]|\$\(", re.sub(r"'[^']*'", "", line)) is not None
 
 
 def known_activation(packages: Iterable[LockedFile], store: Store) -> Activation | None:
     """Give what was read of these packages before, or None."""
     known = Cache(store).get("activation", _key(packages))
-    return None if known is None else Activation(known["variables"], tuple(known["unread"]))
+    return None if known is None else Activation(known["variables"], tuple(known["unread"]), tuple(known["links"]))
 
 
 def keep_activation(packages: Iterable[LockedFile], prefix: Path, store: Store) -> Activation:
     """Read the activation of packages that are staged at `prefix`, and keep it for the next build."""
     activation = read_activation(prefix)
-    record = {"variables": dict(activation.variables), "unread": list(activation.unread)}
+    record = {
+        "variables": dict(activation.variables),
+        "unread": list(activation.unread),
+        "links": list(activation.links),
+    }
     Cache(store).put("activation", _key(packages), record)
     return activation
 

@@ -20,7 +20,7 @@ from images.cache import Cache, key_of, source_of
 from images.errors import InterpreterError
 from images.rootfs.entries import Entry, Kind
 
-TAG = "cpython-313"
+PYTHON = "python3.13"
 SCRIPT = source_of("images.rootfs._compile")
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The first time a zip archive can say: the bundles carry no real one."""
@@ -34,6 +34,15 @@ class Interpreter:
     platform: Platform
     identity: str
     """What it was unpacked from: a different one may compile differently."""
+    python: str = PYTHON
+    """The name of its program, which says the version."""
+    prefix: Path | None = None
+    """Where it is installed, if not in `root`, which then has only the C library and the loader for it."""
+
+    @property
+    def tag(self) -> str:
+        """The tag of its cached files, e.g. ``cpython-313`` (PEP 3147)."""
+        return f"cpython-{self.python.removeprefix('python').replace('.', '')}"
 
     def run(self, script: Path, text: str) -> None:
         """Run a script with `text` on its standard input, away from the host's Python, libraries and settings.
@@ -42,11 +51,12 @@ class Interpreter:
             InterpreterError: it does not start here, or the script fails.
 
         """
+        home = self.root / "usr" if self.prefix is None else self.prefix
         command = [
             str(self.root / self.platform.loader.lstrip("/")),
             "--library-path",
             str(self.root / "usr/lib" / self.platform.triplet),
-            str(self.root / "usr/bin/python3.13"),
+            str(home / "bin" / self.python),
             # No site, no pyc of its own library read or written: its state must not depend on what ran before.
             "-SsB",
             "-X",
@@ -54,7 +64,7 @@ class Interpreter:
             str(script),
         ]
         # Hash order reaches marshal through sets of constants, so it is fixed.
-        settings = {"PYTHONHASHSEED": "0", "PYTHONHOME": str(self.root / "usr"), "LC_ALL": "C.UTF-8"}
+        settings = {"PYTHONHASHSEED": "0", "PYTHONHOME": str(home), "LC_ALL": "C.UTF-8"}
         try:
             subprocess.run(command, input=text, env=settings, check=True, capture_output=True, text=True)
         except OSError as error:
@@ -77,10 +87,10 @@ def host() -> Platform:
     return platform
 
 
-def pyc_path(source: str) -> str:
-    """Give the cached file of a source path (PEP 3147)."""
+def pyc_path(source: str, tag: str) -> str:
+    """Give the cached file of a source path for an interpreter's tag (PEP 3147)."""
     folder, _, name = source.rpartition("/")
-    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{TAG}.pyc"
+    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
 
 
 class Compiler:
@@ -128,7 +138,9 @@ class Compiler:
             with zipfile.ZipFile(file, "w") as archive:
                 for path, output in outputs.items():
                     if output.exists():
-                        archive.writestr(zipfile.ZipInfo(pyc_path(path), EARLIEST), output.read_bytes())
+                        archive.writestr(
+                            zipfile.ZipInfo(pyc_path(path, self._interpreter.tag), EARLIEST), output.read_bytes()
+                        )
                         output.unlink()
             file.flush()
             written = Path(file.name)

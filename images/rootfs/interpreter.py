@@ -10,8 +10,10 @@ from env.formats.environments import INTERPRETER
 from env.formats.lock import Lock
 from env.store.store import Store
 from images.cache import key_of, note_program
+from images.errors import PackageContentError
 from images.rootfs import debs
 from images.rootfs.bytecode import Interpreter
+from images.rootfs.conda import install
 from images.rootfs.entries import Kind
 
 
@@ -44,6 +46,43 @@ def unpack_interpreter(lock: Lock, store: Store) -> Interpreter:
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     return Interpreter(root, platform, identity)
+
+
+def unpack_conda_python(lock: Lock, below: Interpreter, store: Store) -> Interpreter:
+    """Return the Python of a project's conda packages for the host, installed in the store.
+
+    It runs on the C library and through the loader of `below`, so that the host's own decide nothing.
+
+    Raises:
+        PackageContentError: it can't be installed, or its program is not there.
+
+    """
+    files = [file for file in lock.files if file.name == "python"]
+    python = f"python{minor_of(lock.python)}"
+    key = key_of(lock.platform.oci, [file.sha256 for file in files])
+    prefix = store.root / "interpreters" / key
+    note_program(store, key)
+    if not prefix.is_dir():
+        stage = Path(tempfile.mkdtemp(dir=store.partial, prefix="python-"))
+        try:
+            made = install(files, lock.platform, store, stage / "conda")
+            if not (made / "bin" / python).exists():
+                raise PackageContentError("python", f"has no bin/{python}")
+            prefix.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                made.rename(prefix)
+            except OSError:
+                if not prefix.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    # What another platform's Python of the same version makes is the same, so the version is enough.
+    return Interpreter(below.root, below.platform, key_of("conda", lock.python), python, prefix)
+
+
+def minor_of(version: str) -> str:
+    """Return the first two parts of a version: ``3.13`` of ``3.13.5``."""
+    return ".".join(version.split(".")[:2])
 
 
 def _extract(deb: Path, package: str, stage: Path) -> None:

@@ -20,22 +20,24 @@ from images.rootfs.entries import Entry, Kind, walk
 
 PREFIX = "/opt/env"
 PYTHON = "python3.13"
-SITE_PACKAGES = f"{PREFIX}/lib/{PYTHON}/site-packages"
 
 
-def scheme(package: str) -> dict[str, str]:
+def scheme(package: str, python: str = PYTHON) -> dict[str, str]:
     """Give sysconfig's ``venv`` scheme at `PREFIX`; headers go where pip puts them, per package."""
+    site_packages = f"{PREFIX}/lib/{python}/site-packages"
     return {
-        "purelib": SITE_PACKAGES,
-        "platlib": SITE_PACKAGES,
+        "purelib": site_packages,
+        "platlib": site_packages,
         "scripts": f"{PREFIX}/bin",
         "data": PREFIX,
-        "headers": f"{PREFIX}/include/site/{PYTHON}/{package}",
+        "headers": f"{PREFIX}/include/site/{python}/{package}",
     }
 
 
-def stage(wheel: Path, file_name: str, root: Path) -> None:
+def stage(wheel: Path, file_name: str, root: Path, python: str = PYTHON) -> None:
     """Install one wheel below `root`; `file_name` is its name in the lock, since the store keeps it under its digest.
+
+    `python` names the Python that it is for, e.g. ``python3.13``.
 
     Raises:
         PackageContentError: it is not a wheel, reaches outside its schemes, or overwrites another package's file.
@@ -46,7 +48,7 @@ def stage(wheel: Path, file_name: str, root: Path) -> None:
     named.parent.mkdir(exist_ok=True)
     named.symlink_to(wheel)
     destination = SchemeDictionaryDestination(
-        scheme(package), interpreter=f"{PREFIX}/bin/python", script_kind="posix", destdir=str(root)
+        scheme(package, python), interpreter=f"{PREFIX}/bin/python", script_kind="posix", destdir=str(root)
     )
     try:
         with WheelFile.open(named) as source, warnings.catch_warnings():
@@ -61,11 +63,11 @@ def stage(wheel: Path, file_name: str, root: Path) -> None:
         raise PackageContentError(file_name, f"is not a usable wheel ({error})") from None
 
 
-def staged(wheels: Iterable[tuple[Path, str]], root: Path, origin: str) -> Iterator[Entry]:
+def staged(wheels: Iterable[tuple[Path, str]], root: Path, origin: str, python: str = PYTHON) -> Iterator[Entry]:
     """Stage wheels, each a path and its file name, below `root`; give the entries, without directories."""
     root.mkdir(parents=True)
     for wheel, file_name in wheels:
-        stage(wheel, file_name, root)
+        stage(wheel, file_name, root, python)
     return (entry for entry in walk(root, origin) if entry.kind is not Kind.DIRECTORY)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from env.formats.pylock import PYLOCK, REQUIREMENTS
+from env.intake.pylock import PYLOCK
+from env.intake.requirements_txt import REQUIREMENTS
 from env.store.store import Store
 
 from .conftest import IMAGE, REPOSITORY, images

@@ -8,18 +8,27 @@ import pytest
 
 from env.errors import (
     LockFormatError,
-    LockMissingError,
     NoWheelError,
     SpecError,
     StaleLockError,
     UnlistedHashError,
+    UnlockedError,
 )
-from env.formats.environments import locks_of
-from env.formats.pylock import pylock_files, read_requirements
+from env.intake.found import take
+from env.intake.pylock import pylock_files
+from env.intake.requirements_txt import read_requirements
 from env.platforms import AMD64, ARM64, PLATFORMS
 from env.spec import Tree, source_requirements
 
 PURE, X86, ARM, OTHER = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
+WINDOWS = """name = "windows-only"
+version = "1.0"
+marker = "sys_platform == 'win32'"
+"""
+TWICE = f"""name = "some.thing"
+version = "1.6"
+wheels = [{{ name = "some_thing-1.6-py3-none-any.whl", hashes = {{ sha256 = "{OTHER}" }} }}]
+"""
 LOCK = f"""
 lock-version = "1.0"
 created-by = "a tool"
@@ -81,16 +90,21 @@ def test_each_platform_gets_its_own_wheel_and_nothing_of_other_systems(recipe: P
     assert arm64.files[0].file == "native-2.0-cp313-cp313-manylinux_2_28_aarch64.whl"
 
 
-def test_the_wheels_environment_of_a_recipe_that_brings_requirements_is_theirs(recipe: Path) -> None:
-    locks = locks_of("wheels", AMD64, read(recipe))
-    assert set(locks) == {"debian", "environment"}
-    assert locks["environment"] == pylock_files(AMD64, read(recipe))
+def test_the_lock_of_a_folder_with_requirements_is_theirs(recipe: Path) -> None:
+    found = take(read(recipe))
+    assert found is not None
+    assert found.locks(AMD64) == {"environment": pylock_files(AMD64, read(recipe))}
 
 
 def test_requirements_without_a_lock_are_told_how_to_lock(recipe: Path) -> None:
     (recipe / "pylock.toml").unlink()
-    with pytest.raises(LockMissingError, match=rf"`\./noxw -s lock -- --recipe {recipe}`"):
-        locks_of("wheels", AMD64, read(recipe))
+    with pytest.raises(UnlockedError, match=rf"`\./noxw -s lock -- --recipe {recipe}`"):
+        take(read(recipe))
+
+
+def test_a_wheel_without_a_size_is_taken(recipe: Path) -> None:
+    changed(recipe, "size = 11, ", "")
+    assert pylock_files(AMD64, read(recipe)).files[0].size == 0
 
 
 @pytest.mark.parametrize(
@@ -98,11 +112,22 @@ def test_requirements_without_a_lock_are_told_how_to_lock(recipe: Path) -> None:
     [
         (f', hashes = {{ sha256 = "{X86}" }}', "", "x86_64.whl has no sha256"),
         (f'sha256 = "{X86}"', 'md5 = "1"', "x86_64.whl has no sha256"),
-        ("size = 11, ", "", "x86_64.whl has no sha256 or no size"),
+        (f'sha256 = "{X86}"', f'sha512 = "{X86 * 2}"', "x86_64.whl has no sha256, only sha512"),
+        (f'sha256 = "{X86}"', 'sha256 = "abc"', "has a sha256 that is none"),
+        ("size = 11", "size = -1", "has a size that is none"),
+        ("size = 11", "size = '11'", "has a size that is none"),
+        ("sys_platform == 'win32'", "sys_platform ==", "windows-only: 'sys_platform ==' is no marker"),
+        ('name = "native-2.0-cp313-cp313-m', 'name = "native-cp313-m', "Invalid wheel filename"),
+        ('version = "2.0"', 'version = "2.1"', "is not version 2.1 of native"),
         ('lock-version = "1.0"', 'lock-version = "2.0"', "lock-version is '2.0'"),
         (">=3.12", ">=3.14", "is for Python >=3.14"),
         ('"windows-only"', "windows-only", "not TOML"),
-        ('"Some_Thing"\nversion = "1.5"', '"native"\nversion = "2.0"', "names a package twice"),
+        ('"Some_Thing"', '"native"', "some_thing-1.5-py3-none-any.whl is no wheel of native"),
+        (
+            'name = "windows-only"\nversion = "1.0"\nmarker = "sys_platform == \'win32\'"',
+            TWICE,
+            "names a package twice",
+        ),
     ],
 )
 def test_a_lock_that_can_not_be_used_says_why_and_how_to_make_one(recipe: Path, old: str, new: str, told: str) -> None:
@@ -144,9 +169,21 @@ def test_hash_locked_requirements_hold_the_lock_to_their_hashes(recipe: Path) ->
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("-r other.txt", "options are not taken"),
-        ("--index-url https://example.org", "options are not taken"),
-        ("native --hash=md5:123", "options are not taken"),
+        ("-r other.txt", "there is no such file beside it"),
+        ("-r requirements.txt", "it includes itself"),
+        ("-cother.txt", "there is no such file beside it"),
+        ("--index-url https://example.org", "`--index-url` is not taken: an index is set for uv, UV_DEFAULT_INDEX"),
+        ("--extra-index-url=https://example.org", "UV_INDEX"),
+        ("-f wheels", "UV_FIND_LINKS"),
+        ("--pre", "`name>=1.0a1`"),
+        ("--no-binary :all:", "nothing is compiled"),
+        ("--frobnicate", "no option that is known"),
+        ("native --config-settings a=b", "nothing is compiled"),
+        ("native --hash=md5:123", "a hash is a sha256 of 64 digits here, and this is md5"),
+        ("native==${VERSION}", "holds a variable"),
+        ("-e ../other", "is not the project of this folder"),
+        ("./wheels/x.whl", "is not the project of this folder"),
+        ("-e .", "has no pyproject.toml with a [project]"),
         ("native @ https://example.org/native.whl", "at an address"),
         ("not a requirement", "is no requirement"),
     ],

@@ -1,0 +1,36 @@
+"""What the owner of a project runs to make its lock again: never a command about this project's own locks."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+
+def quoted(path: Path) -> str:
+    """Return a path as a shell takes it."""
+    return shlex.quote(str(path))
+
+
+def pixi_lock(manifest: Path) -> str:
+    """Return what makes pixi.lock, from its manifest."""
+    return f"pixi lock --manifest-path {quoted(manifest)}"
+
+
+def uv_lock(folder: Path) -> str:
+    """Return what makes uv.lock."""
+    return f"uv lock --project {quoted(folder)}"
+
+
+def lock_recipe(folder: Path) -> str:
+    """Return what makes the pylock.toml of a folder's requirements.txt."""
+    return f"./noxw -s lock -- --recipe {quoted(folder)}"
+
+
+def conda_lock(environment: Path) -> str:
+    """Return what makes conda-lock.yml, from environment.yml."""
+    return f"conda-lock -f {quoted(environment)} --lockfile {quoted(environment.with_name('conda-lock.yml'))}"
+
+
+def export_pylock(folder: Path, name: str) -> str:
+    """Return what makes a pylock.toml of a project's uv.lock."""
+    return f"uv export --project {quoted(folder)} --format pylock.toml --output-file {quoted(folder / name)}"

@@ -1,0 +1,299 @@
+"""pylock.toml (PEP 751): the exact answer to what a project asks for, one wheel a package and platform.
+
+Any tool that writes pylock.toml will do; ours is `lock --recipe`, for a requirements.txt beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import tomli
+from packaging.markers import InvalidMarker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from env.errors import LockFormatError, LockMissingError, NotTakenError, NoWheelError, StaleLockError, UnlistedHashError
+from env.formats.lock import Lock, LockedFile
+from env.formats.markers import applies, installs
+from env.formats.wheel_tags import best_wheel, tag_order, wheel_file
+from env.intake.base import python_of
+from env.intake.commands import lock_recipe
+from env.intake.python_project import python_project
+from env.intake.reading import text_of
+from env.intake.requirements_txt import REQUIREMENTS, Asked, requirements_digest, requirements_of
+from env.platforms import PYTHON, Platform
+from env.spec import FORMER_NAME, FORMER_NAME_REFUSED, Tree
+
+PYLOCK = "pylock.toml"
+_LOCK_VERSION = "1.0"
+_HEX = frozenset("0123456789abcdef")
+_NOT_BUILT = "nothing is built here but the project itself: take a release that has a wheel"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a pylock.toml installs on a platform."""
+
+    files: tuple[LockedFile, ...]
+    own: bool
+    """Whether the project of its folder is among it, to be built."""
+
+
+@dataclass(frozen=True)
+class Pylock:
+    """A pylock.toml that has been read."""
+
+    path: Path
+    data: Mapping[str, Any]
+    command: str
+    """What its owner runs to make it again."""
+    folder: Path
+    """What paths in it are relative to."""
+
+    @property
+    def packages(self) -> list[Mapping[str, Any]]:
+        """Its packages.
+
+        Raises:
+            LockFormatError: it has none, or something else of that name.
+
+        """
+        packages = self.data.get("packages")
+        if not isinstance(packages, list) or not all(isinstance(package, dict) for package in packages):
+            raise self.unusable("has no [[packages]]")
+        return packages
+
+    def unusable(self, reason: str) -> LockFormatError:
+        """Return the error that says why it can't be used."""
+        return LockFormatError(self.path, reason, command=self.command)
+
+    def chosen(self, platform: Platform, python: str) -> Chosen:
+        """Return the wheels for a platform and the full version of a Python, the best that the tags allow, by name.
+
+        Raises:
+            LockFormatError: it is not as PEP 751 says, or has no sha256 of a file.
+            NoWheelError: a package can't be had for the platform.
+            NotTakenError: none of its packages applies, or one comes from elsewhere than a wheel.
+
+        """
+        self._require_python(python)
+        groups = frozenset(str(group) for group in self.data.get("default-groups") or ())
+        order = tag_order(platform)
+        packages = self.packages
+        here = [package for package in packages if self._installs(package, platform, python, groups)]
+        if packages and not here:
+            markers = sorted({str(package.get("marker")) for package in packages})
+            raise NotTakenError(
+                self.path,
+                f"none of its {len(packages)} packages applies to CPython {python} on {platform}, which the image has "
+                f"(marker: {markers[0][:200]}): lock it for that Python",
+            )
+        own = [package for package in here if self._is_own(package)]
+        files = [self._file(package, platform, python, order) for package in here if package not in own]
+        for name in {file.name for file in files if sum(one.name == file.name for one in files) > 1}:
+            raise self.unusable(f"names a package twice for {platform}: {name}")
+        if not files and not own:
+            raise NotTakenError(self.path, f"has no package for {platform}: an image of it would be empty")
+        return Chosen(tuple(sorted(files, key=lambda file: file.name)), bool(own))
+
+    def _require_python(self, python: str) -> None:
+        wanted = self.data.get("requires-python", "")
+        if not _contains(wanted, python):
+            raise self.unusable(f"is for Python {wanted}, not the images' {python}")
+
+    def _installs(self, package: Mapping[str, Any], platform: Platform, python: str, groups: frozenset[str]) -> bool:
+        name = package.get("name")
+        if not isinstance(name, str) or not name:
+            raise self.unusable("has a package without a name")
+        marker = package.get("marker")
+        if marker is None:
+            return True
+        try:
+            return installs(str(marker), platform, python, groups)
+        except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, InvalidVersion) as error:
+            raise self.unusable(f"{name}: {str(marker)!r} is no marker ({_first_line(error)})") from None
+
+    def _is_own(self, package: Mapping[str, Any]) -> bool:
+        directory = package.get("directory")
+        if directory is None:
+            return False
+        place = directory.get("path") if isinstance(directory, dict) else None
+        if not isinstance(place, str):
+            raise self.unusable(f"{package['name']}: directory has no path")
+        if (self.folder / place).resolve() != self.folder.resolve() or directory.get("subdirectory"):
+            raise NotTakenError(
+                self.path, f"{package['name']} is the project in the folder {place}: {_NOT_BUILT}, or build one of it"
+            )
+        return True
+
+    def _file(
+        self, package: Mapping[str, Any], platform: Platform, python: str, order: Mapping[Tag, int]
+    ) -> LockedFile:
+        name = str(package["name"])
+        version = package.get("version", "")
+        if canonicalize_name(name) == FORMER_NAME:
+            raise self.unusable(FORMER_NAME_REFUSED)
+        if "vcs" in package:
+            raise NotTakenError(self.path, f"{name} comes from a repository ({_place(package['vcs'])}): {_NOT_BUILT}")
+        if not _contains(package.get("requires-python", ""), python):
+            raise NotTakenError(
+                self.path, f"{name} {version} is for Python {package['requires-python']}, and the image has {python}"
+            )
+        wheels = package.get("wheels", [])
+        if "archive" in package:
+            archive = package["archive"]
+            if not isinstance(archive, dict) or not _place(archive).split("#")[0].endswith(".whl"):
+                raise NotTakenError(self.path, f"{name} is an archive of sources ({_place(archive)}): {_NOT_BUILT}")
+            wheels = [archive]
+        if not isinstance(wheels, list) or not all(isinstance(wheel, dict) for wheel in wheels):
+            raise self.unusable(f"{name}: wheels is no array of tables")
+        for wheel in wheels:
+            self._parsed(wheel, name)
+        best = best_wheel(wheels, order)
+        if best is None:
+            raise NoWheelError(self.path, f"{name} {version}".strip(), platform, PYTHON)
+        return self._locked(best, name, str(version))
+
+    def _parsed(self, wheel: Mapping[str, Any], name: str) -> None:
+        if not any(isinstance(wheel.get(key), str) and wheel[key] for key in ("name", "url", "path")):
+            raise self.unusable(f"{name}: a wheel has no name, url or path")
+        try:
+            parse_wheel_filename(wheel_file(dict(wheel)))
+        except (InvalidWheelFilename, InvalidVersion) as error:
+            raise self.unusable(f"{name}: {_first_line(error)}") from None
+
+    def _locked(self, wheel: Mapping[str, Any], name: str, version: str) -> LockedFile:
+        file = wheel_file(dict(wheel))
+        hashes = wheel.get("hashes")
+        sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
+        if not isinstance(sha256, str):
+            others = ", ".join(map(str, hashes)) if isinstance(hashes, dict) else ""
+            raise self.unusable(f"{file} has no sha256" + (f", only {others}" if others else ""))
+        if len(sha256) != 64 or set(sha256.lower()) - _HEX:  # noqa: PLR2004 - hex digits of sha256
+            raise self.unusable(f"{file} has a sha256 that is none: {sha256[:80]!r}")
+        size = wheel.get("size", 0)
+        if not isinstance(size, int) or size < 0:
+            raise self.unusable(f"{file} has a size that is none: {size!r}")
+        named = parse_wheel_filename(file)
+        if named[0] != canonicalize_name(name):
+            raise self.unusable(f"{file} is no wheel of {name}")
+        if not version:
+            # It is optional in PEP 751, and always in a wheel's name.
+            version = str(named[1])
+        try:
+            same = Version(version) == named[1]
+        except InvalidVersion:
+            same = False
+        if not same:
+            raise self.unusable(f"{file} is not version {version} of {name}")
+        return LockedFile(canonicalize_name(name), version, file, sha256.lower(), size, url=self._url(wheel))
+
+    def _url(self, wheel: Mapping[str, Any]) -> str | None:
+        if url := wheel.get("url"):
+            return str(url) if str(url).startswith(("https://", "http://", "file:")) else None
+        place = wheel.get("path")
+        return (self.folder / str(place)).resolve().as_uri() if place else None
+
+
+def parse_pylock(path: Path, content: str, command: str) -> Pylock:
+    """Parse the content of a pylock.toml.
+
+    Raises:
+        LockFormatError: it is not TOML, or of another version.
+
+    """
+    try:
+        data: dict[str, Any] = tomli.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise LockFormatError(path, f"not TOML ({error})", command=command) from None
+    if data.get("lock-version") != _LOCK_VERSION:
+        found = f"lock-version is {data.get('lock-version')!r}, not {_LOCK_VERSION}"
+        raise LockFormatError(path, found, command=command)
+    return Pylock(path, data, command, path.parent)
+
+
+def pylock_files(platform: Platform, tree: Tree, content: str | None = None) -> Lock:
+    """Return the packages of the pylock.toml that answers a folder's requirements.txt, for a platform.
+
+    `content` is that of one that is not written yet.
+
+    Raises:
+        LockMissingError, LockFormatError: there is none, or it can't be used.
+        NoWheelError: a package can't be had for the platform.
+        NotTakenError: nothing of it applies to the platform, or a package is no wheel.
+        StaleLockError: it does not answer requirements.txt.
+        UnlistedHashError: it answers with another file.
+        SpecError: requirements.txt is missing or can't be read.
+
+    """
+    requirements = requirements_of(tree)
+    path, command, python = tree.root / PYLOCK, lock_recipe(tree.root), python_of(platform, tree.project)
+    if content is not None:
+        lock = parse_pylock(path, content, command)
+    elif path.is_file():
+        lock = tree.once(PYLOCK, lambda: parse_pylock(path, text_of(path), command))
+    else:
+        raise LockMissingError(path, command=command)
+    asked = here(requirements.asked, platform, python)
+    if requirements.asked and not asked:
+        count = len(requirements.asked)
+        raise NotTakenError(
+            tree.root / REQUIREMENTS,
+            f"none of its {count} requirements applies to CPython {python} on {platform}, which the image has "
+            f"({requirements.asked[0].requirement}): mend their markers",
+        )
+    files = lock.chosen(platform, python).files if lock.packages else ()
+    own = python_project(tree) if requirements.own else None
+    require_answers(asked, files, tree.root, platform, lock, own.name if own else "")
+    return Lock("pylock", platform, requirements_digest(tree), files, python, command)
+
+
+def here(asked: Iterable[Asked], platform: Platform, python: str) -> list[Asked]:
+    """Return the requirements that apply on a platform."""
+    return [one for one in asked if applies(one.requirement, frozenset(), platform, python)]
+
+
+def require_answers(
+    asked: Iterable[Asked], files: Iterable[LockedFile], root: Path, platform: Platform, lock: Pylock, own: str = ""
+) -> None:
+    """Refuse a lock that does not answer what is asked; `own` is the name of the project that is built.
+
+    Raises:
+        StaleLockError: a requirement has no answer, or one of another version.
+        UnlistedHashError: the answer is not a file whose hash the requirement lists.
+
+    """
+    have = {file.name: file for file in files}
+    for one in asked:
+        file = have.get(one.name)
+        if one.name == own:
+            continue
+        if file is None or not one.requirement.specifier.contains(Version(file.version), prereleases=True):
+            reason = f"`{one.requirement}` is asked for on {platform}, and it has {file.version if file else 'none'}"
+            raise StaleLockError(lock.path, command=lock.command, reason=reason)
+        if one.hashes and file.sha256 not in one.hashes:
+            raise UnlistedHashError(root / REQUIREMENTS, one.name, file.file, file.sha256)
+
+
+def _contains(wanted: Any, python: str) -> bool:
+    try:
+        return SpecifierSet(str(wanted)).contains(python, prereleases=True)
+    except InvalidSpecifier:
+        return False
+
+
+def _place(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return "nowhere"
+    place = str(entry.get("url") or entry.get("path") or "nowhere")
+    return unquote(urlsplit(place).path) if place.endswith(".whl") else place
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,106 @@
+"""uv.lock: exported by uv itself into a pylock.toml, once it is seen to answer its pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from env.errors import LockFormatError, StaleLockError, UnlockedError
+from env.index.uv import executable
+from env.intake.commands import uv_lock
+from env.intake.pylock import Pylock, parse_pylock
+from env.intake.python_project import PYPROJECT, PythonProject, python_project
+from env.intake.reading import toml_of
+from env.spec import Tree
+
+UV_LOCK = "uv.lock"
+_PATIENCE_S = 120
+"""Seconds for an export, which takes one."""
+
+
+def exported(path: Path, tree: Tree) -> Pylock:
+    """Return a uv.lock as a pylock.toml: the project and what it requires, without extras and groups.
+
+    Raises:
+        UnlockedError: there is no pyproject.toml beside it.
+        StaleLockError: it does not answer the pyproject.toml beside it.
+        LockFormatError: uv can't read it.
+
+    """
+    project = python_project(tree)
+    if project is None:
+        raise UnlockedError(path, f"there is no {PYPROJECT} with a [project] beside it, which uv needs to read it")
+    _require_answers(path, project)
+    # Nothing is resolved, so no index is asked: the network and the configured index decide nothing.
+    command = [executable(), "export", "--frozen", "--offline", "--no-default-groups", "--no-header", "--quiet"]
+    command += ["--no-python-downloads", "--format", "pylock.toml"]
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    # Paths in what is printed are relative to where uv runs.
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=path.parent, timeout=_PATIENCE_S
+    )
+    if run.returncode:
+        reason = " ".join(run.stderr.split())[:400]
+        raise LockFormatError(path, f"uv can't export it ({reason})", command=uv_lock(path.parent))
+    content = run.stdout
+    found = parse_pylock(path, content, uv_lock(path.parent))
+    return Pylock(path, found.data, found.command, path.parent)
+
+
+def _require_answers(path: Path, project: PythonProject) -> None:
+    """Refuse a uv.lock whose record of what the project requires is not what pyproject.toml says today."""
+    if project.dynamic:
+        return
+    locked = _locked_requires(path, project)
+    asked = {_key(one) for one in project.dependencies}
+    for what, reason in ((asked - locked, "asks for"), (locked - asked, "no longer asks for")):
+        for name, _, specifier in sorted(what):
+            raise StaleLockError(
+                path, command=uv_lock(path.parent), reason=f"{project.path} {reason} `{name}{specifier}`"
+            )
+
+
+def _locked_requires(path: Path, project: PythonProject) -> set[tuple[str, frozenset[str], str]]:
+    data = toml_of(path)
+    packages = data.get("package", [])
+    for package in packages if isinstance(packages, list) else []:
+        if isinstance(package, dict) and _is_project(package, project):
+            metadata = package.get("metadata", {})
+            return set(_entries(metadata.get("requires-dist", []) if isinstance(metadata, dict) else []))
+    raise StaleLockError(path, command=uv_lock(path.parent), reason=f"it does not have {project.name}")
+
+
+def _is_project(package: Mapping[str, Any], project: PythonProject) -> bool:
+    source = package.get("source")
+    places = set(source.values()) if isinstance(source, dict) and set(source) <= {"editable", "virtual"} else set()
+    return canonicalize_name(str(package.get("name"))) == project.name and "." in {str(place) for place in places}
+
+
+def _entries(entries: Any) -> Iterator[tuple[str, frozenset[str], str]]:
+    for entry in entries if isinstance(entries, list) else []:
+        # An optional dependency is one of an extra, which its marker says.
+        if isinstance(entry, dict) and "extra ==" not in str(entry.get("marker", "")):
+            try:
+                requirement = Requirement(f"{entry.get('name')}{entry.get('specifier', '')}")
+            except InvalidRequirement:
+                continue
+            extras = frozenset(map(str, entry.get("extras", ())))
+            yield requirement.name, extras, _canonical(requirement.specifier)
+
+
+def _key(requirement: Requirement) -> tuple[str, frozenset[str], str]:
+    return canonicalize_name(requirement.name), frozenset(requirement.extras), _canonical(requirement.specifier)
+
+
+def _canonical(specifier: SpecifierSet) -> str:
+    try:
+        return ",".join(sorted(str(one) for one in SpecifierSet(str(specifier))))
+    except InvalidSpecifier:
+        return str(specifier)

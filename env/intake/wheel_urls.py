@@ -1,0 +1,66 @@
+"""Wheels by their addresses, that go over conda packages: each for the Python and the machine that it is locked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from env.errors import LockFormatError, NotTakenError
+from env.formats.lock import LockedFile
+from env.formats.wheel_tags import supported_tags
+from env.intake.base import glibc_of
+from env.platforms import Platform
+from env.spec import Tree
+
+NOT_BUILT = "nothing is built here but the project itself: take a release that has a wheel, or one in a channel"
+
+
+@dataclass(frozen=True)
+class OverConda:
+    """What wheels of a lock go over."""
+
+    path: Path
+    """The lock."""
+    command: str
+    platform: Platform
+    python: str
+    """The full version of the Python among the conda packages; "" where there is none."""
+    project: Tree
+
+    def wheel(self, name: str, version: str, place: str, sha256: str) -> LockedFile:
+        """Return a wheel that the lock names by its address, or by its path from the lock.
+
+        Raises:
+            NotTakenError: it is no wheel, or one for another machine or Python.
+            LockFormatError: it has no sha256, or is another package.
+
+        """
+        address = place.removeprefix("direct+")
+        file = unquote(urlsplit(address).path).rpartition("/")[2]
+        if not self.python:
+            raise NotTakenError(self.path, f"has {name} of PyPI, and no CPython that it would run with")
+        if not file.endswith(".whl"):
+            kind = "comes from git" if address.startswith("git+") else "has no wheel in the lock"
+            kind = kind if "://" in address else "is a project in another folder"
+            raise NotTakenError(self.path, f"{name} {version} {kind} ({address}): {NOT_BUILT}")
+        try:
+            named, found, _, tags = parse_wheel_filename(file)
+            same = named == canonicalize_name(name) and found == Version(version)
+        except (InvalidWheelFilename, InvalidVersion):
+            same = False
+        if not same:
+            raise LockFormatError(self.path, f"{file} is no wheel of {name} {version}", command=self.command)
+        if len(sha256) != 64:  # noqa: PLR2004 - hex digits of sha256
+            reason = f"{file} has no sha256, by which files are known here"
+            raise LockFormatError(self.path, reason, command=self.command)
+        major, minor = (int(part) for part in self.python.split(".")[:2])
+        glibc = int(glibc_of(self.platform, self.project).split(".")[1])
+        if not tags & set(supported_tags(self.platform, (major, minor), glibc)):
+            machine = f"{self.platform} with Python {self.python}"
+            raise NotTakenError(self.path, f"{file} is for another machine or Python than {machine}")
+        url = address if "://" in address else (self.path.parent / address).resolve().as_uri()
+        return LockedFile(named, str(found), file, sha256.lower(), 0, url=url)

@@ -1,0 +1,129 @@
+"""What an image of somebody else's project needs besides its packages, and what is refused of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from env.errors import ScriptsNotRunError, SpecError, UnmetError
+from env.formats.lock import LockedFile
+from env.intake.pixi import PixiIntake
+from env.intake.reading import line_of
+from env.platforms import Platform
+from env.store.store import Store
+from images.build.build import Build
+from images.build.requires import metadata_of, unmet
+from images.rootfs.activation import Activation, expanded, read_script
+from images.rootfs.own_wheel import own_wheel
+from images.rootfs.wheels import PREFIX
+
+
+def build_own(build: Build, store: Store) -> dict[Platform, LockedFile]:
+    """Build the wheel of the project of the lock's folder, for the platforms whose lock has it.
+
+    Raises:
+        NotTakenError: it can't be built.
+
+    """
+    intake = build.intake
+    platforms = [platform for platform in build.platforms if intake is not None and intake.builds_project(platform)]
+    if intake is None or not platforms:
+        return {}
+    wheel = own_wheel(intake.tree.root, store, build.epoch, build.created)
+    return dict.fromkeys(platforms, wheel)
+
+
+def require_met(build: Build, store: Store, own: dict[Platform, LockedFile]) -> None:
+    """Refuse wheels that require what does not go in with them; the store holds them all.
+
+    Raises:
+        UnmetError: some do, and the recipe does not say that they may.
+
+    """
+    intake = build.intake
+    if intake is None:
+        return
+    allowed = {canonicalize_name(name) for name in build.recipe.image.allow_unmet}
+    for platform in build.platforms:
+        locks = build.locks(platform)
+        files = [file for lock in locks.values() if lock.source in ("pylock", "pypi") for file in lock.files]
+        files += [own[platform]] if platform in own else []
+        if not files:
+            continue
+        python = next(lock.python for name, lock in locks.items() if name == "environment")
+        wheels = [one for one in metadata_of(files, store) if one.name not in allowed]
+        kept = {file.name: file.version for file in files}
+        found = list(unmet(wheels, intake.requires(platform), {**intake.provided(platform), **kept}, platform, python))
+        if found:
+            raise UnmetError(intake.path, platform, found, intake.command)
+
+
+def require_no_links(build: Build, platform: Platform, activation: Activation) -> None:
+    """Refuse conda packages whose post-link script would have to run, unless the recipe does without.
+
+    Raises:
+        ScriptsNotRunError: there are some.
+
+    """
+    names = [name for name in activation.links if name not in build.recipe.image.skip_post_link]
+    if names:
+        scripts = ", ".join(f"{PREFIX}/bin/.{name}-post-link.sh" for name in names)
+        quoted = ", ".join(f'"{name}"' for name in names)
+        raise ScriptsNotRunError(
+            f"{', '.join(names)} would run a script when installed on {platform}, and no package's script runs here",
+            f"read {scripts} in it; put what it makes into a part's rootfs/ or run it when a container starts, and say "
+            f"skip-post-link = [{quoted}] in image.toml (--skip-post-link {','.join(names)})",
+        )
+
+
+def activated(build: Build, platform: Platform, packages: dict[str, str] | None = None) -> dict[str, str]:
+    """Return the variables that the project's own activation sets, after those of its packages.
+
+    Without those of its `packages`, which are known once these are installed, a value may hold what is not known yet.
+
+    Raises:
+        ScriptsNotRunError: a script does more than set variables, and the recipe does not do without it.
+        SpecError: a variable can't be known here.
+
+    """
+    intake = build.intake
+    if intake is None:
+        return {}
+    given = {"CONDA_PREFIX": PREFIX, "HOME": build.recipe.user.home, **_path(build), **(packages or {})}
+    if isinstance(intake, PixiIntake):
+        given |= {"PIXI_ENVIRONMENT_NAME": intake.name, "PIXI_PROJECT_NAME": intake.manifest.name}
+    found: dict[str, str] = {}
+    for script in intake.scripts(platform):
+        if script.name not in build.recipe.image.skip_activation:
+            found |= _read(script, {**given, **found})
+    for name, value in intake.variables(platform).items():
+        try:
+            found[name] = expanded(value, {**given, **found})
+        except ValueError as error:
+            if packages is None and "PIXI_PROJECT" not in value:
+                continue
+            where = line_of(intake.manifest.path, name) if isinstance(intake, PixiIntake) else intake.path
+            reason = f"activation.env.{name} = {value!r} {error}: write a value that holds inside the image"
+            raise SpecError(where, reason) from None
+    return found
+
+
+def _path(build: Build) -> dict[str, str]:
+    configs = [part.part.config.env for part in build.recipe.parts]
+    return {name: value for env in configs for name, value in env.items()}
+
+
+def _read(script: Path, given: dict[str, str]) -> dict[str, str]:
+    try:
+        return read_script(script, given)
+    except OSError as error:
+        reason = f"can't be read ({error.strerror})"
+    except ValueError as error:
+        reason = str(error)
+    name = script.name
+    raise ScriptsNotRunError(
+        f"{script}: the project's activation runs this script, which {reason}",
+        f'write what it sets into [activation.env], or say skip-activation = ["{name}"] in image.toml '
+        f"(--skip-activation {name}) if the image does without it",
+    )
