@@ -39,9 +39,10 @@ LINT = (
 
 @declared("lab", usage=" [-- OPTIONS OF JUPYTER LAB]")
 def lab(session: nox.Session) -> None:
-    """Start JupyterLab with MCP at /mcp on loopback; prints the URL with its token: -- [options of jupyter lab].
+    """Start JupyterLab with MCP at /mcp on loopback; prints a line for MCP clients: -- [options of jupyter lab].
 
-    Its notebooks are in workspace/. Another port: ./noxw -s lab -- --port 8890
+    Its notebooks are in workspace/, and its token in .nox/lab/token, the same at each start. %pip adds packages beside
+    the locked ones, until the locks change. Another port: ./noxw -s lab -- --port 8890
     All options: ./noxw -s lab -- --help-all
     """
     workspace = ROOT / "workspace"
@@ -49,7 +50,7 @@ def lab(session: nox.Session) -> None:
     # In a container one is often root; the server still listens on loopback only, and asks for its token.
     root = ["--allow-root"] if is_root() else []
     arguments = ["--ServerApp.ip=127.0.0.1", "--no-browser", *root, *session.posargs]
-    run(session, LAB, ("jupyter", "lab", f"--ServerApp.root_dir={workspace}", *arguments), project=True)
+    run(session, LAB, ("python", "-m", "door.lab", str(workspace), *arguments), project=True)
 
 
 @declared("lock", program=("env", "lock"))

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ START_S = 60
 SUPERVISOR_S = 20
 """Seconds that supervisord has for its answer."""
 _REPLY = 1 << 16
+# What the part supervisord says under [unix_http_server]; one that asks for nobody's name takes it too.
+_SUPERVISOR_USER = f"Basic {b64encode(b'local:local').decode()}"
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def _state(pid: int, name: str) -> str:
             connection.sock.connect(f"/proc/self/fd/{handle}")
             end.start()
             body = dumps((name,), "supervisor.getProcessInfo")
-            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml"})
+            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", "Authorization": _SUPERVISOR_USER})
             (found,), _ = loads(connection.getresponse().read(_REPLY))
         finally:
             end.cancel()

@@ -1,5 +1,5 @@
 # The workspace, and in it what must outlive the container: token, journals, rooms, file ids, settings of the user
-# interface. Nothing in it is code that the server runs, since a workspace may be a folder that a stranger wrote.
+# interface. The server runs no code from it, since a workspace may be a folder that a stranger wrote.
 
 # A volume may be mounted over the home folder instead, as JupyterHub does.
 [ -e "$WORKSPACE" ] || mkdir "$WORKSPACE" 2>/dev/null || :
@@ -18,5 +18,7 @@ if ! [ -w "$JUPYTER_STATE_DIR" ]; then
     fail "uid $(id -u) can't write $JUPYTER_STATE_DIR, which belongs to $(stat -c %u:%g "$JUPYTER_STATE_DIR"):" \
         "give it to $(id -u), or run with that user"
 fi
+# git takes nothing of it, here and wherever the workspace is looked at.
+(set -C && echo '*' >"$JUPYTER_STATE_DIR/.gitignore") 2>/dev/null || :
 export JUPYTERLAB_SETTINGS_DIR="$JUPYTER_STATE_DIR/settings"
 export JUPYTERLAB_WORKSPACES_DIR="$JUPYTER_STATE_DIR/workspaces"

@@ -51,3 +51,9 @@ elif [ -n "${JUPYTER_TOKEN:-}" ]; then
 else
     kept_token
 fi
+
+# What logins are signed with.
+if ! [ -s "$JUPYTER_PRIVATE_DIR/cookie_secret" ]; then
+    (umask 077 && make_token >"$JUPYTER_PRIVATE_DIR/cookie_secret.new" &&
+        mv "$JUPYTER_PRIVATE_DIR/cookie_secret.new" "$JUPYTER_PRIVATE_DIR/cookie_secret")
+fi

@@ -1,0 +1,1 @@
+"""Stands before pip where nothing can be added."""
