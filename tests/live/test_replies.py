@@ -84,7 +84,8 @@ async def check_got(client: Any, path: str, results: dict[str, Any], host: Calla
             r"get_output\(cell_id=\\*\"([^\"\\]+)\\*\", output=(\d+)(?:, start=(\d+))?", host(results[kind]).text
         )
         assert found is not None
-        asked = {"path": path, "cell_id": found[1], "output": int(found[2]), "start": int(found[3] or 0)}
+        start = int(found[3] or 0)
+        asked = {"path": path, "cell_id": found[1], "output": int(found[2]), "start": start}
         result = await client.call_tool("get_output", asked)
         assert result.structured_content is None
         whole = host(result)
@@ -94,7 +95,7 @@ async def check_got(client: Any, path: str, results: dict[str, Any], host: Calla
         else:
             assert not whole.cut
             assert whole.text.startswith("y y") or whole.text.startswith(" y")
-            assert f"start={asked['start'] + 8000}" in whole.text
+            assert f"start={start + 8000}" in whole.text
 
 
 @ERAS
