@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from pycrdt.store import BaseYStore
-from traitlets import Bool, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
 from traitlets import Union as TraitUnion
 
 from .errors import why
@@ -31,6 +32,11 @@ from .rooms.loaders import guard
 from .rooms.opening import forget_stopped
 from .rooms.recoveries import Recoveries
 from .rtc_adapter import NO_ROOMS, Rooms
+from .tools import people_api
+from .tools.activity import SCHEMAS
+from .tools.gate import Gate
+from .tools.steering import MODES, Files, Steering
+from .tools.steering_file import SteeringFile
 from .tornado_asgi import MCPHandler
 from .transport.endpoint import Endpoint
 from .transport.oauth_probes import PATHS, NoOAuth
@@ -89,6 +95,25 @@ class JupyterMCP(ExtensionApp):
         config=True,
         help="Seconds since a person last typed, or moved the caret, in a cell during which agents may not update or "
         "delete it unless they pass `over_person`. 0: they always may.",
+    )
+    agents_mode = Enum(
+        MODES,
+        "run",
+        config=True,
+        help="What agents may do: run (everything), read-only, or paused (nothing). People can hold them back further, "
+        "not let them go further.",
+    )
+    agent_modes = Dict(
+        key_trait=Unicode(),
+        value_trait=Enum(MODES),
+        config=True,
+        help="The same for agents by the name that their client gives, e.g. {'claude-code': 'read-only'}.",
+    )
+    notebook_modes = Dict(
+        key_trait=Unicode(),
+        value_trait=Enum(MODES),
+        config=True,
+        help="The same for notebooks by patterns of their paths (* is also for /), e.g. {'exams/*': 'paused'}.",
     )
     room_idle_timeout = Float(600, config=True, help="Seconds until a room that only agents used is saved and closed.")
     journal_dir = Unicode(
@@ -168,8 +193,11 @@ class JupyterMCP(ExtensionApp):
             typing_grace=self.typing_grace,
         )
         notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
+        gate = self._make_gate(notebooks.root)
         app, lifespan = http_app(
-            mcp_server(notebooks, self.tools).server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions
+            mcp_server(notebooks, self.tools, gate=gate).server,
+            max_body_bytes=self.max_body_bytes,
+            max_sessions=self.max_sessions,
         )
         self._endpoint = Endpoint(
             app,
@@ -181,11 +209,36 @@ class JupyterMCP(ExtensionApp):
             body_timeout=self.body_timeout,
         )
         # The ExtensionApp adds the base URL itself.
-        self.handlers.append((r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}))
+        self.handlers.extend([(r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}), *people_api.handlers(gate)])
         self.handlers.extend((path, NoOAuth) for path in PATHS)
         if self._server.base_url != "/":
             # Clients also look at the top of the host, which is ours if nobody stands before us.
             cast("Any", self._server.web_app).add_handlers(".*$", [(path, NoOAuth) for path in PATHS])
+
+    def _make_gate(self, root: str | None) -> Gate:
+        """Return the gate in front of the tools, with what people decided before a restart."""
+        logger: Any = self._server.event_logger
+        for schema in sorted(SCHEMAS.glob("*.yaml")):
+            logger.register_event_schema(schema)
+        # One for each root: its paths are below it.
+        name = (
+            hashlib.sha256(os.path.realpath(root).encode("utf-8", "surrogateescape")).hexdigest() if root else "remote"
+        )
+        steering = Steering(
+            SteeringFile(self._journals().parent / f"agents-{name[:16]}.json"),
+            Files(self._server.web_app.settings.get("file_id_manager"), root),
+            mode=self.agents_mode,
+            agents=self.agent_modes,
+            notebooks=self.notebook_modes,
+        )
+        if steering.fault:
+            self.log.error("All agents are paused until somebody resumes them: %s", steering.fault)
+        return Gate(
+            steering,
+            self._rooms.presences,
+            lambda schema, data: logger.emit(schema_id=schema, data=data),
+            self.log,
+        )
 
     def _look_at_what_is_installed(self) -> None:
         """Tell in one line what lacks, and in another which versions this release was not tried with."""

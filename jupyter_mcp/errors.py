@@ -56,6 +56,14 @@ class NotAllowedError(ToolError):
     """The server's Authorizer said no."""
 
 
+class PausedError(ToolError):
+    """A person, or the server's configuration, holds the agent back."""
+
+
+class StoppedError(ToolError):
+    """A person ended the call."""
+
+
 class RoomUnavailableError(ToolError):
     """The live document can't be reached."""
 

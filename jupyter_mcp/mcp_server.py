@@ -21,6 +21,7 @@ from .tools.arguments import known_arguments, wrong_arguments
 from .tools.cell_tools import offer_cell_tools
 from .tools.edit_tools import offer_edit_tools
 from .tools.execution_tools import offer_execution_tools
+from .tools.gate import Gate
 from .tools.looking_tools import offer_looking_tools
 from .tools.notebook_tools import offer_notebook_tools
 from .tools.output_tools import offer_output_tools
@@ -48,7 +49,8 @@ Address cells by `cell_id` (get_notebook and get_cell give it): indexes shift wh
 deletes. Pass `expected` (the `revision` that every read and write returns) when you change or run a cell you \
 read before; if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
 theirs: changes of it are refused, work elsewhere; `over_person` is for what that person asked for. edit_notebook \
-makes many changes at once.
+makes many changes at once. \
+People can pause agents or set them to read-only: the refusal says who did, ask them.
 
 Outputs are shown in brief, without bytes: a marker or notice says what was left out, and get_output gets it, \
 pictures as pictures.
@@ -82,6 +84,7 @@ class _Server(FastMCP[Any]):
         self._root = root
         self._toolset = toolset
         self._found: dict[str, Tool] = {}
+        self.toolbox: Toolbox | None = None
         self.offered: list[str] = []  # names of all tools, also of those that the toolset leaves out
 
     def tool(self, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # type: ignore[override]
@@ -121,7 +124,7 @@ class _Server(FastMCP[Any]):
     ) -> ToolResult:
         """Call a tool; whatever goes wrong is raised as ToolError with a short text, or as FastMCP's own errors."""
         if not run_middleware:
-            return await super().call_tool(name, arguments, run_middleware=False, **options)
+            return await self._call_through_gate(name, arguments, **options)
         if len(name) > LONGEST:
             raise ToolError("Unknown tool")  # FastMCP would repeat the name, and log it
         if (tool := await self.get_tool(name)) is not None:
@@ -131,6 +134,17 @@ class _Server(FastMCP[Any]):
         except ValidationError as error:
             raise wrong_arguments(name, error.__cause__) or error from error
         return found
+
+    async def _call_through_gate(
+        self, name: str, arguments: dict[str, Any] | None = None, **options: Any
+    ) -> ToolResult:
+        tool = await self.get_tool(name, options.get("version"))
+        if self.toolbox is None or tool is None:  # FastMCP says that there is none
+            return await super().call_tool(name, arguments, run_middleware=False, **options)
+        # A tool that says nothing of itself may do anything.
+        reads = tool.annotations is not None and tool.annotations.read_only_hint is True
+        async with self.toolbox.serving(name, arguments or {}, reads=reads):
+            return await super().call_tool(name, arguments, run_middleware=False, **options)
 
     async def read_resource(self, uri: str, *, run_middleware: bool = True, **options: Any) -> ResourceResult:
         """Read a resource; whatever goes wrong is raised as ResourceError with a short text, or as FastMCP's own."""
@@ -142,8 +156,8 @@ class _Server(FastMCP[Any]):
         return found
 
 
-def mcp_server(notebooks: Notebooks, toolset: str | Sequence[str] = "all") -> Toolbox:
-    """Return the MCP server over `notebooks` with the tools of the toolset; `Toolbox.server` is it."""
+def mcp_server(notebooks: Notebooks, toolset: str | Sequence[str] = "all", *, gate: Gate) -> Toolbox:
+    """Return the MCP server over `notebooks` with the tools of the toolset, behind `gate`; `Toolbox.server` is it."""
     wanted = Toolset(toolset)
     # Only our own errors' words reach an agent; others are logged.
     server = _Server(
@@ -156,7 +170,7 @@ def mcp_server(notebooks: Notebooks, toolset: str | Sequence[str] = "all") -> To
     )
     if works(Part.LOW_LEVEL):
         low_level(server).middleware.insert(0, request_boundary)
-    tools = Toolbox(server, notebooks)
+    tools = server.toolbox = Toolbox(server, notebooks, gate)
     for offer in (
         offer_notebook_tools,
         offer_looking_tools,

@@ -16,6 +16,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untype
 from .errors import RoomUnavailableError, SaveFailedError, why
 from .locks import KeyedLocks
 from .paths import file_of
+from .rooms.actor import ACTOR
 from .rooms.batched_store import flush, keep
 from .rooms.cell_ids import CellIds, keeps_ids, nameless
 from .rooms.journal import Journal
@@ -26,6 +27,7 @@ from .rooms.looks import looks
 from .rooms.merge import Notebook
 from .rooms.opening import open_room
 from .rooms.people import name_of
+from .rooms.presence import Presences
 from .rooms.recoveries import Recoveries
 from .rooms.rescue import rescue
 from .rooms.saves import FORMAT, KIND, Saves
@@ -51,6 +53,7 @@ class Rooms:
         self._locks = KeyedLocks()
         self.recoveries: Recoveries | None = None
         self.cell_ids = CellIds()
+        self.presences = Presences(self._rooms, log)
         self._off = ""
 
     def switch_off(self, reason: str) -> None:
@@ -120,6 +123,8 @@ class Rooms:
                 live.moved(path)
                 live.name_cells()
                 live.used = time.monotonic()
+                if (actor := ACTOR.get()) is not None:
+                    actor.joined(live)
                 return live
 
     async def _open(self, path: str) -> tuple[Live, Saves]:
@@ -243,6 +248,7 @@ class Rooms:
 
     async def sweep(self) -> None:
         """Close rooms that only agents used and that have been idle; forget rooms that are gone."""
+        self.presences.tidy()
         for live, saves in list(self._live.values()):
             if self._room(live.room_id) is not live.room:
                 self._forget(live, saves, delete_journal=saves.complete)  # upstream closed it
@@ -282,6 +288,7 @@ class Rooms:
 
     async def stop(self) -> None:
         """Save everything and let go of the rooms; a save that fails keeps its journal."""
+        await self.presences.close()
         for live, saves in list(self._live.values()):
             if live.writable and not saves.complete:
                 with contextlib.suppress(SaveFailedError):  # logged by upstream; the journal is kept

@@ -22,6 +22,7 @@ from jupyter_mcp.kernels.execution import Execution, Patience, Progress
 from jupyter_mcp.kernels.messages import Output, clean
 from jupyter_mcp.kernels.output_limit import Allowance
 from jupyter_mcp.kernels.outputs import OutputSink
+from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.rooms.live import Live
 from jupyter_mcp.telemetry import span
 
@@ -157,6 +158,8 @@ class Cells:
                 await sink.settled()
                 now = live.locate(None, cell_id)
                 live.check(now, expected)
+                if (actor := ACTOR.get()) is not None:
+                    actor.begins(live, cell_id)
                 self._execution.kernels.runs(live.room_id, kernel, lambda: _was_run(live))
                 await self._execution.run(kernel, str(document.ycells[now]["source"]), sink, patience)
         _require_durable(live)
@@ -206,6 +209,8 @@ def _guarded(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
     Raises ReadOnlyError; NotDurableError if the journal can't take it, before anything is changed if that can be known.
     """
     _require_writable(live)
+    if (actor := ACTOR.get()) is not None:
+        actor.will_change(live)
     _require_room(live, characters)
     with span("jupyter_mcp.transaction", kind=kind), live.ours():
         yield

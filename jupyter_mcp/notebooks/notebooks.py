@@ -19,6 +19,7 @@ from jupyter_mcp.kernels.execution import Progress
 from jupyter_mcp.kernels.messages import Output
 from jupyter_mcp.locks import KeyedLocks
 from jupyter_mcp.paths import SUFFIX, canonical, contained, walk
+from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.rooms.live import Address, Live, cell_of, revision
 from jupyter_mcp.rooms.loaders import read_notebook
 from jupyter_mcp.rooms.snapshot import seen
@@ -67,6 +68,8 @@ class Notebooks:
         path = canonical(path, allow_hidden=bool(getattr(self._contents, "allow_hidden", False)))
         # Not in a thread: that costs each call more than these few lstats, and file_exists blocks as they do.
         contained(self.root, path)
+        if (actor := ACTOR.get()) is not None:
+            actor.reaches(path)
         return path
 
     async def _existing(self, path: str) -> str:

@@ -19,6 +19,7 @@ from pycrdt import ArrayEvent, Map, TextEvent, TransactionEvent, merge_updates
 from jupyter_mcp.errors import CellChangedError, CellMissingError
 from jupyter_mcp.paths import file_of
 
+from .actor import ACTOR
 from .cell_ids import names
 from .journal import Journal
 from .people import Carets
@@ -155,11 +156,16 @@ class Live:
 
     def _on_content(self, events: Sequence[object]) -> None:
         self.edits += 1
+        changed: set[str] = set()
         for event in events:
             if isinstance(event, ArrayEvent) and not event.path:  # type: ignore[attr-defined] # missing from pycrdt's stubs
-                self._on_cells(event)
+                changed |= self._on_cells(event)
             elif isinstance(event, TextEvent) and not self._ours and event.path[1:] == ["source"]:  # type: ignore[attr-defined] # likewise
                 self.carets.typed(event.target)  # type: ignore[attr-defined] # likewise
+        if self._ours and (actor := ACTOR.get()) is not None:
+            paths = [event.path for event in events]  # type: ignore[attr-defined] # likewise
+            at = {path[0] for path in paths if path and isinstance(path[0], int) and path[0] < len(self._ids)}
+            actor.changed(self, changed | {self._ids[index] for index in at if self._ids[index]})
         for listener in tuple(self._listeners):
             listener()
 
@@ -213,18 +219,22 @@ class Live:
             if not refused:
                 self._log.exception("The journal of %s can't be written; edits are refused until it can", self.path)
 
-    def _on_cells(self, event: ArrayEvent) -> None:
-        at = 0
+    def _on_cells(self, event: ArrayEvent) -> set[str]:
+        """Follow what was inserted and deleted; return the ids of those cells."""
+        at, changed = 0, set()
         for change in event.delta:  # type: ignore[attr-defined] # missing from pycrdt's stubs
             if "retain" in change:
                 at += int(change["retain"])
             elif "delete" in change:
+                changed.update(self._ids[at : at + int(change["delete"])])
                 del self._ids[at : at + int(change["delete"])]
             else:
                 fresh = [cell.get("id") for cell in change["insert"]]
                 self._odd = self._odd or any(not cell_id or cell_id in self._ids for cell_id in fresh)
                 self._ids[at:at] = fresh
+                changed.update(fresh)
                 at += len(fresh)
+        return changed - {None}
 
     def ids(self) -> list[str]:
         """Return the cells' ids, in order; good until the next await."""

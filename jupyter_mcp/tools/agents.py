@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from fastmcp.server.dependencies import get_context, get_http_request
+
+from jupyter_mcp.transport.auth import Caller, fingerprint
 
 HERE_FOR = 300.0  # seconds after an agent's last call
 _AT_MOST = 1000
+NAMELESS = "agent"  # a client that gives no name, or whose session was revived (transport.revival)
+_LONGEST_NAME = 80  # characters of what a client calls itself
 
 
 @dataclass(frozen=True)
 class Agent:
-    """An MCP client: `id` tells agents apart that share a credential, where they have sessions or names."""
+    """An MCP client: `id` tells agents apart that share a credential, where they have sessions or names.
+
+    `kind` is the same after a new session and after a restart: the client's name, and the user whom Jupyter knows.
+    """
 
     id: str
     name: str
+    client: str = NAMELESS
+    kind: str = ""
+
+
+def asking_agent(asking: Caller, session: Any = None) -> Agent:
+    """Return the agent whose request is being served; `session` is the SDK's, where FastMCP has no context."""
+    params = getattr(session or get_context().session, "client_params", None)
+    given = getattr(getattr(params, "client_info", None), "name", None) or NAMELESS
+    client = "".join(one if one.isprintable() else " " for one in given[:_LONGEST_NAME]).strip() or NAMELESS
+    session_id = get_http_request().headers.get("mcp-session-id", "")
+    agent_id = f"agent-{fingerprint(f'{asking.key} {given} {session_id}')[:12]}"
+    if asking.shared:  # Jupyter makes up a new name for each request
+        return Agent(agent_id, client, client, kind_of(client, ""))
+    return Agent(agent_id, f"{client} ({asking.name})", client, kind_of(client, asking.handler.current_user.username))
+
+
+def kind_of(client: str, user: str) -> str:
+    """Return the short name under which clients of that name are paused; the same in every process."""
+    return hashlib.sha256(f"{client}\0{user}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 class Agents:

@@ -27,8 +27,9 @@ def offer_resources(tools: Toolbox) -> None:
     async def notebook(path: str) -> str:
         """Read a notebook (nbformat): its live content if it is open, else the file."""
         try:
-            await tools.admit(("read", "contents"))
-            content = await notebooks.get(path)
+            async with tools.serving("resources/read", {"path": path}, reads=True):
+                await tools.admit(("read", "contents"))
+                content = await notebooks.get(path)
             for cell in content["cells"]:
                 cell.pop("state", None)
             if (limit := reply_limit()) is not None:
@@ -43,6 +44,7 @@ def offer_resources(tools: Toolbox) -> None:
     ) -> Completion | None:
         if not isinstance(reference, ResourceTemplateReference) or (reference.uri, argument.name) != (TEMPLATE, "path"):
             return None
-        await caller().require("read", "contents")
-        found = [one["path"] for one in await notebooks.list_all() if one["path"].startswith(argument.value)]
+        async with tools.serving("completion/complete", {}, reads=True):
+            await caller().require("read", "contents")
+            found = [one["path"] for one in await notebooks.list_all() if one["path"].startswith(argument.value)]
         return Completion(values=found[:_MOST], total=len(found), has_more=len(found) > _MOST)

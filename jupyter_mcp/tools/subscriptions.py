@@ -14,7 +14,6 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, SubscriptionsListenRequestParams, SubscriptionsListenResult
 
 from jupyter_mcp.probe import Part, works
-from jupyter_mcp.transport.auth import caller
 
 from .resources import SCHEME
 from .sdk_private import low_level
@@ -33,20 +32,23 @@ def offer_subscriptions(tools: Toolbox) -> None:
         context: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         bus = InMemorySubscriptionBus()
-        async with AsyncExitStack() as stack:
-            for uri in params.notifications.resource_subscriptions or ():
-                if not str(uri).startswith(SCHEME):
-                    continue
-                changed = asyncio.Event()
-                try:
-                    await caller().require("read", "contents")
+        try:
+            async with (
+                tools.serving("subscriptions/listen", {}, reads=True, session=context.session),
+                AsyncExitStack() as stack,
+            ):
+                for uri in params.notifications.resource_subscriptions or ():
+                    if not str(uri).startswith(SCHEME):
+                        continue
+                    changed = asyncio.Event()
+                    await tools.admit(("read", "contents"))
                     path = unquote(str(uri).removeprefix(SCHEME))
                     await stack.enter_async_context(notebooks.changes(path, changed.set))
-                except ToolError as error:
-                    raise MCPError(INVALID_PARAMS, str(error)) from error
-                telling = asyncio.create_task(_tell(bus, str(uri), changed))
-                stack.callback(telling.cancel)
-            return await ListenHandler(bus)(context, params)
+                    telling = asyncio.create_task(_tell(bus, str(uri), changed))
+                    stack.callback(telling.cancel)
+                return await ListenHandler(bus)(context, params)
+        except ToolError as error:
+            raise MCPError(INVALID_PARAMS, str(error)) from error
 
     # FastMCP 4.1 has no subscriptions: its extensions may not serve a method of the specification.
     low_level(tools.server).add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)

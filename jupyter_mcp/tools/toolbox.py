@@ -3,43 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastmcp import FastMCP
-from fastmcp.server.dependencies import get_context, get_http_request
+from fastmcp.server.dependencies import get_http_request
 
 from jupyter_mcp.notebooks.notebooks import Notebooks
+from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.tornado_asgi import DISCONNECT_KEY
-from jupyter_mcp.transport.auth import Action, caller, fingerprint
+from jupyter_mcp.transport.auth import Action, caller
 
-from .agents import Agent, Agents
+from .agents import Agent, asking_agent
+from .calls import Call
+from .gate import Gate
 
 
 class Toolbox:
-    """The server on which tools are offered, the operations behind them, and the agents that call."""
+    """The server on which tools are offered, the operations behind them, and the gate that agents come through."""
 
-    def __init__(self, server: FastMCP[Any], notebooks: Notebooks) -> None:
+    def __init__(self, server: FastMCP[Any], notebooks: Notebooks, gate: Gate) -> None:
         self.server = server
         self.notebooks = notebooks
-        self._agents = Agents()
+        self.gate = gate
 
     async def admit(self, *wanted: tuple[Action, str]) -> Agent:
         """Ask the server's Authorizer for each action; gives who asks."""
         asking = caller()
         for action, resource in wanted:
             await asking.require(action, resource)
-        params = getattr(get_context().session, "client_params", None)
-        client = getattr(getattr(params, "client_info", None), "name", None) or "agent"
-        session = get_http_request().headers.get("mcp-session-id", "")
-        agent = Agent(f"agent-{fingerprint(f'{asking.key} {client} {session}')[:12]}", f"{client} ({asking.name})")
-        if asking.shared:
-            agent = Agent(agent.id, client)  # Jupyter makes up a new name for each request
-        self._agents.saw(agent)
+        call = ACTOR.get()
+        agent = call.agent if isinstance(call, Call) else asking_agent(asking)
+        self.gate.admitted(agent)
         return agent
+
+    @asynccontextmanager
+    async def serving(
+        self, what: str, arguments: dict[str, Any], *, reads: bool, session: Any = None
+    ) -> AsyncIterator[None]:
+        """Serve a call of a tool, or another request, through the gate. Raises PausedError and StoppedError."""
+        async with self.gate.serving(asking_agent(caller(), session), what, arguments, reads=reads):
+            yield
 
     def users(self) -> list[dict[str, str]]:
         """Give the people in the rooms and the agents here, each once."""
-        agents = [{"id": agent.id, "name": agent.name} for agent in self._agents.here()]
+        agents = [{"id": agent.id, "name": agent.name} for agent in self.gate.agents.here()]
         return [*self.notebooks.rooms.people(), *agents]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,9 +79,10 @@ async def bridge(
     lifespan: Callable[[], AbstractAsyncContextManager[Any]] = quiet,
     *,
     settings: dict[str, Any] | None = None,
+    handlers: Sequence[Any] = (),
     **options: Any,
 ) -> AsyncIterator[Bridge]:
-    """Serve `app` at /mcp until the block ends."""
+    """Serve `app` at /mcp, and other handlers beside it, until the block ends."""
     logger = logging.Logger("bridge", logging.DEBUG)  # noqa: LOG001 - of this bridge alone
     logged: list[logging.LogRecord] = []
     handler = logging.Handler()
@@ -97,7 +98,7 @@ async def bridge(
         "log_function": lambda _: None,
         **(settings or {}),
     }
-    server = HTTPServer(web.Application([(r"/mcp/?", MCPHandler, {"endpoint": endpoint})], **known))
+    server = HTTPServer(web.Application([(r"/mcp/?", MCPHandler, {"endpoint": endpoint}), *handlers], **known))
     socket, port = bind_unused_port()
     server.add_sockets([socket])
     try:

@@ -1,0 +1,36 @@
+"""On whose behalf the current task works: the rooms tell that actor what it reached and changed, and ask it first.
+
+A context variable, so that neither rooms nor kernels need to know of tools and agents. Tasks that a call starts inherit
+it, which is right for a run that outlives its call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .live import Live
+
+
+class Actor(Protocol):
+    """What acts on notebooks: an agent's call."""
+
+    def reaches(self, path: str) -> None:
+        """Note that it is about a notebook. Raises a ToolError if it may not even read it."""
+
+    def joined(self, live: Live) -> None:
+        """Note that it has reached a notebook. Raises a ToolError if it may not even read it."""
+
+    def will_change(self, live: Live) -> None:
+        """Raise a ToolError if it may not change the notebook."""
+
+    def changed(self, live: Live, cell_ids: Iterable[str]) -> None:
+        """Note which cells it changed, made or deleted; called while the document is being observed."""
+
+    def begins(self, live: Live, cell_id: str) -> None:
+        """Note that it begins to run a cell. Raises a ToolError if it may not."""
+
+
+ACTOR: ContextVar[Actor | None] = ContextVar("jupyter_mcp_actor", default=None)

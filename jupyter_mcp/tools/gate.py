@@ -1,0 +1,166 @@
+"""The one gate in front of everything that agents ask for: may this agent do this here and now. It notes what was done.
+
+Tools know nothing of it. `mcp_server` sends each call through it, and rooms and kernels ask the call (rooms.actor)
+before a notebook is read, changed or run: so what a tool's arguments don't name is held back too, and what waits in a
+queue when a person pauses does not begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from logging import Logger
+from typing import Any
+
+from jupyter_mcp.errors import PausedError, StoppedError
+from jupyter_mcp.rooms.actor import ACTOR
+from jupyter_mcp.rooms.live import Live
+from jupyter_mcp.rooms.presence import Presences
+
+from .activity import Activity, Emit
+from .agents import Agent, Agents
+from .calls import Call, named
+from .steering import CONFIGURATION, Mode, Rule, Steering
+
+
+class Gate:
+    """Lets calls through, or not; knows those that run, and the agents that were here."""
+
+    def __init__(self, steering: Steering, presences: Presences, emit: Emit, log: Logger) -> None:
+        self.steering = steering
+        self.agents = Agents()
+        self.activity = Activity(emit, log)
+        self._presences = presences
+        self._running: set[Call] = set()
+
+    @asynccontextmanager
+    async def serving(self, agent: Agent, tool: str, arguments: dict[str, Any], *, reads: bool) -> AsyncIterator[Call]:
+        """Serve a call. Raises PausedError before it begins, and StoppedError in place of what it was stopped in."""
+        paths, index, cell_ids = named(arguments)
+        call = Call(agent, tool, reads, paths, index, cell_ids, self._require, self._notice)
+        self._require(call, not reads, begins=True)
+        call.task = asyncio.current_task()
+        self._running.add(call)
+        acting = ACTOR.set(call)
+        outcome = "failed"
+        try:
+            yield call
+            outcome = "done"
+        except (asyncio.CancelledError, PausedError):  # what it tidies up may be held back already
+            if call.stopped_by is None:
+                raise
+            outcome = "stopped"
+            if call.task is not None and call.task.uncancel() > 0:
+                raise  # the client left too
+            raise StoppedError(
+                f"{call.stopped_by} stopped this call and paused the agent; what it had done until then stays. "
+                "Ask them before you go on."
+            ) from None
+        finally:
+            ACTOR.reset(acting)
+            self._running.discard(call)
+            if call.admitted:
+                self._presences.leaves(agent.id)
+            call.end()
+            if call.cells or (not reads and outcome == "done"):
+                self.activity.ended(call, outcome)
+
+    def admitted(self, agent: Agent) -> None:
+        """Note that the server's Authorizer let the agent do what it is about to do: people may see it now."""
+        self.agents.saw(agent)
+        call = ACTOR.get()
+        if isinstance(call, Call) and not call.admitted:
+            call.admitted = True
+            self._presences.arrives(agent.id, agent.name, next((path for path in call.paths), None))
+
+    def require(self, agent: Agent, paths: list[str], *, writes: bool, begins: bool = True) -> None:
+        """Raise PausedError if the agent may not read, or with `writes` not change, these notebooks now."""
+        rule = self.steering.holding(agent, paths)
+        if rule is not None and (writes or rule.mode == "paused"):
+            raise PausedError(f"{rule.words()}; nothing {'' if begins else 'more '}was done. {_advice(rule)}")
+
+    def _require(self, call: Call, writes: bool, begins: bool = False) -> None:
+        self.require(call.agent, call.paths, writes=writes, begins=begins)
+
+    def _notice(self, call: Call, live: Live, cell_id: str | None) -> None:
+        if call.admitted:
+            self._presences.works(call.agent.id, live, cell_id)
+        if cell_id is not None and call.running == cell_id:
+            self.activity.began(call)
+
+    def steer(
+        self, mode: Mode, by: str, *, agent: str | None = None, notebook: str | None = None, stop: bool = False
+    ) -> Rule:
+        """Let a person's rule hold from now on; with `stop`, end the calls that it is about. Raises ValueError."""
+        name = None if agent is None else self._name_of(agent)
+        rule = self.steering.set(mode, by, agent=agent, agent_name=name, notebook=notebook)
+        stopped = self._stop(rule) if stop else 0
+        self.activity.steered(rule, stopped=stopped)
+        return rule
+
+    def _name_of(self, kind: str) -> str:
+        for seen in self.agents.here():
+            if seen.kind == kind:
+                return seen.name
+        for rule in self.steering.rules():
+            if rule.agent == kind and rule.agent_name:
+                return rule.agent_name
+        raise ValueError(f"No agent {kind!r} called in the last minutes; see the list of agents for their `kind`.")
+
+    def _stop(self, rule: Rule) -> int:
+        stopped = [call for call in self._running if self.steering.fits(rule, call.agent, call.paths)]
+        for call in stopped:
+            if call.task is not None and call.stopped_by is None:
+                call.stopped_by = rule.by
+                call.task.cancel()
+        return len(stopped)
+
+    def state(self) -> dict[str, Any]:
+        """Return who is here, what runs, what is held back, and what was done lately."""
+        running = sorted(self._running, key=lambda call: call.number)
+        agents = []
+        for agent in self.agents.here():
+            calls = [call for call in running if call.agent.id == agent.id]
+            agents.append(
+                {
+                    "id": agent.id,
+                    "kind": agent.kind,
+                    "name": agent.name,
+                    "calls": [
+                        {
+                            "tool": call.tool,
+                            "notebook": call.notebook,
+                            "running": call.running,
+                            "seconds": round(time.monotonic() - call.began, 1),
+                        }
+                        for call in calls
+                    ],
+                }
+            )
+        rules = [
+            {
+                "mode": rule.mode,
+                "by": rule.by,
+                "since": rule.since or None,
+                "agent": rule.agent,
+                "agent_name": rule.agent_name,
+                "notebook": rule.notebook,
+                "fixed": rule.by is CONFIGURATION,
+            }
+            for rule in self.steering.rules()
+        ]
+        return {
+            "agents": agents,
+            "rules": rules,
+            "activity": list(self.activity.recent),
+            "warning": self.steering.fault,
+        }
+
+
+def _advice(rule: Rule) -> str:
+    ask = "the server's owner" if rule.by is CONFIGURATION else "them"
+    if rule.mode == "read-only":
+        return f"Reading works; ask {ask} to allow changes."
+    return f"Ask {ask} to resume agents (in JupyterLab's status bar), and don't try again before."

@@ -1,0 +1,131 @@
+"""The REST endpoints by which people see and steer agents; JupyterLab's extension uses them too.
+
+They are for people's pages: Jupyter's own authentication (cookies too), its XSRF check and its Authorizer decide.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import ensure_async
+from tornado import web
+
+from jupyter_mcp.errors import BadPathError
+from jupyter_mcp.paths import canonical
+from jupyter_mcp.transport.auth import Action
+
+from .gate import Gate
+from .steering import Mode
+
+ACTIONS: dict[str, tuple[Mode, bool]] = {
+    "resume": ("run", False),
+    "read-only": ("read-only", False),
+    "pause": ("paused", False),
+    "stop": ("paused", True),
+}
+_LONGEST_NAME = 80
+
+
+class _PeopleHandler(APIHandler):
+    """What the endpoints have in common."""
+
+    auth_resource = "contents"
+    gate: Gate
+
+    def initialize(self, gate: Gate) -> None:
+        """Take the gate; called by Tornado for each request."""
+        self.gate = gate
+
+    async def require(self, action: Action, resource: str) -> None:
+        """Ask the server's Authorizer. Raises 403."""
+        if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, resource)):
+            raise web.HTTPError(403, f"You may not {action} {resource} on this server.")
+
+    def person(self) -> str:
+        """Return the name of who asks, on one line."""
+        user = self.current_user
+        name = getattr(user, "display_name", None) or getattr(user, "name", None) or getattr(user, "username", "")
+        return "".join(one if one.isprintable() else " " for one in str(name)[:_LONGEST_NAME]).strip() or "Somebody"
+
+    def answer(self, data: dict[str, Any]) -> None:
+        """Answer with JSON that nobody keeps."""
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(data))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with JSON that says what to do."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        detail = error.log_message if isinstance(error, web.HTTPError) else None
+        self.answer({"message": detail or HTTPStatus(status_code).phrase})
+
+
+class StateHandler(_PeopleHandler):
+    """`GET {base_url}jupyter-mcp/state`: who is here, what runs, what is held back, what was done lately."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Return the state; needs `read contents`."""
+        await self.require("read", "contents")
+        self.answer(self.gate.state())
+
+
+class SteerHandler(_PeopleHandler):
+    """`POST {base_url}jupyter-mcp/steer`: pause, read-only, stop or resume, for agents and notebooks, or for all."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Let a rule hold; needs `write contents`, and to stop `execute kernels` too."""
+        await self.require("write", "contents")
+        action, agent, notebook = self._asked()
+        mode, stop = ACTIONS[action]
+        if stop:
+            await self.require("execute", "kernels")
+        try:
+            self.gate.steer(mode, self.person(), agent=agent, notebook=notebook, stop=stop)
+        except ValueError as error:
+            raise web.HTTPError(400, str(error)) from error
+        self.answer(self.gate.state())
+
+    def _asked(self) -> tuple[str, str | None, str | None]:
+        found = self.get_json_body()
+        if not isinstance(found, dict) or set(found) - {"action", "agent", "notebook"}:
+            raise web.HTTPError(
+                400, 'Send {"action": …} with "agent" (its kind) and "notebook" (its path), or without.'
+            )
+        action, agent, notebook = (found.get(key) for key in ("action", "agent", "notebook"))
+        if not isinstance(action, str) or action not in ACTIONS:
+            raise web.HTTPError(400, f'"action" is one of {", ".join(ACTIONS)}.')
+        for name, value in (("agent", agent), ("notebook", notebook)):
+            if value is not None and (not isinstance(value, str) or not value):
+                raise web.HTTPError(400, f'"{name}" is a text, or left out.')
+        if notebook is not None:
+            try:
+                notebook = canonical(notebook, allow_hidden=True)
+            except BadPathError as error:
+                raise web.HTTPError(400, str(error)) from error
+        return action, agent, notebook
+
+
+class ConnectHandler(_PeopleHandler):
+    """`POST {base_url}jupyter-mcp/token`: the token that an agent's client needs, for a person who asks for it."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Return the server's token; needs `execute kernels`, which is enough to read it anyway."""
+        await self.require("execute", "kernels")
+        token = getattr(self.identity_provider, "token", "")
+        self.answer({"token": token if isinstance(token, str) and token else None})
+
+
+def handlers(gate: Gate) -> list[tuple[str, type[APIHandler], dict[str, Any]]]:
+    """Return the endpoints, below the server's base URL."""
+    about = {"gate": gate}
+    return [
+        (r"/jupyter-mcp/state", StateHandler, about),
+        (r"/jupyter-mcp/steer", SteerHandler, about),
+        (r"/jupyter-mcp/token", ConnectHandler, about),
+    ]
