@@ -70,7 +70,7 @@ def read_activation(prefix: Path) -> Activation:
 
 
 def read_script(path: Path, variables: Mapping[str, str]) -> dict[str, str]:
-    """Read what a script of a project's own exports when it is sourced after these variables are set.
+    """Read which variables a script of a project's own exports anew when it is sourced after these are set.
 
     Raises:
         ValueError: it does more than set variables, or asks for files; OSError: it can't be read.
@@ -82,7 +82,8 @@ def read_script(path: Path, variables: Mapping[str, str]) -> dict[str, str]:
         script.run(path.read_text(encoding="utf-8"))
     except (_NotDataError, UnicodeDecodeError):
         raise ValueError("does more than set variables") from None
-    return {name: script.variables[name] for name in script.exported if name in script.variables}
+    found = script.variables.items()
+    return {name: value for name, value in found if name in script.exported and given.get(name) != value}
 
 
 def expanded(value: str, variables: Mapping[str, str]) -> str:

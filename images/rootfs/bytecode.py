@@ -52,10 +52,11 @@ class Interpreter:
 
         """
         home = self.root / "usr" if self.prefix is None else self.prefix
+        libraries = [self.root / "usr/lib" / self.platform.triplet, *([home / "lib"] if self.prefix else [])]
         command = [
             str(self.root / self.platform.loader.lstrip("/")),
             "--library-path",
-            str(self.root / "usr/lib" / self.platform.triplet),
+            ":".join(map(str, libraries)),
             str(home / "bin" / self.python),
             # No site, no pyc of its own library read or written: its state must not depend on what ran before.
             "-SsB",
