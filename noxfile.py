@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
 from door.bounds import LOWEST, NEWEST, VERSIONS  # noqa: E402
+from door.jupyter_data import rooms_database  # noqa: E402
 from door.running import LAB, TOOLS, is_root, prepare, run  # noqa: E402
 from door.sessions import session as declared  # noqa: E402
 
@@ -49,7 +50,9 @@ def lab(session: nox.Session) -> None:
     workspace.mkdir(exist_ok=True)
     # In a container one is often root; the server still listens on loopback only, and asks for its token.
     root = ["--allow-root"] if is_root() else []
-    arguments = ["--ServerApp.ip=127.0.0.1", "--no-browser", *root, *session.posargs]
+    # What was deleted is in the rooms' history for a while: not in a folder that is shared or committed.
+    history = f"--SQLiteYStore.db_path={rooms_database()}"
+    arguments = ["--ServerApp.ip=127.0.0.1", "--no-browser", history, *root, *session.posargs]
     run(session, LAB, ("python", "-m", "door.lab", str(workspace), *arguments), project=True)
 
 

@@ -116,6 +116,12 @@ class JupyterMCP(ExtensionApp):
         help="The same for notebooks by patterns of their paths (* is also for /), e.g. {'exams/*': 'paused'}.",
     )
     room_idle_timeout = Float(600, config=True, help="Seconds until a room that only agents used is saved and closed.")
+    history_kept = Float(
+        86_400,
+        config=True,
+        help="Seconds of a notebook's history that its room's SQLite store keeps; what is older becomes one update, "
+        "without what was deleted. 0: all.",
+    )
     journal_dir = Unicode(
         "",
         config=True,
@@ -281,7 +287,7 @@ class JupyterMCP(ExtensionApp):
     def _prepare_collaboration(self) -> Recoveries:
         """Make every room, browsers' too, safe to share: its store, its side of the file, its end."""
         extension = self._rooms.extension
-        extension.ystore_class = batched(extension.ystore_class, extension.config)
+        extension.ystore_class = batched(extension.ystore_class, extension.config, kept=self.history_kept)
         recoveries = self._rooms.recoveries = self._make_recoveries()
         guard(extension.file_loaders, recoveries.finished, self._rooms.cell_ids)
         forget_stopped(extension.ywebsocket_server)

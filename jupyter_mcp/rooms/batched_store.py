@@ -8,14 +8,21 @@ at once, and what comes while that goes on, or within `EVERY` seconds, becomes o
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from jupyter_server_ydoc.stores import SQLiteYStore as JupyterStore  # type: ignore[import-untyped]
 from pycrdt import Doc, merge_updates
-from pycrdt.store import BaseYStore
+from pycrdt.store import BaseYStore, SQLiteYStore
 from pycrdt.websocket import YRoom
+from traitlets.config import LoggingConfigurable
+
+from .owner_only import make_private
 
 EVERY = 0.25  # seconds from the end of a write to the next
+_SQUASHED = (SQLiteYStore, JupyterStore)  # a class made of them may compress, in a way of its own
 _NOTHING: bytes = Doc[Any]().get_state()
 
 
@@ -66,6 +73,18 @@ class BatchedWrites(BaseYStore):
         if own is not None:
             await self.write(own)
 
+    async def start(self, *args: Any, **options: Any) -> None:
+        """Start the store, in a file that only its owner reads: it has what was typed, and deleted since.
+
+        SQLite gives its journals the mode of the file. Upstream lets the umask decide.
+        """
+        path = getattr(self, "db_path", None)
+        if isinstance(path, str) and path != ":memory:":
+            # What can't be made private can't be opened either, which the store itself tells.
+            with suppress(OSError):
+                make_private(Path(path))
+        await super().start(*args, **options)
+
     async def flush(self) -> None:
         """Wait until everything is stored, without the pause between writes."""
         if self._writing is not None:
@@ -73,13 +92,22 @@ class BatchedWrites(BaseYStore):
             await asyncio.wait([self._writing])
 
 
-def batched(configured: type[BaseYStore], config: Any) -> type[BaseYStore]:
-    """Give the configured store class with batched writes; it keeps its name, which upstream logs."""
+def batched(configured: type[BaseYStore], config: Any, *, kept: float = 0) -> type[BaseYStore]:
+    """Return the configured store class with batched writes; it keeps its name, which upstream logs.
+
+    `kept` is the history in seconds that an SQLite store keeps, 0 for all; what is older becomes one update, in which
+    what was deleted is no more.
+    """
 
     class Store(BatchedWrites, configured):  # type: ignore[misc, valid-type]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.setdefault("config", config)
+            if issubclass(configured, LoggingConfigurable):
+                kwargs.setdefault("config", config)
             super().__init__(*args, **kwargs)  # type: ignore[safe-super]
+            if kept and configured in _SQUASHED and isinstance(self, SQLiteYStore):
+                self.squash_history_older_than = math.ceil(kept)
+                # pycrdt-store 0.1 makes one update of the old ones only where it decompresses them: else it loses them.
+                self.register_compression_callbacks(bytes, bytes)
 
     Store.__name__ = configured.__name__
     Store.__qualname__ = configured.__qualname__

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import stat
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pycrdt.store.sqlite
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycrdt import Array, Decoder, Doc, Map
+from pycrdt import Array, Decoder, Doc, Map, Text
 from pycrdt.store import SQLiteYStore
 
-from jupyter_mcp.rooms.batched_store import BatchedWrites
+from jupyter_mcp.rooms.batched_store import BatchedWrites, batched
+
+HOUR = 3600.0
 
 
 class Counting(SQLiteYStore):
@@ -163,3 +169,58 @@ def test_what_a_room_wrote_before_it_loaded_is_stored_too() -> None:
         assert clocks(third) == clocks(again)
 
     run(job)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_only_the_owner_reads_the_store(tmp_path: Path, there: bool) -> None:
+    file = tmp_path / "store.db"
+    if there:
+        sqlite3.connect(file).close()
+        file.touch(0o644)
+        file.chmod(0o644)
+
+    async def job() -> None:
+        async with opened(str(tmp_path)) as (store, document):
+            document["text"] = Text("secret")
+            await store.write(document.get_update())
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    asyncio.run(job())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_history_that_is_older_than_is_kept_becomes_one_update_without_what_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "store.db"
+    store_class = batched(SQLiteYStore, None, kept=HOUR)
+    store_class.db_path = str(file)  # type: ignore[attr-defined]
+    now = [1_000_000.0]
+    monkeypatch.setattr(pycrdt.store.sqlite.time, "time", lambda: now[0])
+
+    async def job() -> None:
+        document: Doc[Any] = Doc()
+        text = document.get("text", type=Text)
+        async with store_class("x.y") as store:  # type: ignore[call-arg]
+            for word in ("hunter2", *"abcdefgh"):
+                before = document.get_state()
+                text += word
+                await store.write(document.get_update(before))
+            before = document.get_state()
+            del text[: len("hunter2")]
+            await store.write(document.get_update(before))
+            now[0] += 2 * HOUR
+            before = document.get_state()
+            text += "i"
+            await store.write(document.get_update(before))
+            again: Doc[Any] = Doc()
+            await store.apply_updates(again)
+            assert str(again.get("text", type=Text)) == "abcdefghi"
+            # A tab that was away brings what it had, and nothing twice.
+            assert again.get_state() == document.get_state()
+
+    asyncio.run(job())
+    with closing(sqlite3.connect(file)) as database:
+        updates = [row[0] for row in database.execute("SELECT yupdate FROM yupdates")]
+    assert len(updates) == 2
+    assert not any(b"hunter2" in update for update in updates)
