@@ -19,6 +19,7 @@ from traitlets import Union as TraitUnion
 
 from .errors import why
 from .garbage import tune
+from .heap import Heap
 from .kernels.execution import Execution
 from .kernels.kernels import Kernels
 from .kernels.sessions import known_from_the_start, one_for_each_path
@@ -314,11 +315,13 @@ class JupyterMCP(ExtensionApp):
         )
 
     async def _sweep(self) -> None:
+        heap = Heap()
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             try:
                 await self._rooms.sweep()
                 await self._execution.kernels.sweep()
+                heap.give_back()
             except Exception:  # boundary: the sweeper must outlive one bad room
                 self.log.exception("Closing what is idle failed; will try again")
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+import zmq
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.session import Session
 
+# Messages that wait in the server to be read. One may have many megabytes, and a kernel that floods can keep, or drop,
+# the rest itself: it has a queue of its own for each subscriber.
+QUEUED = 16
+
 
 def connected(manager: Any) -> AsyncKernelClient:
     """Return a client of a kernel, connected, with a ZeroMQ context that is destroyed with it."""
-    client: AsyncKernelClient = manager.client(session=own(manager.session), context=zmq.asyncio.Context())
+    context = zmq.asyncio.Context()
+    context.setsockopt(zmq.RCVHWM, QUEUED)
+    client: AsyncKernelClient = manager.client(session=own(manager.session), context=context)
     client.start_channels(hb=False)  # a look at the process needs no thread
     return client
 

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import zmq
 from jupyter_client.session import DELIM
 
 from jupyter_mcp.errors import ClientGoneError, ExecutionTimeoutError, KernelBusyError, KernelUnavailableError
-from jupyter_mcp.kernels import execution
+from jupyter_mcp.kernels import connection, execution
 from tests.support.fake_kernel import FakeKernel
 from tests.support.fake_live import outputs_of
 from tests.support.seat import Seat, seat
@@ -220,6 +221,14 @@ def test_a_run_whose_end_is_lost_in_part_ends_and_says_so(script: Any, monkeypat
         assert "the kernel" in second["text"]
         # As after a lost idle of a person's run, the next waits for nobody.
         assert [output["text"] for output in await one.run()] == ["hello"]
+
+    within(job)
+
+
+def test_few_messages_wait_in_the_server_to_be_read() -> None:
+    async def job(one: Seat) -> None:
+        kernel = await one.kernels.connect("k")
+        assert kernel.client.iopub_channel.socket.get(zmq.RCVHWM) == connection.QUEUED
 
     within(job)
 
