@@ -31,7 +31,7 @@ from .notebooks import write
 from .server import Server
 
 MEGABYTE = 1 << 20
-SETTLE = 3.0  # seconds after the flood
+SETTLE = 9.0  # seconds after the flood: the server looks every five for what it can give back
 PAUSE = 0.02  # seconds between other requests
 WITHIN = 300.0  # seconds that a flood may take
 FLOODS = {
