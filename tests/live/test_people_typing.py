@@ -51,6 +51,36 @@ async def until(client: Any, path: str, cell_id: str, source: str) -> None:
         await call(client, "watch_notebook", path=path, timeout=1)
 
 
+def test_many_edits_at_once_around_a_person_take_no_caret_and_no_keystroke(make_server: MakeServer) -> None:
+    server = make_server()
+
+    async def run() -> None:
+        async with server.client() as client:
+            path, (above, mine, below) = await three_cells(client)
+            async with tab_on(server, path) as page:
+                await caret_behind(page, "mine = 1")
+                await page.keyboard.type("0")
+                await until(client, path, mine, "mine = 10")
+                for edits in (
+                    [{"op": "move", "cell_id": below, "before": above}],
+                    [{"op": "set_type", "cell_id": above, "cell_type": "raw"}, {"op": "insert", "source": "end"}],
+                    [{"op": "insert", "source": "first", "before": below}, {"op": "delete", "cell_id": above}],
+                ):
+                    await call(client, "edit_notebook", path=path, edits=edits)
+                    now = await source_of(client, path, mine)
+                    await expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(
+                        len((await call(client, "get_notebook", path=path))["cells"]), timeout=WAIT
+                    )
+                    await page.keyboard.type("2")
+                    await until(client, path, mine, f"{now}2")
+                with pytest.raises(ToolError, match=r"is typing in cell 2 .*nothing was changed"):
+                    await call(client, "edit_notebook", path=path, edits=[{"op": "move", "cell_id": mine}])
+                await page.keyboard.type("3")
+                await until(client, path, mine, "mine = 102223")
+
+    asyncio.run(run())
+
+
 def test_the_cell_a_person_types_in_is_refused_to_agents_and_free_with_the_flag(make_server: MakeServer) -> None:
     server = make_server()
 
