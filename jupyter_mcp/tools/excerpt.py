@@ -41,7 +41,9 @@ class Wanted:
 
 
 async def excerpt(notebook: dict[str, Any], wanted: Wanted, states: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the wanted part as nbformat, each cell with `index` and `revision`; what was left out is in `left_out`.
+    """Return the wanted part as nbformat, each cell with its `revision`; what was left out is in `left_out`.
+
+    Where less than all is wanted, cells have their `index` too.
 
     `states` says of cells, by id, what their runs are doing. Raises CellMissingError.
     """
@@ -96,7 +98,9 @@ class _Excerpt:
 
     def _cell(self, cell: dict[str, Any], at: int) -> dict[str, Any]:
         outputs: list[dict[str, Any]] = cell.get("outputs") or []
-        more: dict[str, Any] = {"index": at, "revision": revision(cell["cell_type"], cell["source"])}
+        more: dict[str, Any] = {"revision": revision(cell["cell_type"], cell["source"])}
+        if self.wanted != Wanted():  # of the whole, a cell's place says its index
+            more = {"index": at, **more}
         failed = next((one for one in outputs if one.get("output_type") == "error"), None)
         if failed is not None:
             more["error"] = without_codes(f"{failed.get('ename')}: {failed.get('evalue')}")[:_ERROR]
@@ -107,6 +111,8 @@ class _Excerpt:
             }
             return {**kept, "source": heading(cell["source"]), "metadata": {}, **more}
         shown = {key: item for key, item in cell.items() if key != "outputs"}
+        if "trusted" in cell.get("metadata", {}):  # a property of the server, in no file
+            shown["metadata"] = {key: item for key, item in cell["metadata"].items() if key != "trusted"}
         if "attachments" in cell:
             shown["attachments"] = _marked(cell["attachments"])
         if "outputs" in cell and self.wanted.outputs != "none":

@@ -42,6 +42,8 @@ def test_a_small_notebook_is_whole_with_revisions() -> None:
     assert found["cells"][1]["outputs"] == [stream("hi\n")]
     assert found["cells"][1]["revision"] == revision("code", "y")
     assert "left_out" not in found
+    assert not any("index" in one for one in found["cells"])
+    assert [one["index"] for one in seen(notebook(cell(0), cell(1)), start=1)["cells"]] == [1]
 
 
 def test_errors_and_running_cells_are_marked_also_in_an_outline() -> None:
