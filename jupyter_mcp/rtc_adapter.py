@@ -17,7 +17,7 @@ from .errors import RoomUnavailableError, SaveFailedError, why
 from .locks import KeyedLocks
 from .paths import file_of
 from .rooms.actor import ACTOR
-from .rooms.batched_store import flush, keep
+from .rooms.batched_store import close, flush, keep
 from .rooms.cell_ids import CellIds, keeps_ids, nameless
 from .rooms.journal import Journal
 from .rooms.journal_frames import Header
@@ -239,9 +239,11 @@ class Rooms:
 
         From the call on nobody finds the room: who must know that it is empty looks just before.
         """
-        if self._room(live.room_id) is not live.room:
+        room = self._room(live.room_id)
+        if room is None or room is not live.room:
             return
-        await self.extension.ywebsocket_server.delete_room(room=live.room)
+        await self.extension.ywebsocket_server.delete_room(room=room)
+        await close(room)
         file_id, loaders = _file_id(live.room_id), self.extension.file_loaders
         if file_id in loaders and loaders[file_id].number_of_subscriptions == 0:
             await loaders.remove(file_id)

@@ -134,3 +134,14 @@ async def keep(room: YRoom, since: bytes | None = None) -> None:
     if room.ystore is not None and room.ystore.started.is_set():
         await room.ystore.write(room.ydoc.get_update(since))
         await flush(room)
+
+
+async def close(room: YRoom) -> None:
+    """Close the store of a room that was deleted.
+
+    Upstream leaves its database open until the room is collected as garbage; with pycrdt 0.14.0 it never is.
+    """
+    if room.ystore is not None:
+        await flush(room)
+        with suppress(Exception):  # any store, which may have been stopped with its room
+            await room.ystore.stop()

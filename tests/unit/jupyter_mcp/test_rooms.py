@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -401,6 +402,23 @@ def test_every_wait_for_a_room_has_a_bound(tmp_path: Path, monkeypatch: pytest.M
         rooms.faults.gate.set()
         monkeypatch.setattr("jupyter_mcp.rooms.opening.OPENED_WITHIN", 20)
         assert sources(await rooms.rooms.join(PATH)) == ["one"]
+
+    run(tmp_path, job)
+
+
+def test_a_closed_room_leaves_no_file_open(tmp_path: Path) -> None:
+    """Not even until the next collection of garbage."""
+
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "one")
+        insert(await rooms.rooms.join(PATH), "two")
+        gc.disable()
+        try:
+            assert await rooms.rooms.close(PATH)
+            assert [file for file in open_files(tmp_path) if "ids.db" not in file] == []
+        finally:
+            gc.enable()
+        assert sources(await rooms.rooms.join(PATH)) == ["one", "two"]
 
     run(tmp_path, job)
 
