@@ -27,6 +27,10 @@ class EnvError(Exception):
 
     exit_code: ClassVar[int] = Exit.FAULTS
 
+    def __init__(self, *texts: str) -> None:
+        # What somebody else's file holds, or another program says, may have lines of its own.
+        super().__init__(*(" ".join(text.split()) if len(text.splitlines()) > 1 else text for text in texts))
+
     def __reduce__(self) -> tuple[Callable[[type[EnvError], str], EnvError], tuple[type[EnvError], str]]:
         """Pickle by class and text: worker processes raise these, and the constructors take other arguments."""
         return _restored, (type(self), str(self))
