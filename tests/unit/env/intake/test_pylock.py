@@ -8,6 +8,7 @@ import pytest
 
 from env.errors import (
     LockFormatError,
+    NotTakenError,
     NoWheelError,
     SpecError,
     StaleLockError,
@@ -220,3 +221,52 @@ def test_another_version_of_the_project_than_the_checkouts_is_refused(recipe: Pa
     (recipe / "requirements.txt").write_text("native\njupyter-mcp-rooms>=99\n")
     with pytest.raises(SpecError, match=r"`jupyter-mcp-rooms>=99`, and this checkout is 0\."):
         read_requirements(read(recipe))
+
+
+def test_requirements_of_which_none_applies_are_refused(recipe: Path) -> None:
+    (recipe / "requirements.txt").write_text("native; python_version < '3.10'\nsome-thing; sys_platform == 'win32'\n")
+    with pytest.raises(NotTakenError, match=r"none of its 2 requirements applies to CPython 3\.13\.\d+ on linux/amd64"):
+        pylock_files(AMD64, read(recipe))
+    (recipe / "requirements.txt").write_text("# nothing\n")
+    with pytest.raises(SpecError, match="asks for nothing"):
+        pylock_files(AMD64, read(recipe))
+
+
+def test_a_lock_of_which_no_package_applies_is_refused(recipe: Path) -> None:
+    marked = LOCK.replace('version = "1.5"', 'version = "1.5"\nmarker = "python_version < \'3.10\'"')
+    marked = marked.replace('version = "2.0"', 'version = "2.0"\nmarker = "python_version < \'3.10\'"')
+    (recipe / "pylock.toml").write_text(marked)
+    with pytest.raises(NotTakenError, match=r"none of its 4 packages applies to CPython 3\.13\.\d+ on linux/amd64"):
+        pylock_files(AMD64, read(recipe))
+
+
+def test_a_full_version_of_python_is_compared(recipe: Path) -> None:
+    changed(recipe, ">=3.12", ">=3.13.1")
+    assert pylock_files(AMD64, read(recipe))
+    changed(recipe, '"Some_Thing"\n', '"Some_Thing"\nrequires-python = ">=3.14"\n')
+    with pytest.raises(NotTakenError, match=r"Some_Thing 1\.5 is for Python >=3\.14, and the image has 3\.13"):
+        pylock_files(AMD64, read(recipe))
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ('vcs = { type = "git", url = "https://x.invalid/a.git", commit-id = "1" }', "comes from a repository"),
+        ('directory = { path = "../other" }', "is the project in the folder ../other"),
+        ('archive = { url = "https://x.invalid/a-1.0.tar.gz", hashes = { sha256 = "1" } }', "is an archive of sources"),
+    ],
+)
+def test_what_is_no_wheel_is_refused_by_name(recipe: Path, entry: str, told: str) -> None:
+    (recipe / "pylock.toml").write_text(f'{LOCK}\n[[packages]]\nname = "other"\n{entry}\n')
+    with pytest.raises(NotTakenError, match=told):
+        pylock_files(AMD64, read(recipe))
+
+
+def test_wheels_at_a_path_or_as_an_archive_are_taken(recipe: Path) -> None:
+    path = f'wheels = [{{ path = "wheels/here-1.0-py3-none-any.whl", hashes = {{ sha256 = "{OTHER}" }} }}]'
+    archive = f'archive = {{ url = "https://x.invalid/there-1.0-py3-none-any.whl", hashes = {{ sha256 = "{ARM}" }} }}'
+    more = f'[[packages]]\nname = "here"\nversion = "1.0"\n{path}\n[[packages]]\nname = "there"\n{archive}\n'
+    (recipe / "pylock.toml").write_text(f"{LOCK}\n{more}")
+    found = {file.name: file for file in pylock_files(AMD64, read(recipe)).files}
+    assert found["here"].url == (recipe / "wheels" / "here-1.0-py3-none-any.whl").as_uri()
+    assert (found["there"].url, found["there"].version) == ("https://x.invalid/there-1.0-py3-none-any.whl", "1.0")
