@@ -162,6 +162,12 @@ def conformance(session: nox.Session) -> None:
     run(session, LAB, npm, ("python", "-m", "pytest", str(folder)), suites, project=True)
 
 
+@declared("labextension", usage=" [-- --check]")
+def labextension(session: nox.Session) -> None:
+    """Build JupyterLab's extension into jupyter_mcp/labextension, with the locked Node; needs npm: -- [--check]."""
+    run(session, LAB, ("python", "labextension/build.py", *session.posargs))
+
+
 @declared("bench", program=("benchmarks",))
 def bench(session: nox.Session) -> None:
     """Measure the tools side by side with their peers': -- [--subjects LIST] [--measures LIST] [--sizes LIST]."""

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { EMPTY, connections, marksOf, ruleFor, sentence, summary, told } from './state.ts';
+import type { IAgent, ICall, IRule, IState } from './state.ts';
+
+const rule = (more: Partial<IRule>): IRule => ({
+  mode: 'paused',
+  by: 'Ada',
+  since: null,
+  agent: null,
+  agent_name: null,
+  notebook: null,
+  fixed: false,
+  ...more
+});
+
+const agent = (name: string, running: string | null = null): IAgent => ({
+  id: name,
+  kind: name,
+  name,
+  calls: running === null ? [] : [{ tool: 'execute_cell', notebook: 'a/n.ipynb', running, seconds: 1 }]
+});
+
+const call = (more: Partial<ICall>): ICall => ({
+  call: 1,
+  phase: 'ended',
+  outcome: 'done',
+  agent: { id: 'x', kind: 'x', name: 'Claude Code' },
+  tool: 'update_cell',
+  notebook: 'n.ipynb',
+  cells: [],
+  started: '2026-11-27T10:00:00+00:00',
+  seconds: 0.1,
+  ...more
+});
+
+const touched = (id: string, changed: boolean, ran: boolean) => ({
+  id,
+  changed,
+  ran,
+  revision_before: null,
+  revision_after: null
+});
+
+const state = (more: Partial<IState>): IState => ({ ...EMPTY, ...more });
+const third = () => 3;
+
+test('the status bar says who runs which cell', () => {
+  assert.equal(summary(state({ agents: [agent('Claude Code', 'c')] }), third), 'Claude Code is running cell 3');
+  assert.equal(summary(state({ agents: [agent('Robot', 'c')] }), () => null), 'Robot is running a cell of n.ipynb');
+});
+
+test('the status bar says who is here, and whether they are held back', () => {
+  assert.equal(summary(EMPTY, third), 'No agents');
+  assert.equal(summary(state({ agents: [agent('Robot')] }), third), 'Robot');
+  assert.equal(summary(state({ agents: [agent('a'), agent('b')] }), third), '2 agents');
+  assert.equal(summary(state({ rules: [rule({})] }), third), 'Agents paused');
+  assert.equal(summary(state({ rules: [rule({ mode: 'read-only' })] }), third), 'Agents read-only');
+  assert.equal(summary(state({ rules: [rule({ notebook: 'n.ipynb' })] }), third), 'No agents · some held back');
+  assert.equal(
+    summary(state({ agents: [agent('Robot', 'c')], rules: [rule({})] }), third),
+    'Agents paused · Robot is running cell 3'
+  );
+});
+
+test('a rule is found for exactly what it is about, and those of the configuration are not for people', () => {
+  const rules = [rule({ fixed: true }), rule({ notebook: 'n.ipynb' }), rule({ agent: 'k', agent_name: 'Robot' })];
+  assert.equal(ruleFor(state({ rules }), null, null), undefined);
+  assert.equal(ruleFor(state({ rules }), null, 'n.ipynb'), rules[1]);
+  assert.equal(ruleFor(state({ rules }), 'k', null), rules[2]);
+  assert.equal(ruleFor(state({ rules }), 'k', 'n.ipynb'), undefined);
+  assert.equal(sentence(rules[1]!), 'All agents in n.ipynb: paused, by Ada');
+  assert.equal(sentence(rules[2]!), 'Robot: paused, by Ada');
+});
+
+test('a cell carries the mark of who was there last', () => {
+  const activity = [
+    call({ cells: [touched('a', true, false), touched('b', false, false)] }),
+    call({ notebook: 'other.ipynb', cells: [touched('c', true, false)] }),
+    call({ phase: 'began', cells: [touched('d', false, true)] }),
+    call({ agent: { id: 'y', kind: 'y', name: 'Robot' }, cells: [touched('a', true, true)] })
+  ];
+  const marks = marksOf(activity, 'n.ipynb');
+  assert.deepEqual([...marks.keys()], ['a']);
+  assert.deepEqual(marks.get('a'), { name: 'Robot', what: 'changed and ran', when: '2026-11-27T10:00:00+00:00' });
+});
+
+test('what failed or was stopped is told as that', () => {
+  assert.equal(told(call({})), 'Claude Code: update cell');
+  assert.equal(told(call({ outcome: 'failed' })), 'Claude Code: update cell (failed)');
+  assert.equal(told(call({ outcome: 'stopped', tool: 'execute_cell' })), 'Claude Code: execute cell (stopped)');
+});
+
+test('a client is connected by the address and a header', () => {
+  for (const { text } of connections('http://h/mcp', 'T')) {
+    assert.match(text, /Authorization"?: "?Bearer T/);
+  }
+});

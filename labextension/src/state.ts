@@ -1,0 +1,150 @@
+/** What the server says of its agents, and what follows from it; no DOM and no JupyterLab, so that tests need neither. */
+
+export type Mode = 'run' | 'read-only' | 'paused';
+export type Action = 'resume' | 'read-only' | 'pause' | 'stop';
+
+export interface IRunning {
+  tool: string;
+  notebook: string | null;
+  running: string | null;
+  seconds: number;
+}
+
+export interface IAgent {
+  id: string;
+  kind: string;
+  name: string;
+  calls: IRunning[];
+}
+
+export interface IRule {
+  mode: Mode;
+  by: string;
+  since: string | null;
+  agent: string | null;
+  agent_name: string | null;
+  notebook: string | null;
+  fixed: boolean;
+}
+
+export interface ITouched {
+  id: string;
+  changed: boolean;
+  ran: boolean;
+  revision_before: string | null;
+  revision_after: string | null;
+}
+
+export interface ICall {
+  call: number;
+  phase: 'began' | 'ended';
+  outcome: 'done' | 'failed' | 'stopped' | null;
+  agent: { id: string; kind: string; name: string };
+  tool: string;
+  notebook: string | null;
+  cells: ITouched[];
+  started: string;
+  seconds: number;
+}
+
+export interface IState {
+  agents: IAgent[];
+  rules: IRule[];
+  activity: ICall[];
+  warning: string | null;
+}
+
+export interface IMark {
+  name: string;
+  what: string;
+  when: string;
+}
+
+/** The number of a cell as people count, if its notebook is open. */
+export type Numbering = (notebook: string, cellId: string) => number | null;
+
+export const EMPTY: IState = { agents: [], rules: [], activity: [], warning: null };
+
+/** Tell in a few words what the agents do: the text of the status bar. */
+export function summary(state: IState, numberOf: Numbering): string {
+  const all = state.rules.find(rule => rule.agent === null && rule.agent_name === null && rule.notebook === null);
+  const held = all ? (all.mode === 'paused' ? 'Agents paused' : 'Agents read-only') : '';
+  for (const agent of state.agents) {
+    const call = agent.calls.find(one => one.running !== null);
+    if (call?.running && call.notebook) {
+      const number = numberOf(call.notebook, call.running);
+      const cell = number === null ? `a cell of ${base(call.notebook)}` : `cell ${number}`;
+      const doing = `${agent.name} is running ${cell}`;
+      return held ? `${held} · ${doing}` : doing;
+    }
+  }
+  if (held) {
+    return held;
+  }
+  const names = new Set(state.agents.map(agent => agent.name));
+  const some = state.rules.length > 0 ? ' · some held back' : '';
+  if (names.size === 0) {
+    return `No agents${some}`;
+  }
+  return `${names.size === 1 ? [...names][0] : `${names.size} agents`}${some}`;
+}
+
+/** The file's name in a path. */
+export function base(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** The rule that was made for exactly this, not one that holds for more. */
+export function ruleFor(state: IState, agent: string | null, notebook: string | null): IRule | undefined {
+  return state.rules.find(rule => !rule.fixed && rule.agent === agent && rule.notebook === notebook);
+}
+
+/** Say a rule in a sentence. */
+export function sentence(rule: IRule): string {
+  const who = rule.agent_name ? rule.agent_name : 'All agents';
+  const where = rule.notebook ? ` in ${rule.notebook}` : '';
+  const what = rule.mode === 'paused' ? 'paused' : 'read-only';
+  return `${who}${where}: ${what}, by ${rule.by}${rule.since ? ` at ${clock(rule.since)}` : ''}`;
+}
+
+/** Say a call in a sentence, without its cells. */
+export function told(call: ICall): string {
+  const end = call.outcome === 'failed' ? ' (failed)' : call.outcome === 'stopped' ? ' (stopped)' : '';
+  return `${call.agent.name}: ${call.tool.replace(/_/g, ' ')}${end}`;
+}
+
+/** Hours and minutes of a time, where the person is. */
+export function clock(time: string): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime())
+    ? time
+    : date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
+}
+
+/** Return who last changed or ran each cell of a notebook, by the cells' ids. */
+export function marksOf(activity: ICall[], notebook: string): Map<string, IMark> {
+  const marks = new Map<string, IMark>();
+  for (const call of activity) {
+    if (call.notebook !== notebook || call.phase !== 'ended') {
+      continue;
+    }
+    for (const cell of call.cells) {
+      if (cell.changed || cell.ran) {
+        const what = cell.changed && cell.ran ? 'changed and ran' : cell.changed ? 'changed' : 'ran';
+        marks.set(cell.id, { name: call.agent.name, what, when: call.started });
+      }
+    }
+  }
+  return marks;
+}
+
+/** Return the lines that connect an agent's client. */
+export function connections(url: string, token: string): { label: string; text: string }[] {
+  const header = `Authorization: Bearer ${token}`;
+  const json = { mcpServers: { jupyter: { type: 'http', url, headers: { Authorization: `Bearer ${token}` } } } };
+  return [
+    { label: 'Claude Code', text: `claude mcp add --transport http jupyter ${url} --header "${header}"` },
+    { label: 'JSON for other clients', text: JSON.stringify(json, null, 2) },
+    { label: 'Header', text: header }
+  ];
+}
