@@ -1,7 +1,7 @@
 """What MCP hosts put before their models of a tool's result, by the rules that they were seen to follow.
 
-Codex and OpenCode were run against a scripted model on loopback in November 2026 (docs/reference/hosts.md); of Claude
-Code, VS Code and Gemini CLI it is what their changelogs and issues say.
+Codex, OpenCode and Gemini CLI were run against a scripted model on loopback (docs/reference/hosts.md); of Claude Code
+and VS Code it is what their changelogs and issues say.
 """
 
 from __future__ import annotations
