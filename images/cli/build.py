@@ -12,9 +12,10 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from env.errors import UnlockedError
 from env.index.probe import choose
 from env.intake.found import passed_over
-from env.platforms import parse_platform, parse_platforms
+from env.platforms import Platform, parse_platform, parse_platforms
 from env.spec import Tree
 from env.store.fetch import fetch
 from env.store.store import Store
@@ -24,6 +25,7 @@ from images.build.build import Build
 from images.build.intake import activated
 from images.build.layers import Layer
 from images.cli.layouts import DIST
+from images.oci.tarball import Compression
 from images.recipe.project import project_recipe
 from images.recipe.recipe import Recipe, load_recipe, read_recipe
 
@@ -75,14 +77,35 @@ def _build(options: argparse.Namespace, console: Console) -> Build:
     recipe = _recipe(options, tree, console)
     offered = tuple(parse_platform(name) for name in recipe.image.platforms)
     platforms = parse_platforms(options.platform) if options.platform else offered
-    if options.env or options.plan or len(recipe.image.environments) == 1:
+    if options.env:
+        return Build(recipe, platforms, options.env, options.compression, tree)
+    builds = fitting(recipe, platforms, options.compression, tree)
+    if options.plan or len(recipe.image.environments) == 1:
         # A plan asks no network, so it can't know what would answer.
-        return Build(recipe, platforms, options.env or recipe.image.environments[0], options.compression, tree)
-    builds = [Build(recipe, platforms, name, options.compression, tree) for name in recipe.image.environments]
+        return builds[0]
     store = Store(options.store)
     chosen, why = choose({one.environment: one.needed() for one in builds}, lambda sha256: sha256 in store)
     console.print(f"environment {chosen}: {why} (--env NAME pins it)")
     return next(build for build in builds if build.environment == chosen)
+
+
+def fitting(recipe: Recipe, platforms: tuple[Platform, ...], compression: Compression, tree: Tree) -> list[Build]:
+    """Return a build for each environment that the recipe offers, without those that its own lock is not for.
+
+    Raises:
+        UnlockedError: it is for none of them.
+
+    """
+    builds: list[Build] = []
+    refused: UnlockedError | None = None
+    for name in recipe.image.environments:
+        try:
+            builds.append(Build(recipe, platforms, name, compression, tree))
+        except UnlockedError as error:
+            refused = refused or error
+    if not builds and refused is not None:
+        raise refused
+    return builds
 
 
 def _recipe(options: argparse.Namespace, tree: Tree, console: Console) -> Recipe:

@@ -11,6 +11,7 @@ from env.platforms import AMD64
 from env.spec import Tree
 from images.build.build import Build
 from images.build.intake import activated, require_no_links
+from images.cli.build import fitting
 from images.recipe.project import project_recipe
 from images.recipe.recipe import read_recipe
 from images.rootfs.activation import Activation, read_activation
@@ -112,6 +113,17 @@ def test_a_recipe_beside_what_is_no_lock_is_not_built_from_our_packages(tmp_path
         Build(read_recipe(tmp_path), (AMD64,), "conda")
     (tmp_path / "image.toml").write_text(IMAGE.format(kind="conda", more='lock = "ours"'))
     assert Build(read_recipe(tmp_path), (AMD64,), "conda").intake is None
+
+
+def test_of_several_environments_only_those_that_the_lock_is_for_are_built(tmp_path: Path) -> None:
+    write(tmp_path, MANIFEST, LOCKED)
+    text = IMAGE.format(kind="wheels", more="").replace('["wheels"]', '["wheels", "conda"]')
+    (tmp_path / "image.toml").write_text(text)
+    (build,) = fitting(read_recipe(tmp_path), (AMD64,), "zstd", Tree())
+    assert build.environment == "conda"
+    (tmp_path / "image.toml").write_text(IMAGE.format(kind="wheels", more=""))
+    with pytest.raises(UnlockedError, match="is a lock of conda packages, and wheels are built"):
+        fitting(read_recipe(tmp_path), (AMD64,), "zstd", Tree())
 
 
 def test_what_is_fetched_for_a_conda_recipe_is_what_it_is_built_from(tmp_path: Path) -> None:
