@@ -10,9 +10,9 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.session import Session
 
-# Messages that wait in the server to be read. One may have many megabytes, and a kernel that floods can keep, or drop,
-# the rest itself: it has a queue of its own for each subscriber.
-QUEUED = 16
+# Messages that wait in the server to be read: what Jupyter Server has, too. A kernel drops what finds no room, so fewer
+# save memory in a flood of large outputs and lose outputs in one of many small ones (with 16: of 7,000 displays).
+QUEUED = 1000
 
 
 def connected(manager: Any) -> AsyncKernelClient:

@@ -9,11 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import zmq
 from jupyter_client.session import DELIM
 
 from jupyter_mcp.errors import ClientGoneError, ExecutionTimeoutError, KernelBusyError, KernelUnavailableError
-from jupyter_mcp.kernels import connection, execution
+from jupyter_mcp.kernels import execution
 from tests.support.fake_kernel import FakeKernel
 from tests.support.fake_live import outputs_of
 from tests.support.seat import Seat, seat
@@ -225,12 +224,18 @@ def test_a_run_whose_end_is_lost_in_part_ends_and_says_so(script: Any, monkeypat
     within(job)
 
 
-def test_few_messages_wait_in_the_server_to_be_read() -> None:
+def test_of_many_outputs_at_once_none_is_lost() -> None:
     async def job(one: Seat) -> None:
-        kernel = await one.kernels.connect("k")
-        assert kernel.client.iopub_channel.socket.get(zmq.RCVHWM) == connection.QUEUED
+        async def script(kernel: FakeKernel) -> None:
+            kernel.status("busy")
+            for number in range(1900):  # in one go: nobody reads meanwhile
+                kernel.display({"text/plain": f"{number} " + "x" * 10_000})
+            kernel.done()
 
-    within(job)
+        outputs = await one.run(script)
+        assert [output["data"]["text/plain"].split()[0] for output in outputs] == [str(n) for n in range(1900)]
+
+    within(job, size=64 << 20)
 
 
 def test_an_answer_to_what_was_asked_before_a_run_says_nothing_of_its_reply() -> None:
