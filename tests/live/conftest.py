@@ -89,6 +89,7 @@ class Server:
             f"--ServerApp.base_url={self.base_url}",
             f"--ServerApp.root_dir={self.folder}",
             f"--ServerApp.jpserver_extensions={ {'serverside': True, **dict.fromkeys(self.without, False)} }",
+            "--JupyterMCP.max_kernels=1000",  # many tests share a server, and each begins with a new kernel
             *self.options,
         ]
         with (self.home / "server.log").open("ab") as log:
