@@ -20,12 +20,16 @@ from traitlets import Union as TraitUnion
 from .errors import why
 from .garbage import tune
 from .heap import Heap
+from .kernels.cell_states import CellStates
 from .kernels.execution import Execution
+from .kernels.kernel_control import KernelControl
 from .kernels.kernels import Kernels
+from .kernels.runs import Runs
 from .kernels.sessions import known_from_the_start, one_for_each_path
 from .mcp_server import http_app, mcp_server
 from .notebooks.cells import Cells
 from .notebooks.notebooks import Notebooks
+from .notebooks.running import Running
 from .probe import Part, missing, out_of_bounds, warning, why_off, works
 from .rooms.batched_store import batched
 from .rooms.closed_room import send_round
@@ -79,6 +83,13 @@ class JupyterMCP(ExtensionApp):
         allow_none=True,
         config=True,
         help="Seconds a cell may run when the call gives no timeout. None: no limit.",
+    )
+    call_timeout = Float(
+        50,
+        allow_none=True,
+        config=True,
+        help="Seconds after which a call that runs a cell answers with what there is, and the cell goes on: many MCP "
+        "clients give a call 60. None: when the cell is done.",
     )
     kernel_ready_timeout = Float(300, config=True, help="Seconds a new kernel may take to answer.")
     max_kernels = Int(
@@ -191,21 +202,21 @@ class JupyterMCP(ExtensionApp):
             max_kernels=self.max_kernels,
             idle_timeout=self.kernel_idle_timeout,
         )
-        self._execution = Execution(kernels, grace=self.interrupt_grace)
-        cells = Cells(
+        self._execution = Execution(kernels, Runs(self.log), grace=self.interrupt_grace)
+        cells = Cells(typing_grace=self.typing_grace)
+        running = Running(
+            cells,
             self._execution,
             max_output_bytes=self.max_output_bytes,
             max_output_messages=self.max_output_messages,
             execution_timeout=self.execution_timeout,
-            typing_grace=self.typing_grace,
         )
-        notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers)
+        states = CellStates(self._execution.runs, kernels)
+        notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers, states=states)
+        control = KernelControl(settings, self._execution, within=self.call_timeout)
         gate = self._make_gate(notebooks.root)
-        app, lifespan = http_app(
-            mcp_server(notebooks, self.tools, gate=gate).server,
-            max_body_bytes=self.max_body_bytes,
-            max_sessions=self.max_sessions,
-        )
+        tools = mcp_server(notebooks, running, control, gate=gate, call_timeout=self.call_timeout, toolset=self.tools)
+        app, lifespan = http_app(tools.server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions)
         self._endpoint = Endpoint(
             app,
             lifespan,
@@ -334,6 +345,7 @@ class JupyterMCP(ExtensionApp):
         left = self._rooms.dismiss()
         people = self._rooms.save_others()  # before any await: upstream stops its rooms meanwhile
         await self._endpoint.stop()
+        await self._execution.runs.close()  # what they have put out is in the documents that are saved now
         await self._rooms.stop()
         if self._rooms.recoveries is not None:
             self._rooms.recoveries.stop()

@@ -88,12 +88,16 @@ class KernelBusyError(ToolError):
     """The kernel runs something else; the cell was not run."""
 
 
-class ClientGoneError(ToolError):
-    """The client left before its call ended."""
-
-
 class ExecutionTimeoutError(ToolError):
     """The cell ran longer than allowed and was interrupted."""
+
+
+class RunStoppedError(ToolError):
+    """Somebody stopped the run before it began."""
+
+
+class RunMissingError(ToolError):
+    """No run of that id is known."""
 
 
 class TooLargeError(ToolError):

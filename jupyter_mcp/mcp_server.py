@@ -14,7 +14,9 @@ from fastmcp.tools import FunctionTool, Tool, ToolResult
 from fastmcp.utilities.versions import VersionSpec
 
 from . import __version__
+from .kernels.kernel_control import KernelControl
 from .notebooks.notebooks import Notebooks
+from .notebooks.running import Running
 from .paths import LONGEST_PATH
 from .probe import Part, works
 from .tools.arguments import known_arguments, wrong_arguments
@@ -22,12 +24,14 @@ from .tools.cell_tools import offer_cell_tools
 from .tools.edit_tools import offer_edit_tools
 from .tools.execution_tools import offer_execution_tools
 from .tools.gate import Gate
+from .tools.kernel_tools import offer_kernel_tools
 from .tools.looking_tools import offer_looking_tools
 from .tools.notebook_tools import offer_notebook_tools
 from .tools.output_tools import offer_output_tools
 from .tools.plain_schema import plain_input, plain_output
 from .tools.resources import offer_resources
 from .tools.room_tools import offer_room_tools
+from .tools.run_tools import offer_run_tools
 from .tools.sdk_private import limit_bodies, low_level
 from .tools.subscriptions import offer_subscriptions
 from .tools.toolbox import Toolbox
@@ -55,9 +59,10 @@ People can pause agents or set them to read-only: the refusal says who did, ask 
 Outputs are shown in brief, without bytes: a marker or notice says what was left out, and get_output gets it, \
 pictures as pictures.
 
-execute_cell runs on the notebook's own kernel, the one a person sees, and returns when the cell is \
-done; give `timeout` for what may hang. An exception in the code is an output of type 'error', not a \
-failed call. input() can't be answered."""
+execute_cell and run_cells run on the notebook's own kernel, the one a person sees. They answer when it \
+is done, or within a minute with what there is: the run goes on by itself, its outputs go into the \
+notebook, get_run waits for it, stop_run stops it. An exception in the code is an output of type 'error', \
+not a failed call. input() can't be answered. run_code looks at data without a cell."""
 
 _LONGEST_URI = 4 * LONGEST_PATH  # each byte of a path may be three characters of a URI
 
@@ -156,7 +161,15 @@ class _Server(FastMCP[Any]):
         return found
 
 
-def mcp_server(notebooks: Notebooks, toolset: str | Sequence[str] = "all", *, gate: Gate) -> Toolbox:
+def mcp_server(
+    notebooks: Notebooks,
+    running: Running,
+    kernels: KernelControl,
+    *,
+    gate: Gate,
+    call_timeout: float | None,
+    toolset: str | Sequence[str] = "all",
+) -> Toolbox:
     """Return the MCP server over `notebooks` with the tools of the toolset, behind `gate`; `Toolbox.server` is it."""
     wanted = Toolset(toolset)
     # Only our own errors' words reach an agent; others are logged.
@@ -170,7 +183,9 @@ def mcp_server(notebooks: Notebooks, toolset: str | Sequence[str] = "all", *, ga
     )
     if works(Part.LOW_LEVEL):
         low_level(server).middleware.insert(0, request_boundary)
-    tools = server.toolbox = Toolbox(server, notebooks, gate)
+    tools = server.toolbox = Toolbox(server, notebooks, running, kernels, gate, call_timeout=call_timeout)
+    if works(Part.LOW_LEVEL):
+        low_level(server).middleware.append(tools.cancelling.middleware)
     for offer in (
         offer_notebook_tools,
         offer_looking_tools,
@@ -178,6 +193,8 @@ def mcp_server(notebooks: Notebooks, toolset: str | Sequence[str] = "all", *, ga
         offer_edit_tools,
         offer_execution_tools,
         offer_output_tools,
+        offer_run_tools,
+        offer_kernel_tools,
         offer_room_tools,
         offer_resources,
         offer_subscriptions,

@@ -60,6 +60,11 @@ class AgentsKernels:
         """Note a kernel that was started for a notebook."""
         self._kernels[kernel_id] = _Started(room_id)
 
+    def room_of(self, kernel_id: str) -> str | None:
+        """Return the room of the notebook that the kernel was started for, None if no agent started it."""
+        started = self._kernels.get(kernel_id)
+        return None if started is None else started.room_id
+
     def touched(self, kernel_id: str) -> str:
         """Note that a call is about to use the kernel, and return its id."""
         if started := self._kernels.get(kernel_id):

@@ -22,12 +22,12 @@ from jupyter_server.utils import ensure_async
 from .checked_messages import BadMessageError, Heard, heard, parent_of
 from .connection import disconnect
 from .displays import Displays
+from .execute_request import ExecuteRequest
 from .fate import Fate
 from .late_output import Ended, LateOutput
 from .output_limit import RESERVE
 from .output_tail import Frames
 from .outputs import OutputSink
-from .runs import Run
 
 YIELD_EVERY = 0.005  # seconds a busy channel may keep the event loop
 ASK_EVERY = 1.0  # seconds until a kernel that starts is asked again
@@ -49,7 +49,7 @@ class Kernel:
         self.client = client
         self.process = process_of(manager)
         self.displays = displays
-        self.runs: dict[str, Run] = {}
+        self.runs: dict[str, ExecuteRequest] = {}
         self.ended = Ended()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -57,7 +57,9 @@ class Kernel:
         self.foreign = False  # somebody else ran something on it
         self._log = log
         self._bad = 0
-        self._probes: dict[str, list[Run]] = {}  # questions, answered when the kernel is free, and the runs before
+        self._probes: dict[
+            str, list[ExecuteRequest]
+        ] = {}  # questions, answered when the kernel is free, and the runs before
         self._answered = asyncio.Event()
         self._published = asyncio.Event()
         self._restarts: bool | None = None  # it said that it ends, and whether another will come
@@ -92,9 +94,9 @@ class Kernel:
         if not self._probes:
             self._ask()
 
-    def execute(self, source: str) -> str:
-        """Send an execute request; return its id."""
-        message_id: str = self.client.execute(source, allow_stdin=False)
+    def execute(self, source: str, *, history: bool = True) -> str:
+        """Send an execute request; return its id. Without `history` the kernel neither counts nor remembers it."""
+        message_id: str = self.client.execute(source, allow_stdin=False, store_history=history)
         self._sent()
         return message_id
 
@@ -206,7 +208,7 @@ class Kernel:
         elif kind == "update_display_data":
             self.displays.update(content)
 
-    def _on_status(self, run: Run | None, state: str) -> None:
+    def _on_status(self, run: ExecuteRequest | None, state: str) -> None:
         if state == "busy":
             self.idle.clear()
         elif state == "idle":
@@ -214,7 +216,7 @@ class Kernel:
         if run is not None:
             run.on_status(state)
 
-    def show_tail(self, run: Run) -> None:
+    def show_tail(self, run: ExecuteRequest) -> None:
         """Show how an output that is over its limit ended."""
         if not isinstance(run.sink, OutputSink):
             return

@@ -119,6 +119,17 @@ class Kernels:
         """Tell whether Jupyter last saw the kernel work on something."""
         return getattr(self._manager(kernel_id), "execution_state", None) == "busy"
 
+    def replaced(self, old: str, new: str) -> None:
+        """Count the kernel that comes in the place of one that an agent started."""
+        if (room_id := self._agents.room_of(old)) is not None:
+            self._agents.add(new, room_id)
+
+    async def busy(self, path: str) -> bool:
+        """Tell whether the notebook's kernel works on something, as far as Jupyter knows."""
+        sessions = [one for one in await ensure_async(self._sessions.list_sessions()) if one["kernel"]]
+        found = preferred(sessions, path, set())
+        return found is not None and found["kernel"].get("execution_state") == "busy"
+
     def _manager(self, kernel_id: str) -> Any:
         """Return Jupyter's manager of the kernel. Raises KernelUnavailableError when it was shut down."""
         if kernel_id not in self._managers:

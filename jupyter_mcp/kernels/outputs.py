@@ -127,9 +127,10 @@ class OutputSink:
         if display_id := output.get("transient", {}).get("display_id"):
             self.displays.add(display_id, self, len(self.outputs) - 1)
 
-    def fail(self, name: str, message: str) -> None:
-        """Show a failure of the run itself (timeout, dead kernel) where the person looks."""
-        self._append({"output_type": "error", "ename": name, "evalue": message, "traceback": [message]})
+    def so_far(self) -> list[Output]:
+        """Return what has been put out."""
+        self._join()
+        return list(self.outputs)
 
     def replace(self, number: int, content: dict[str, Any]) -> None:
         """Show a display's new data."""

@@ -1,9 +1,8 @@
-"""Changing the cells of live notebooks, and running them."""
+"""Changing the cells of live notebooks."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -18,10 +17,7 @@ from jupyter_mcp.errors import (
     ReadOnlyError,
     why,
 )
-from jupyter_mcp.kernels.execution import Execution, Patience, Progress
-from jupyter_mcp.kernels.messages import Output, clean
-from jupyter_mcp.kernels.output_limit import Allowance
-from jupyter_mcp.kernels.outputs import OutputSink
+from jupyter_mcp.kernels.messages import clean
 from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.rooms.live import Live
 from jupyter_mcp.telemetry import span
@@ -38,19 +34,7 @@ _BYTES_A_CHARACTER = 4  # at most, in UTF-8
 class Cells:
     """The operations on cells, independent of MCP. Each edit is a transaction of the document, a new type two."""
 
-    def __init__(
-        self,
-        execution: Execution,
-        *,
-        max_output_bytes: int,
-        max_output_messages: int,
-        execution_timeout: float | None,
-        typing_grace: float,
-    ) -> None:
-        self._execution = execution
-        self._max_output_bytes = max_output_bytes
-        self._max_output_messages = max_output_messages
-        self._execution_timeout = execution_timeout
+    def __init__(self, *, typing_grace: float) -> None:
         self._typing_grace = typing_grace
 
     def leave_to_person(self, live: Live, at: int) -> None:
@@ -86,7 +70,7 @@ class Cells:
         document = live.document
         old: Map[Any] = document.ycells[at]
         if cell_type is None or cell_type == old["cell_type"]:
-            with _edit(live, "update", len(source)):
+            with edit(live, "update", len(source)):
                 rewrite(old["source"], clean(source))
             return
         cell = new_cell(source, cell_type)
@@ -118,66 +102,26 @@ class Cells:
             if at == count:
                 raise BadCellError("`expected` is the revision of the cell now at `index`; there is none at the end.")
             live.check(at, expected)
-        with _edit(live, "insert", len(source)):
+        with edit(live, "insert", len(source)):
             document.ycells.insert(at, document.create_ycell(cell))
         return at
 
     def delete(self, live: Live, at: int) -> None:
         """Delete a cell."""
-        with _edit(live, "delete"):
+        with edit(live, "delete"):
             del live.document.ycells[at]
 
-    async def execute(
-        self,
-        live: Live,
-        at: int,
-        *,
-        expected: str | None,
-        seconds: float | None,
-        gone: asyncio.Event,
-        progress: Progress,
-        tell: Callable[[str], None] | None = None,
-    ) -> list[Output]:
-        """Run a code cell on the notebook's kernel; outputs stream into the document.
-
-        What runs is the source that the cell has when its turn comes. `tell` takes what is said beside the outputs.
-        """
-        _require_writable(live)
-        _require_room(live)
-        document = live.document
-        cell: Map[Any] = document.ycells[at]
-        if cell["cell_type"] != "code":
-            raise BadCellError(f"Cell {at} is {cell['cell_type']}; only code cells can be run.")
-        cell_id = self._id(live, at)
-        kernel_name = kernel_named_by(document.ydoc.get("meta", type=Map).to_py())
-        patience = Patience(self._execution_timeout if seconds is None else seconds, gone, progress)
-        sink = OutputSink(live, cell_id, Allowance(self._max_output_bytes, self._max_output_messages))
-        with live.hold():
-            kernel_id = await self._execution.kernels.id_of(live.path, live.room_id, kernel_name)
-            async with self._execution.turn(kernel_id, patience) as kernel:
-                await sink.settled()
-                now = live.locate(None, cell_id)
-                live.check(now, expected)
-                if (actor := ACTOR.get()) is not None:
-                    actor.begins(live, cell_id)
-                self._execution.kernels.runs(live.room_id, kernel, lambda: _was_run(live))
-                await self._execution.run(kernel, str(document.ycells[now]["source"]), sink, patience)
-        _require_durable(live)
-        if tell is not None and (notice := self._execution.kernels.notice(live.room_id)):
-            tell(notice)
-        return sink.outputs
-
-    def _id(self, live: Live, at: int) -> str:
-        """Give the cell's id; gives it one if its notebook's format has none."""
+    def id_of(self, live: Live, at: int) -> str:
+        """Return the cell's id; give it one if its notebook's format has none."""
         cell: Map[Any] = live.document.ycells[at]
         if not cell.get("id"):
-            with _edit(live, "name"):
+            with edit(live, "name"):
                 cell["id"] = str(uuid4())
         found: str = cell["id"]
         return found
 
 
-def _was_run(live: Live) -> bool:
+def was_run(live: Live) -> bool:
     """Tell whether the notebook shows that cells of it have run."""
     return any(cell.get("execution_count") for cell in live.document.ycells)
 
@@ -196,7 +140,7 @@ def kernel_named_by(meta: Any) -> str | None:
 
 
 @contextmanager
-def _edit(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
+def edit(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
     """One transaction, guarded."""
     with _guarded(live, kind, characters), live.document.ydoc.transaction():
         yield
@@ -208,21 +152,23 @@ def _guarded(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
 
     Raises ReadOnlyError; NotDurableError if the journal can't take it, before anything is changed if that can be known.
     """
-    _require_writable(live)
+    require_writable(live)
     if (actor := ACTOR.get()) is not None:
         actor.will_change(live)
-    _require_room(live, characters)
+    require_room(live, characters)
     with span("jupyter_mcp.transaction", kind=kind), live.ours():
         yield
-    _require_durable(live)
+    require_durable(live)
 
 
-def _require_writable(live: Live) -> None:
+def require_writable(live: Live) -> None:
+    """Raise ReadOnlyError if the notebook can't be written."""
     if not live.writable:
         raise ReadOnlyError(f"{live.path!r} is not writable; copy it to another name first.")
 
 
-def _require_room(live: Live, characters: int = 0) -> None:
+def require_room(live: Live, characters: int = 0) -> None:
+    """Raise NotDurableError if an edit could not be kept safe."""
     try:
         live.journal.ready(live.document.ydoc, _BYTES_A_CHARACTER * characters)
     except OSError as error:
@@ -232,7 +178,8 @@ def _require_room(live: Live, characters: int = 0) -> None:
         ) from error
 
 
-def _require_durable(live: Live) -> None:
+def require_durable(live: Live) -> None:
+    """Raise NotDurableError if the last change could not be kept safe."""
     if live.journal.fault is not None:
         raise NotDurableError(
             "The change is in the live notebook, but the server could not keep it safe from a crash "

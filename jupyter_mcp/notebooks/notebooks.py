@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import nbformat
@@ -15,8 +14,7 @@ from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
 from jupyter_mcp.errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError, why
-from jupyter_mcp.kernels.execution import Progress
-from jupyter_mcp.kernels.messages import Output
+from jupyter_mcp.kernels.cell_states import CellStates, Told
 from jupyter_mcp.locks import KeyedLocks
 from jupyter_mcp.paths import SUFFIX, canonical, contained, walk
 from jupyter_mcp.rooms.actor import ACTOR
@@ -31,27 +29,25 @@ from .edit_requests import parse_edits
 MAX_FOLDERS = 50  # in each other, that are made for a notebook
 
 
-@dataclass(frozen=True)
-class CellRun:
-    """A run that ended: the cell as it is now, its execution count, and the outputs."""
-
-    cell: Address
-    count: int | None
-    outputs: list[Output]
-
-
 class Notebooks:
     """The operations behind the tools, independent of MCP."""
 
-    def __init__(self, settings: dict[str, Any], rooms: Rooms, cells: Cells, *, max_watchers: int) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        rooms: Rooms,
+        cells: Cells,
+        *,
+        max_watchers: int,
+        states: CellStates | None = None,
+    ) -> None:
         self.rooms = rooms
         self._cells = cells
+        self._states = states
         self._contents = settings["contents_manager"]
         self._settings = settings
         self._max_watchers = max_watchers
         self._watchers = 0
-        # What is known of the runs of a notebook's cells, by their ids, to be shown with them: `state` and the like.
-        self.run_states: Callable[[str], Mapping[str, dict[str, Any]]] = lambda _path: {}
         self._creating = KeyedLocks()
 
     @property
@@ -72,14 +68,16 @@ class Notebooks:
             actor.reaches(path)
         return path
 
-    async def _existing(self, path: str) -> str:
+    async def existing(self, path: str) -> str:
+        """Return the path of a notebook that is there, as it is known. Raises NotebookMissingError, BadPathError."""
         path = self._canonical(path)
         if not await ensure_async(self._contents.file_exists(path)):
             raise NotebookMissingError(f"No notebook at {path!r}; list_notebooks shows what is there.")
         return path
 
-    async def _join(self, path: str) -> Live:
-        return await self.rooms.join(await self._existing(path))
+    async def join(self, path: str) -> Live:
+        """Return the notebook's live document; good until the next await."""
+        return await self.rooms.join(await self.existing(path))
 
     async def list_all(self) -> list[dict[str, str]]:
         """Give every notebook below the root; hidden folders and checkpoints are left out."""
@@ -109,7 +107,7 @@ class Notebooks:
         Raises RoomUnavailableError while the file lacks what was acknowledged before a crash: it would be missed, and
         done again.
         """
-        path = await self._existing(path)
+        path = await self.existing(path)
         if self.rooms.available and not self.rooms.is_open(path):
             await self.rooms.recovered(path)
         if self.rooms.is_open(path):  # perhaps since just now
@@ -123,9 +121,14 @@ class Notebooks:
         saved: dict[str, Any] = model["content"]
         return saved
 
-    def states(self, path: str) -> Mapping[str, dict[str, Any]]:
-        """Return what is known of the runs of a notebook's cells, by their ids."""
-        return self.run_states(self._canonical(path))
+    async def states(self, path: str, cells: Sequence[dict[str, Any]], *, ended: bool = False) -> Mapping[str, Told]:
+        """Return what is known of the runs of these cells, by id: of those that run or wait, or also that `ended`."""
+        path = self._canonical(path)
+        room_id = self.rooms.room_id(path) if self.rooms.is_open(path) else None
+        if self._states is None or room_id is None:
+            return {}
+        says = {cell["id"]: cell.get("state") == "running" for cell in cells if cell.get("id")}
+        return await self._states.of(path, room_id, says, ended=ended)
 
     async def create(self, path: str) -> dict[str, str]:
         """Make a notebook with one empty cell, and its missing folders; return its path, name, and the cell's address.
@@ -177,9 +180,9 @@ class Notebooks:
         """Return one cell of the live document, with what is known of its run; of the file where there are no rooms."""
         if not self.rooms.available:
             return cell_of(await self.get(path), index, cell_id)
-        live = await self._join(path)
+        live = await self.join(path)
         cell = live.cell(live.locate(index, cell_id))
-        return {**cell, **self.run_states(live.path).get(cell["id"], {})}
+        return {**cell, **(await self.states(live.path, [cell], ended=True)).get(cell["id"], {})}
 
     async def update(
         self,
@@ -193,7 +196,7 @@ class Notebooks:
         over_person: bool = False,
     ) -> Address:
         """Change a cell's source, and its type if given; return where it is now. Raises PersonTypingError."""
-        live = await self._join(path)
+        live = await self.join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
         if not over_person:
@@ -211,14 +214,14 @@ class Notebooks:
         expected: str | None,
     ) -> Address:
         """Insert a cell; return where it is."""
-        live = await self._join(path)
+        live = await self.join(path)
         return live.address(self._cells.insert(live, index, source, cell_type, cell_id, expected))
 
     async def delete(
         self, path: str, index: int | None, cell_id: str | None, expected: str | None, *, over_person: bool = False
     ) -> Address:
         """Delete a cell; return where it was. Raises PersonTypingError."""
-        live = await self._join(path)
+        live = await self.join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
         if not over_person:
@@ -230,47 +233,18 @@ class Notebooks:
     async def edit(self, path: str, edits: object, *, over_person: bool = False) -> dict[str, Any]:
         """Make many edits, all or none; return what was done."""
         asked = parse_edits(edits)
-        return self._cells.edit(await self._join(path), asked, over_person=over_person)
-
-    async def execute(
-        self,
-        path: str,
-        index: int | None,
-        *,
-        cell_id: str | None,
-        expected: str | None,
-        seconds: float | None,
-        gone: asyncio.Event,
-        progress: Progress,
-        tell: Callable[[str], None],
-    ) -> CellRun:
-        """Run a code cell on the notebook's kernel; outputs stream into the document.
-
-        `tell` takes what is said beside the outputs.
-        """
-        live = await self._join(path)
-        at = live.locate(index, cell_id)
-        live.check(at, expected)
-        was = live.address(at)
-        outputs = await self._cells.execute(
-            live, at, expected=expected, seconds=seconds, gone=gone, progress=progress, tell=tell
-        )
-        now = live.find(was.id)  # people may have moved it, or deleted it
-        if now is None:
-            return CellRun(was, None, outputs)
-        count = live.document.ycells[now].get("execution_count")
-        return CellRun(live.address(now), None if count is None else int(count), outputs)
+        return self._cells.edit(await self.join(path), asked, over_person=over_person)
 
     async def open(self, path: str) -> tuple[str, list[str]]:
         """Open the notebook's room; return its path, and the names of journals of it that can't be read."""
-        live = await self._join(path)
+        live = await self.join(path)
         return live.path, self.rooms.set_aside(live.path)
 
     async def close(self, path: str) -> tuple[str, bool]:
         """Save and close the room; gives the path, and whether the room is closed."""
         path = self._canonical(path)
         if not self.rooms.is_open(path):
-            await self._existing(path)
+            await self.existing(path)
         return path, await self.rooms.close(path)
 
     async def watch(self, path: str, seconds: float, gone: asyncio.Event) -> int | None:
@@ -292,7 +266,7 @@ class Notebooks:
             raise TooManyError("Too many watchers on this server; try again later.")
         self._watchers += 1
         try:
-            live = await self._join(path)
+            live = await self.join(path)
             with live.hold(), live.listening(callback):
                 yield live
         finally:

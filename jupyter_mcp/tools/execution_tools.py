@@ -1,25 +1,33 @@
-"""Tools that run cells."""
+"""Tools that run cells and code."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastmcp.server.dependencies import get_context
 from fastmcp.tools import ToolResult
 from pydantic import Field
 
+from jupyter_mcp.kernels.runs import Run, Runs
+from jupyter_mcp.notebooks.running import outputs_of
+from jupyter_mcp.rooms.live import Live
+from jupyter_mcp.transport.auth import Action
+
 from .brief import in_brief, outputs_reply
-from .parameters import CellId, Expected, Index, Path, hints
+from .parameters import WAIT, CellId, Expected, Index, Path, Wait, hints
 from .replies import CellOutput, Ran, reply, schema
 from .reply_limits import reply_limit
-from .toolbox import Toolbox, client_gone
+from .run_replies import RunReply, brief_of, still_ignored, told_of
+from .toolbox import Toolbox
+from .waiting import waited
 
 
 def offer_execution_tools(tools: Toolbox) -> None:
-    """Offer the tools that run cells."""
+    """Offer the tools that run cells and code."""
+    server, notebooks, running = tools.server, tools.notebooks, tools.running
+    runs = running.runs
 
-    @tools.server.tool(
+    @server.tool(
         annotations=hints("Run a cell", reads=False, destroys=True, repeatable=False, world=True),
         output_schema=schema(list[CellOutput], Ran),
     )
@@ -35,32 +43,66 @@ def offer_execution_tools(tools: Toolbox) -> None:
     ) -> ToolResult:
         """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.
 
-        An exception in the code is an output of type 'error', not a failed call. input() is refused.
+        A cell that takes longer than a call may goes on: the reply has the outputs so far, and in `run` the id for
+        get_run and stop_run. An exception in the code is an output of type 'error', not a failed call. input() is
+        refused.
         """
         # Running writes outputs, so it takes both rights.
-        await tools.admit(("execute", "kernels"), ("write", "contents"))
+        agent = await tools.admit(("execute", "kernels"), ("write", "contents"))
+        live = await notebooks.join(path)
+        run = running.cell(live, live.locate(index, cell_id), by=agent.name, expected=expected, seconds=timeout)
+        with run.steps[0].held():
+            await waited(tools, run, tools.call_timeout, stops=True)
+            if run.ignored.is_set() and not run.over.is_set():
+                raise still_ignored(run)
+            return await _outputs_reply(live, run, runs)
 
-        context = get_context()
+    @server.tool(
+        annotations=hints("Run cells", reads=False, destroys=True, repeatable=False, world=True),
+        output_schema=schema(RunReply),
+    )
+    async def run_cells(
+        path: Path,
+        cells: Annotated[list[str] | None, Field(description="Their ids, in the order to run")] = None,
+        start: Annotated[int | None, Field(description="Instead: index of the first")] = None,
+        stop: Annotated[int | None, Field(description="Index after the last")] = None,
+        restart: Annotated[bool, Field(description="Restart the kernel first: variables go")] = False,
+        stop_on_error: bool = True,
+        wait: Wait = WAIT,
+    ) -> ToolResult:
+        """Run code cells in order: these, a range, or all; return when done or after `wait` seconds.
 
-        async def progress(seconds: float, message: str) -> None:
-            await context.report_progress(seconds, message=message)
+        The run then goes on; get_run waits for the rest.
+        """
+        restarting: list[tuple[Action, str]] = [("write", "kernels")] if restart else []
+        agent = await tools.admit(("execute", "kernels"), ("write", "contents"), *restarting)
+        if restart:
+            await tools.kernels.restart_if_there(await notebooks.existing(path), agent.name)
+        live = await notebooks.join(path)
+        run = running.cells(live, by=agent.name, ids=cells, start=start, stop=stop, stop_on_error=stop_on_error)
+        await waited(tools, run, wait, stops=True)
+        return reply(await told_of(run, runs))
 
-        notices: list[str] = []
-        ran = await tools.notebooks.execute(
-            path,
-            index,
-            cell_id=cell_id,
-            expected=expected,
-            seconds=timeout,
-            gone=client_gone(),
-            progress=progress,
-            tell=notices.append,
-        )
-        shown = await in_brief(ran.outputs, ran.cell.id)
-        return reply(
-            outputs_reply(shown),
-            reply_limit(streams=True),
-            notices,
-            beside={**asdict(ran.cell), "execution_count": ran.count},
-            pictures=shown.pictures,
-        )
+    @server.tool(
+        annotations=hints("Run code", reads=False, destroys=True, repeatable=False, world=True),
+        output_schema=schema(RunReply),
+    )
+    async def run_code(path: Path, code: str, wait: Wait = WAIT) -> ToolResult:
+        """Run code on the notebook's kernel, with its variables, but in no cell: to look at data, say."""
+        agent = await tools.admit(("execute", "kernels"), ("write", "contents"))
+        run = running.code(await notebooks.join(path), code, by=agent.name)
+        await waited(tools, run, wait, stops=True)
+        return reply(await told_of(run, runs))
+
+
+async def _outputs_reply(live: Live, run: Run, runs: Runs) -> ToolResult:
+    """Return the outputs of a run of one cell, and beside them the cell as it is now, and what is told of the run."""
+    step = run.steps[0]
+    outputs = outputs_of(run) if run.over.is_set() else step.outputs or []
+    shown = await in_brief(outputs, step.cell_id)
+    beside: dict[str, Any] = {"execution_count": step.count}
+    if not live.released and (at := live.find(step.cell_id)) is not None:  # people may have deleted it
+        beside = {**asdict(live.address(at)), **beside}
+    if not run.over.is_set():
+        beside["run"] = brief_of(run, runs)
+    return reply(outputs_reply(shown), reply_limit(streams=True), run.notices, beside=beside, pictures=shown.pictures)

@@ -38,7 +38,8 @@ def offer_notebook_tools(tools: Toolbox) -> None:
         """
         await tools.admit(("read", "contents"))
         wanted = Wanted(start, count, outputs, outline, max_chars or None)
-        return reply(await excerpt(await notebooks.get(path), wanted, notebooks.states(path)), reply_limit())
+        content = await notebooks.get(path)
+        return reply(await excerpt(content, wanted, await notebooks.states(path, content["cells"])), reply_limit())
 
     @server.tool(
         annotations=hints("Create a notebook", reads=False, destroys=False, repeatable=False),

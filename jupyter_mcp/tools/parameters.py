@@ -18,6 +18,9 @@ Expected = Annotated[
 
 OverPerson = Annotated[bool, Field(description="Though a person types there")]
 
+WAIT = 45.0
+Wait = Annotated[float, Field(ge=0, le=3600, description="Seconds to wait for the end")]
+
 READS: dict[str, bool] = {"reads": True, "destroys": False, "repeatable": True}
 
 

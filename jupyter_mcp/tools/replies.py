@@ -92,6 +92,7 @@ class Ran(Written):
     """The cell that was run."""
 
     execution_count: int | None = None
+    run: dict[str, Any] = Field(default={}, description="Of a run that goes on: its id (`run`), and what to call next")
 
 
 class WatchReply(BaseModel):

@@ -10,22 +10,38 @@ from typing import Any
 from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_http_request
 
+from jupyter_mcp.kernels.kernel_control import KernelControl
 from jupyter_mcp.notebooks.notebooks import Notebooks
+from jupyter_mcp.notebooks.running import Running
 from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.tornado_asgi import DISCONNECT_KEY
 from jupyter_mcp.transport.auth import Action, caller
 
 from .agents import Agent, asking_agent
 from .calls import Call
+from .cancelling import Cancelling
 from .gate import Gate
 
 
 class Toolbox:
     """The server on which tools are offered, the operations behind them, and the gate that agents come through."""
 
-    def __init__(self, server: FastMCP[Any], notebooks: Notebooks, gate: Gate) -> None:
+    def __init__(
+        self,
+        server: FastMCP[Any],
+        notebooks: Notebooks,
+        running: Running,
+        kernels: KernelControl,
+        gate: Gate,
+        *,
+        call_timeout: float | None,
+    ) -> None:
         self.server = server
         self.notebooks = notebooks
+        self.running = running
+        self.kernels = kernels
+        self.call_timeout = call_timeout  # seconds after which a call answers while its run goes on
+        self.cancelling = Cancelling()
         self.gate = gate
 
     async def admit(self, *wanted: tuple[Action, str]) -> Agent:

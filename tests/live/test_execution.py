@@ -141,56 +141,6 @@ def test_cells_run_one_after_the_other_in_the_order_of_the_calls(server: Server)
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("era", ["auto", "legacy"])
-def test_a_client_that_leaves_interrupts_its_cell(server: Server, era: str) -> None:
-    async def run() -> None:
-        source = "import time\nfor n in range(600): time.sleep(.1)"
-        async with notebook(server, "n = 0", source, "print(n)") as (watching, path):
-            await run_cell(watching, path, 0)
-            async with server.client(mode=era) as leaving:
-                running = asyncio.create_task(run_cell(leaving, path, 1))
-                await asyncio.sleep(1.5)
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
-            began = time.monotonic()
-            assert 0 < int(text_of(await run_cell(watching, path, 2))) < 500
-            assert time.monotonic() - began < 30
-            shown = await outputs_in_document(watching, path, 1)
-            assert {output.get("ename") for output in shown} >= {"Interrupted"}
-
-    asyncio.run(run())
-
-
-def test_a_dropped_connection_interrupts_its_cell(server: Server) -> None:
-    """As a killed agent does: no goodbye, just a closed socket."""
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
-    headers = {
-        **server.headers,
-        "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": "2026-07-28",
-        "Mcp-Method": "tools/call",
-        "Mcp-Name": "execute_cell",
-    }
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }
-
-    async def run() -> None:
-        source = "import time\nfor n in range(600): time.sleep(.1)"
-        async with notebook(server, "n = 0", source, "print(n)") as (watching, path):
-            await run_cell(watching, path, 0)
-            arguments = {"path": path, "index": 1}
-            params = {"name": "execute_cell", "arguments": arguments, "_meta": meta}
-            async with httpx.AsyncClient() as http:
-                with pytest.raises(httpx.ReadTimeout):
-                    await http.post(server.mcp, headers=headers, json={**body, "params": params}, timeout=2)
-            assert 0 < int(text_of(await run_cell(watching, path, 2))) < 500
-
-    asyncio.run(run())
-
-
 def test_a_flood_is_cut_with_a_notice_and_its_error_is_still_shown(server: Server) -> None:
     source = "import sys\nfor n in range(30000): print('x' * 400); sys.stdout.flush()\nraise ValueError('the end')"
 
@@ -343,7 +293,8 @@ def test_a_kernel_that_dies_while_it_streams_is_noticed_and_healed(server: Serve
         async with notebook(server, source, "'alive'") as (client, path):
             with pytest.raises(ToolError, match="kernel died"):
                 await run_cell(client, path, 0)
-            assert (await outputs_in_document(client, path, 0))[-1]["ename"] == "DeadKernel"
+            # What the server has to say is no output of the person's cell.
+            assert {one["output_type"] for one in await outputs_in_document(client, path, 0)} <= {"stream"}
             assert (await run_cell(client, path, 1))[0]["content"]["data"]["text/plain"] == "'alive'"
 
     asyncio.run(run())

@@ -32,6 +32,7 @@ class FakeKernel:
         self.script: Script | None = None
         self.answers_info = True
         self.code = ""
+        self.content: dict[str, Any] = {}  # of the last execute request
         self.asked: list[str] = []  # types of the requests that came
         self.parent: dict[str, Any] = {}
         self._identity: list[bytes] = []
@@ -53,7 +54,8 @@ class FakeKernel:
                 self.reply(kind="kernel_info_reply", protocol_version="5.3", status="ok")
                 self.status("idle")
             elif kind == "execute_request":
-                self.code = message["content"]["code"]
+                self.content = message["content"]
+                self.code = self.content["code"]
                 await (self.script or plain)(self)
 
     def publish(self, kind: str, content: Any, **parts: Any) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 from jupyter_mcp.kernels.execution import Execution
 from jupyter_mcp.kernels.kernels import Kernels
+from jupyter_mcp.kernels.runs import Run, Runs
 from jupyter_mcp.notebooks.cells import Cells
+from jupyter_mcp.notebooks.running import Running, outputs_of
 from jupyter_mcp.rooms.live import Live
 
 from .fake_kernel import FakeKernel, FakeManager, FakeManagers, FakeSessions, FakeSpecs, Script
@@ -25,28 +27,27 @@ class Seat:
     """What a test works with."""
 
     live: Live
-    cells: Cells
+    running: Running
     kernels: Kernels
     execution: Execution
     fake: FakeKernel
     manager: FakeManager
     managers: FakeManagers
     sessions: FakeSessions
-    gone: asyncio.Event
+
+    def start(self, script: Script | None = None, at: int = 0, seconds: float | None = None) -> Run:
+        """Start a run of a cell, as the tool does."""
+        self.fake.script = script
+        return self.running.cell(self.live, at, by="an agent", seconds=seconds)
 
     async def run(
         self, script: Script | None = None, at: int = 0, seconds: float | None = None
     ) -> list[dict[str, Any]]:
-        """Run a cell, as the tool does."""
-        self.fake.script = script
-        return await asyncio.wait_for(
-            self.cells.execute(self.live, at, expected=None, seconds=seconds, gone=self.gone, progress=_progress),
-            WITHIN,
-        )
-
-
-async def _progress(_seconds: float, _message: str) -> None:
-    pass
+        """Run a cell, wait for its end and return its outputs, or raise what it could not be run for."""
+        run = self.start(script, at, seconds)
+        with run.steps[0].held():  # as the tool does
+            await asyncio.wait_for(run.over.wait(), WITHIN)
+            return outputs_of(run)
 
 
 @asynccontextmanager
@@ -61,13 +62,14 @@ async def seat(
     sessions.note("n.ipynb", "k")
     settings = {"session_manager": sessions, "kernel_manager": managers, "kernel_spec_manager": FakeSpecs("python3")}
     kernels = Kernels(settings, logging.getLogger("seat"), ready_timeout=ready, **options)
-    execution = Execution(kernels, grace=grace)
-    cells = Cells(
-        execution, max_output_bytes=size, max_output_messages=messages, execution_timeout=None, typing_grace=0
+    execution = Execution(kernels, Runs(logging.getLogger("seat")), grace=grace)
+    running = Running(
+        Cells(typing_grace=0), execution, max_output_bytes=size, max_output_messages=messages, execution_timeout=None
     )
     live = notebook_of(*(sources or ("hello",)))
     try:
-        yield Seat(live, cells, kernels, execution, fake, manager, managers, sessions, asyncio.Event())
+        yield Seat(live, running, kernels, execution, fake, manager, managers, sessions)
     finally:
+        await execution.runs.close()
         await execution.close()
         await fake.stop()

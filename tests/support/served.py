@@ -16,9 +16,12 @@ from fastmcp.client.transports import StreamableHttpTransport
 from jupyter_client.kernelspec import KernelSpecManager
 from mcp.types import Implementation
 
+from jupyter_mcp.kernels.cell_states import CellStates
+from jupyter_mcp.kernels.kernel_control import KernelControl
 from jupyter_mcp.mcp_server import http_app, mcp_server
 from jupyter_mcp.notebooks.cells import Cells
 from jupyter_mcp.notebooks.notebooks import Notebooks
+from jupyter_mcp.notebooks.running import Running
 from jupyter_mcp.tools import people_api
 from jupyter_mcp.tools.gate import Gate
 from jupyter_mcp.tools.steering import Files, Steering
@@ -81,14 +84,18 @@ async def served(folder: Path, *, settings: dict[str, Any] | None = None, **mode
         file = SteeringFile(folder / "state" / "agents.json")
         steering = Steering(file, Files(rooms.settings["file_id_manager"], str(rooms.root)), **modes)
         gate = Gate(steering, rooms.rooms.presences, lambda schema, data: events.append((schema, data)), LOG)
-        cells = Cells(
-            at.execution, max_output_bytes=1 << 20, max_output_messages=1000, execution_timeout=None, typing_grace=30
+        cells = Cells(typing_grace=30)
+        running = Running(
+            cells, at.execution, max_output_bytes=1 << 20, max_output_messages=1000, execution_timeout=None
         )
         managers = {"session_manager": at.sessions, "kernel_manager": at.managers}
         known = {**managers, "kernel_spec_manager": KernelSpecManager(kernel_dirs=[]), **rooms.settings}
         at.managers.default_kernel_name = "none"  # type: ignore[attr-defined]
-        notebooks = Notebooks(known, rooms.rooms, cells, max_watchers=8)
-        app, lifespan = http_app(mcp_server(notebooks, gate=gate).server, max_body_bytes=1 << 20, max_sessions=8)
+        states = CellStates(at.execution.runs, at.kernels)
+        notebooks = Notebooks(known, rooms.rooms, cells, max_watchers=8, states=states)
+        kernels = KernelControl(known, at.execution, within=20)
+        server = mcp_server(notebooks, running, kernels, gate=gate, call_timeout=20).server
+        app, lifespan = http_app(server, max_body_bytes=1 << 20, max_sessions=8)
         async with bridge(app, lifespan, settings=settings, handlers=people_api.handlers(gate)) as served_at:
             yield Served(served_at, rooms, at, gate, events)
 

@@ -31,7 +31,7 @@ from tests.support.rooms import Workshop, workshop
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 PATH = "a.ipynb"
-CELLS = Cells(None, max_output_bytes=1, max_output_messages=1, execution_timeout=None, typing_grace=0)  # type: ignore[arg-type]
+CELLS = Cells(typing_grace=0)
 
 
 def write(file: Path, *sources: str, **metadata: Any) -> None:

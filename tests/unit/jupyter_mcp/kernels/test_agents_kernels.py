@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_mcp.errors import KernelUnavailableError, TooManyError
+from jupyter_mcp.notebooks.running import outputs_of
 from jupyter_mcp.tools.replies import reply
 from tests.support.fake_kernel import FakeKernel
 from tests.support.seat import Seat, seat
@@ -40,16 +41,10 @@ def with_an_agents_kernel(test: Callable[[Seat], Awaitable[None]], **options: An
 
 async def run_and_hear(one: Seat) -> list[str]:
     """Run the cell; return what is told beside its outputs."""
-    told: list[str] = []
-
-    async def progress(_seconds: float, _message: str) -> None:
-        pass
-
-    await asyncio.wait_for(
-        one.cells.execute(one.live, 0, expected=None, seconds=None, gone=one.gone, progress=progress, tell=told.append),
-        20,
-    )
-    return told
+    run = one.start(one.fake.script)
+    await asyncio.wait_for(run.over.wait(), 20)
+    outputs_of(run)
+    return run.notices
 
 
 def test_an_idle_kernel_ends_and_the_next_run_says_so_once() -> None:

@@ -72,10 +72,7 @@ class Notebook:
         self.room = FakeRoom(self.document)
         self.journal = Journal()
         self.live = live_of(self.room, self.document, self.journal)
-        no_kernels: Any = None
-        self.cells = Cells(
-            no_kernels, max_output_bytes=1, max_output_messages=1, execution_timeout=None, typing_grace=grace
-        )
+        self.cells = Cells(typing_grace=grace)
 
     def edit(self, *edits: Any, over_person: bool = False) -> dict[str, Any]:
         return self.cells.edit(self.live, parse_edits(list(edits)), over_person=over_person)

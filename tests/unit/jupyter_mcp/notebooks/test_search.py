@@ -22,7 +22,7 @@ from tests.support.rooms import Workshop, workshop
 # Upstream leaves the streams of a room that it stops to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-CELLS = Cells(None, max_output_bytes=1, max_output_messages=1, execution_timeout=None, typing_grace=0)
+CELLS = Cells(typing_grace=0)
 
 
 def run(folder: Path, job: Callable[[Workshop, Search], Awaitable[None]], **options: Any) -> None:

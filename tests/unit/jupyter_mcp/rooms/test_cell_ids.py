@@ -24,8 +24,7 @@ SOURCES = ("a = 1", "a = 1", "", "# Title", "b = 2")
 
 
 def notebooks_of(shop: Workshop) -> Notebooks:
-    no_kernels: Any = None
-    cells = Cells(no_kernels, max_output_bytes=1, max_output_messages=1, execution_timeout=None, typing_grace=0)
+    cells = Cells(typing_grace=0)
     return Notebooks(shop.settings, shop.rooms, cells, max_watchers=1)
 
 

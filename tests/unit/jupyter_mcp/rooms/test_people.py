@@ -55,8 +55,7 @@ class Room:
 
 
 def cells(grace: float = GRACE) -> Cells:
-    no_kernels: Any = None
-    return Cells(no_kernels, max_output_bytes=1, max_output_messages=1, execution_timeout=None, typing_grace=grace)
+    return Cells(typing_grace=grace)
 
 
 @pytest.fixture

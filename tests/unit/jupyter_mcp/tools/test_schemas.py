@@ -25,7 +25,8 @@ LONGEST = 16_000  # characters of tools/list
 def server(tools: Any = "all") -> Any:
     notebooks: Any = SimpleNamespace(root="/nowhere", contents=None, rooms=None)
     gate: Any = None
-    made: Any = mcp_server(notebooks, tools, gate=gate).server
+    no_kernels: Any = SimpleNamespace(runs=None)
+    made: Any = mcp_server(notebooks, no_kernels, no_kernels, gate=gate, call_timeout=50, toolset=tools).server
     made.toolbox = None  # no request, so nobody who asks
     return made
 

@@ -1,0 +1,60 @@
+"""Tools for runs that go on by themselves: look, wait, stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastmcp.tools import ToolResult
+from pydantic import Field
+
+from jupyter_mcp.kernels.runs import Run, State
+
+from .parameters import WAIT, Wait, hints
+from .replies import reply, schema
+from .run_replies import RunReply, still_ignored, told_of
+from .toolbox import Toolbox
+from .waiting import waited
+
+RunId = Annotated[str, Field(description="The `run` of a reply")]
+_LOOK = 2.0  # seconds beyond the grace in which the end, or that there is none, is known
+
+
+def offer_run_tools(tools: Toolbox) -> None:
+    """Offer the tools for runs."""
+    server, runs = tools.server, tools.running.runs
+
+    @server.tool(
+        annotations=hints("Look at a run", reads=True, destroys=False, repeatable=True), output_schema=schema(RunReply)
+    )
+    async def get_run(run_id: RunId, wait: Wait = WAIT) -> ToolResult:
+        """Wait for a run, anybody's, and return its state and outputs so far; `wait=0` only looks."""
+        await tools.admit(("read", "contents"))
+        run = runs.get(run_id)
+        await waited(tools, run, wait, stops=False, ignored=False)
+        return reply(await told_of(run, runs))
+
+    @server.tool(
+        annotations=hints("Stop a run", reads=False, destroys=True, repeatable=True), output_schema=schema(RunReply)
+    )
+    async def stop_run(run_id: RunId) -> ToolResult:
+        """Interrupt a run, and say whether the kernel obeyed. What has not begun is not run."""
+        agent = await tools.admit(("write", "kernels"))
+        run = runs.get(run_id)
+        told = await stop(tools, run, agent.name)
+        return reply({**await told_of(run, runs), "outcome": told})
+
+
+async def stop(tools: Toolbox, run: Run, by: str) -> str:
+    """Stop a run, and say what became of it."""
+    if run.over.is_set():
+        return f"It had ended before: {run.state}."
+    step = run.current
+    run.stop(f"was stopped by {by}")
+    await waited(tools, run, tools.running.grace + _LOOK)
+    if not run.over.is_set():
+        return str(still_ignored(run))
+    if step is None:
+        return "It had not begun; nothing was run."
+    if step.state is State.INTERRUPTED:
+        return "The kernel obeyed: the cell was interrupted."
+    return f"The cell came to its end: {step.state}."
