@@ -36,6 +36,7 @@ from .tools.sdk_private import limit_bodies, low_level
 from .tools.subscriptions import offer_subscriptions
 from .tools.toolbox import Toolbox
 from .tools.toolset import Toolset
+from .tools.variable_tools import offer_variable_tools
 from .tornado_asgi import ASGI_PATH
 from .transport.boundary import LONGEST, request_boundary, resource_boundary, tool_boundary
 from .transport.endpoint import ASGIApp
@@ -195,6 +196,7 @@ def mcp_server(
         offer_output_tools,
         offer_run_tools,
         offer_kernel_tools,
+        offer_variable_tools,
         offer_room_tools,
         offer_resources,
         offer_subscriptions,

@@ -100,6 +100,13 @@ class KernelControl:
             raise KernelUnavailableError(f"No kernel runs for {path!r}; the next run of a cell starts one.")
         return found
 
+    async def language_of(self, path: str) -> str:
+        """Return the language of the notebook's running kernel, empty if unknown. Raises KernelUnavailableError."""
+        manager = self._managers.get_kernel((await self._session(path))["kernel"]["id"])
+        spec = getattr(manager, "kernel_spec", None) or (await self.specs()).get(manager.kernel_name)
+        found = spec.get("language") if isinstance(spec, dict) else getattr(spec, "language", None)
+        return str(found or "")
+
     async def interrupt(self, path: str, by: str) -> str:
         """Interrupt what the notebook's kernel runs, anybody's; return whether it obeyed."""
         kernel_id = (await self._session(path))["kernel"]["id"]

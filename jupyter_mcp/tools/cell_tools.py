@@ -43,10 +43,7 @@ def offer_cell_tools(tools: Toolbox) -> None:
         expected: Expected = None,
         over_person: OverPerson = False,
     ) -> ToolResult:
-        """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs.
-
-        Returns the cell's id, index and new revision.
-        """
+        """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs."""
         await tools.admit(("write", "contents"))
         at = await notebooks.update(path, index, source, cell_type, cell_id, expected, over_person=over_person)
         return reply(f"Cell {at.index} updated", beside=asdict(at))
@@ -64,7 +61,7 @@ def offer_cell_tools(tools: Toolbox) -> None:
         cell_id: Annotated[str | None, Field(description="Insert before this cell")] = None,
         expected: Annotated[str | None, Field(description="`revision` of the cell now there")] = None,
     ) -> ToolResult:
-        """Insert a cell before the one at `index` or with `cell_id`. Returns the new cell's id, index and revision."""
+        """Insert a cell before the one at `index` or with `cell_id`."""
         await tools.admit(("write", "contents"))
         at = await notebooks.insert(path, index, source, cell_type, cell_id, expected)
         return reply(f"Cell inserted at index {at.index}", beside=asdict(at))
@@ -81,7 +78,7 @@ def offer_cell_tools(tools: Toolbox) -> None:
         *,
         over_person: OverPerson = False,
     ) -> ToolResult:
-        """Delete a cell. Later cells move up by one. Returns the id and index it had."""
+        """Delete a cell. Later cells move up by one."""
         await tools.admit(("write", "contents"))
         at = await notebooks.delete(path, index, cell_id, expected, over_person=over_person)
         return reply(f"Cell {at.index} deleted", beside={"id": at.id, "index": at.index})

@@ -11,12 +11,9 @@ CellType = Literal["code", "markdown", "raw"]
 Path = str  # of a notebook, below the server's root
 Index = int | None  # from 0; negative counts from the end
 CellId = str | None  # wins over `index`
-Expected = Annotated[
-    str | None,
-    Field(description="`revision` you read; refused if it changed"),
-]
+Expected = str | None  # the revision that the cell must still have
 
-OverPerson = Annotated[bool, Field(description="Though a person types there")]
+OverPerson = bool  # do it though a person types there
 
 WAIT = 45.0
 Wait = Annotated[float, Field(ge=0, le=3600, description="Seconds to wait for the end")]
