@@ -12,8 +12,6 @@ from jupyter_mcp.errors import TooManyError
 
 from .kernel import Kernel
 
-_AT_WORK = ("busy", "starting")  # execution states of a kernel that somebody waits for
-
 
 @dataclass
 class _Started:
@@ -96,7 +94,7 @@ class AgentsKernels:
                 del self._kernels[kernel_id]
                 continue
             kernel, model = connected(kernel_id), models.get(kernel_id, {})
-            if model.get("connections") or model.get("execution_state") in _AT_WORK or _works(kernel):
+            if model.get("connections") or _works(kernel, model.get("execution_state")):
                 started.asked = now
             started.shared = started.shared or (kernel is not None and kernel.foreign)
             used = max(started.asked, kernel.heard if kernel else 0.0)
@@ -113,8 +111,11 @@ def _models(sessions: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {one["kernel"]["id"]: one["kernel"] for one in sessions if one["kernel"]}
 
 
-def _works(kernel: Kernel | None) -> bool:
-    return kernel is not None and (bool(kernel.runs) or not kernel.idle.is_set())
+def _works(kernel: Kernel | None, state: str | None) -> bool:
+    if kernel is None:
+        return state in ("busy", "starting")
+    # Jupyter goes on calling a kernel "starting" whose first states it did not hear: it subscribed too late.
+    return bool(kernel.runs) or not kernel.idle.is_set() or state == "busy"
 
 
 def duration(seconds: float) -> str:

@@ -89,9 +89,14 @@ class Server:
             f"--ServerApp.base_url={self.base_url}",
             f"--ServerApp.root_dir={self.folder}",
             f"--ServerApp.jpserver_extensions={ {'serverside': True, **dict.fromkeys(self.without, False)} }",
-            "--JupyterMCP.max_kernels=1000",  # many tests share a server, and each begins with a new kernel
             *self.options,
         ]
+        if not any(
+            "max_kernels" in option for option in self.options
+        ):  # given twice, traitlets takes no setting of ours
+            command.append(
+                "--JupyterMCP.max_kernels=1000"
+            )  # many tests share a server, and each begins with a new kernel
         with (self.home / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,

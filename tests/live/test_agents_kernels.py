@@ -37,9 +37,6 @@ async def none_is_left(server: Server) -> None:
         await asyncio.sleep(0.2)
 
 
-@pytest.mark.xfail(
-    reason="since runs belong to the notebook, an idle kernel beside one with a page is not seen to end in 60 s"
-)
 def test_an_agents_kernel_is_bounded_stays_while_a_page_is_open_and_then_ends(make_server: MakeServer) -> None:
     server = make_server(options=("--JupyterMCP.kernel_idle_timeout=1", "--JupyterMCP.max_kernels=1"))
 

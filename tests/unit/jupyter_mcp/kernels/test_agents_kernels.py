@@ -61,6 +61,17 @@ def test_an_idle_kernel_ends_and_the_next_run_says_so_once() -> None:
     with_an_agents_kernel(job, idle_timeout=AT_ONCE)
 
 
+def test_a_kernel_that_jupyter_still_calls_starting_is_idle_when_we_hear_so() -> None:
+    async def job(one: Seat) -> None:
+        await run_and_hear(one)
+        (session,) = one.sessions.sessions.values()
+        session["kernel"]["execution_state"] = "starting"
+        await one.kernels.sweep()
+        assert not one.managers
+
+    with_an_agents_kernel(job, idle_timeout=AT_ONCE)
+
+
 def culled_by_jupyter(one: Seat) -> None:
     one.managers.clear()
 
