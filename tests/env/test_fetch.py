@@ -235,7 +235,7 @@ from env.cli.command import run
 from env.store.fetch import fetch
 from env.formats.lock import Lock, LockedFile, read_lock, write_lock
 from env.platforms import AMD64
-from env.store import Store
+from env.store.store import Store
 root, name, path, sha256, size = sys.argv[1:]
 lock = Lock("debian", AMD64, "0" * 64, (LockedFile(name, "1", path, sha256, int(size), "debian"),))
 console = Console(stderr=True)
@@ -271,7 +271,7 @@ from rich.console import Console
 from env.cli.command import run
 from env.store.fetch import fetch
 from env.formats.lock import read_lock
-from env.store import Store
+from env.store.store import Store
 locks = [read_lock(path) for path in sorted(Path(sys.argv[2]).glob("*.lock"))]
 console = Console(stderr=True)
 sys.exit(run(lambda: fetch(locks, Store(Path(sys.argv[1])), console=console), console))

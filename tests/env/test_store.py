@@ -278,7 +278,7 @@ from pathlib import Path
 from env.errors import StoreFullError
 from env.formats.lock import Lock, LockedFile
 from env.platforms import AMD64
-from env.store import Store
+from env.store.store import Store
 from env.store.upkeep import copy
 file = LockedFile("p", "1", "p", "{lock.files[0].sha256}", 3_000_000)
 try:

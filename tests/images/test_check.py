@@ -35,7 +35,7 @@ def test_an_image_that_keeps_its_promises_passes(
     code, verdicts, errors = checked(recipe, store, tmp_path / "out", platform)
     assert code == 0, errors
     assert [verdict["id"] for verdict in verdicts] == [
-        "not-root", "git", "machine", "greets", "is-not-root", "stops-on-sigterm",
+        "not-root", "git", "terminal-programs", "machine", "greets", "is-not-root", "stops-on-sigterm",
     ]  # fmt: skip
     assert {verdict["platform"] for verdict in verdicts} == {platform.oci}
 
@@ -52,7 +52,7 @@ def test_every_broken_promise_is_told_with_what_was_found(recipe: Path, store: S
     assert set(unmet) == {"machine", "greets"}
     assert "without 'vax'" in unmet["machine"]
     assert "does not contain 'hello from 0'" in unmet["greets"]
-    assert "error: 2 of 6 checks failed" in errors
+    assert "error: 2 of 7 checks failed" in errors
 
 
 def test_an_image_that_ends_at_once_fails_without_waiting(recipe: Path, store: Store, tmp_path: Path) -> None:

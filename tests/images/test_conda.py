@@ -190,7 +190,7 @@ def test_activation_is_in_the_images_env(platform: Platform, roots: Roots) -> No
     assert env["CONDA_PREFIX"] == "/opt/env"
     assert env["COMPILED_DATA"] == "/opt/env/share/compiled"
     assert env["COMPILED_MODE"] == "fast"
-    assert env["PATH"].startswith("/opt/env/bin:")
+    assert env["PATH"].startswith("/usr/local/bin:/opt/env/bin:")  # our pip and uv first
 
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)

@@ -220,13 +220,13 @@ def test_an_upload_goes_on_where_the_registry_has_it_after_a_dropped_connection(
 @pytest.mark.parametrize(
     ("what", "fault", "code"),
     [
-        ("PATCH uploads", "500!", 64),
-        ("PATCH uploads", "drop!", 62),
-        ("PUT uploads", "flip!", 64),
-        ("PUT manifests", "503!", 64),
-        ("PUT manifests", "lie!", 64),
-        ("PUT manifests", "400!", 64),
-        ("POST uploads", "403!", 63),
+        ("PATCH uploads", "500!", 69),
+        ("PATCH uploads", "drop!", 69),
+        ("PUT uploads", "flip!", 69),
+        ("PUT manifests", "503!", 69),
+        ("PUT manifests", "lie!", 69),
+        ("PUT manifests", "400!", 69),
+        ("POST uploads", "403!", 77),
     ],
 )
 def test_a_push_that_can_not_succeed_ends_and_leaves_no_tag(

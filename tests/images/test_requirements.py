@@ -83,7 +83,7 @@ def test_an_image_of_ones_own_requirements_runs_on_both_platforms(recipe: Path, 
     (recipe / REQUIREMENTS).write_text("tabulate==0.8.10\n")
     stale = images(*build)
     assert stale.returncode == 66
-    assert "`tabulate==0.8.10` on linux/amd64: it has 0.9.0" in told(stale)
+    assert "`tabulate==0.8.10` is asked for on linux/amd64, and it has 0.9.0" in told(stale)
 
 
 def test_the_extension_can_be_among_ones_own_requirements(recipe: Path) -> None:
