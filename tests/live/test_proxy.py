@@ -30,7 +30,11 @@ from .test_tools import call, fresh
 NGINX = find("nginx")
 NAME = "jupyter.example.org"
 HOW_TO = SOURCE / "docs" / "how-to" / "reverse-proxy.md"
-OPTIONS = (f"--ServerApp.local_hostnames={NAME}", "--ServerApp.trust_xheaders=True")
+OPTIONS = (
+    f"--ServerApp.local_hostnames={NAME}",
+    "--ServerApp.trust_xheaders=True",
+    "--JupyterMCP.call_timeout=300",  # a call is to be silent for longer than nginx waits
+)
 
 pytestmark = needs("nginx", "openssl")
 
