@@ -67,7 +67,7 @@ def _forget_peak(pid: int) -> None:
 
 @asynccontextmanager
 async def _page(server: Server) -> Any:
-    """Give what runs code on a kernel as a page does, and reads all that comes back."""
+    """Yield what runs code on a kernel as a page does, and reads all that comes back."""
     headers = {"Authorization": f"token {server.token}"}
     async with httpx.AsyncClient(headers=headers, timeout=WITHIN) as http:
         kernel = (await http.post(f"{server.url}api/kernels", json={})).raise_for_status().json()["id"]
@@ -94,7 +94,7 @@ async def _page(server: Server) -> Any:
 
 @asynccontextmanager
 async def _call(server: Server) -> Any:
-    """Give what runs code as an agent does."""
+    """Yield what runs code as an agent does."""
     path = write(server.root, "flood.ipynb", 3)
     agent = await Agent(f"{server.url}mcp", server.token).connect()
 

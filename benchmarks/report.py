@@ -20,7 +20,7 @@ from .targets import Target
 
 
 def _rows(results: Results, measure: str) -> tuple[list[str], list[list[str]]]:
-    """Give a measure's header and rows; p50 (min-max), one column a subject."""
+    """Return a measure's header and rows; p50 (min-max), one column a subject."""
     found = [one for one in results.all() if one.measure == measure]
     order = [RAW, *names()]
     subjects = sorted({one.subject for one in found}, key=order.index)

@@ -42,12 +42,12 @@ class Series:
 
 
 def _short(value: float) -> str:
-    """Give three significant digits, without an exponent."""
+    """Return three significant digits, without an exponent."""
     return f"{float(f'{value:.3g}'):,.10g}"
 
 
 def paired_ratio(series: Series, base: Series) -> float:
-    """Give the median of the ratios of values that were measured in the same round.
+    """Return the median of the ratios of values that were measured in the same round.
 
     Where a call failed the rounds no longer match; then it is the ratio of the medians.
     """
@@ -63,7 +63,7 @@ class Results:
         self._series: dict[tuple[str, str, str, int], Series] = {}
 
     def series(self, measure: str, what: str, subject: str, x: int = 0, unit: str = "ms") -> Series:
-        """Give the series with these names, made if it is new."""
+        """Return the series with these names, made if it is new."""
         return self._series.setdefault((measure, what, subject, x), Series(measure, what, subject, x, unit))
 
     @contextmanager

@@ -92,12 +92,12 @@ class Server:
         raise ServerError(f"{self.python} did not serve within {START_WITHIN:g} s:\n{log_text[-2000:]}")
 
     def memory(self) -> int:
-        """Give the resident bytes of the server's process, kernels not counted."""
+        """Return the resident bytes of the server's process, kernels not counted."""
         resident: int = psutil.Process(self.pid).memory_info().rss
         return resident
 
     def kernels(self) -> list[int]:
-        """Give the process ids of the server's kernels."""
+        """Return the process ids of the server's kernels."""
         children = psutil.Process(self.pid).children(recursive=True)
         return [child.pid for child in children if "ipykernel_launcher" in " ".join(child.cmdline())]
 

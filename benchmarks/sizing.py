@@ -33,7 +33,7 @@ async def connected(server: Server) -> Agent:
 
 
 async def latency(agent: Agent, path: str, rounds: int) -> tuple[float, float]:
-    """Give the median milliseconds of a read and of an edit."""
+    """Return the median milliseconds of a read and of an edit."""
     reads, edits = [], []
     for number in range(rounds):
         started = time.perf_counter()

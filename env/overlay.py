@@ -20,7 +20,7 @@ _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "
 
 
 def requirements(lock: Path) -> str:
-    """Give a lock of wheels as pip's hash-checked requirements.
+    """Return a lock of wheels as pip's hash-checked requirements.
 
     Raises:
         LockMissingError: there is no such lock.

@@ -79,7 +79,7 @@ PLATFORMS: tuple[Platform, ...] = (AMD64, ARM64)
 
 
 def parse_platform(name: str) -> Platform:
-    """Give the platform that any of the field's names means.
+    """Return the platform that any of the field's names means.
 
     Raises:
         UnknownPlatformError: no platform has that name.
@@ -102,7 +102,7 @@ def parse_platforms(names: str) -> tuple[Platform, ...]:
 
 
 def host_platform() -> Platform | None:
-    """Give the platform whose programs this host runs natively, or None (macOS, Windows, other architectures)."""
+    """Return the platform whose programs this host runs natively, or None (macOS, Windows, other architectures)."""
     if sys.platform != "linux":
         return None
     machine = host.machine()

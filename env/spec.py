@@ -122,7 +122,7 @@ def project_version(tree: Tree) -> str:
 
 
 def group_requirements(tree: Tree, *groups: str) -> list[str]:
-    """Give the sorted requirement lines of dependency groups (PEP 735).
+    """Return the sorted requirement lines of dependency groups (PEP 735).
 
     Raises:
         SpecError: pyproject.toml has no such group.
@@ -155,7 +155,7 @@ def debian_spec(source: Source, tree: Tree) -> DebianSpec:
 
 
 def source_requirements(source: Source, tree: Tree) -> list[str]:
-    """Give what is asked for from that source."""
+    """Return what is asked for from that source."""
     if source in DEBIAN:
         return list(debian_spec(source, tree).packages)
     lines = set(group_requirements(tree, *GROUPS[source]))
@@ -165,7 +165,7 @@ def source_requirements(source: Source, tree: Tree) -> list[str]:
 
 
 def spec_digest(source: Source, tree: Tree) -> str:
-    """Give the sha256 of the spec of a source in canonical form (sorted, compact JSON)."""
+    """Return the sha256 of the spec of a source in canonical form (sorted, compact JSON)."""
     spec: dict[str, Any] = {"source": source, "requirements": source_requirements(source, tree)}
     if source in DEBIAN:
         debian = debian_spec(source, tree)
@@ -175,7 +175,7 @@ def spec_digest(source: Source, tree: Tree) -> str:
 
 
 def overlay_digest(present: Mapping[str, str], tree: Tree) -> str:
-    """Give the sha256 of the spec of an overlay over the distributions (version by name) that conda brings."""
+    """Return the sha256 of the spec of an overlay over the distributions (version by name) that conda brings."""
     asked = {"requirements": source_requirements("conda-overlay", tree), "over": dict(present)}
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

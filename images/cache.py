@@ -80,7 +80,7 @@ def _named(module: str) -> Iterator[str]:
 
 
 def key_of(*parts: object) -> str:
-    """Give the key of a result made from `parts`, which must be JSON."""
+    """Return the key of a result made from `parts`, which must be JSON."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -94,7 +94,7 @@ class Cache:
         return self._root / kind / key[:2] / f"{key}.json"
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
-        """Give the record, or None where there is none that can be read."""
+        """Return the record, or None where there is none that can be read."""
         path = self._path(kind, key)
         try:
             record = json.loads(path.read_bytes())

@@ -17,7 +17,7 @@ class KeyedLocks:
         return len(self._locks)
 
     def held(self, key: str) -> bool:
-        """Tell whether somebody holds the key's lock."""
+        """Return whether somebody holds the key's lock."""
         return key in self._locks
 
     @asynccontextmanager

@@ -115,7 +115,7 @@ class _Server(FastMCP[Any]):
         return offer
 
     async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
-        """Give the tool of that name, None if there is none."""
+        """Return the tool of that name, None if there is none."""
         if version is not None:
             return await super().get_tool(name, version)
         if name not in self._found:
@@ -210,7 +210,7 @@ def mcp_server(
 def http_app(
     server: FastMCP[Any], *, max_body_bytes: int, max_sessions: int
 ) -> tuple[ASGIApp, Callable[[], AbstractAsyncContextManager[None]]]:
-    """Give the server's ASGI application and its lifespan, for an Endpoint."""
+    """Return the server's ASGI application and its lifespan, for an Endpoint."""
     app = server.http_app(path=ASGI_PATH)
 
     @asynccontextmanager

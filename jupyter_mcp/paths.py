@@ -13,7 +13,7 @@ LONGEST_PATH = 4096  # characters; PATH_MAX of Linux is as many bytes
 
 
 def canonical(path: str, *, allow_hidden: bool = False) -> str:
-    """Give the contents-API path of a notebook, relative to the root, with `/` between parts.
+    """Return the contents-API path of a notebook, relative to the root, with `/` between parts.
 
     Raises BadPathError for anything that leaves the root, is hidden (unless `allow_hidden`), or is not
     a `.ipynb`.

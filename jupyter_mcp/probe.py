@@ -47,7 +47,7 @@ class Private:
         return f"{self.where.rpartition(':')[2]}.{self.name}"
 
     def is_there(self) -> bool:
-        """Tell whether the installed version has the name; one of an instance, by the methods that use it."""
+        """Return whether the installed version has the name; one of an instance, by the methods that use it."""
         module, _, kind = self.where.partition(":")
         try:
             owner: Any = importlib.import_module(module)
@@ -146,7 +146,7 @@ def missing() -> tuple[Private, ...]:
 
 
 def works(part: Part) -> bool:
-    """Tell whether all is there that the part needs."""
+    """Return whether all is there that the part needs."""
     return all(one.part is not part for one in missing())
 
 

@@ -67,7 +67,7 @@ class Rooms:
 
     @property
     def available(self) -> bool:
-        """Tell whether this server has rooms at all."""
+        """Return whether this server has rooms at all."""
         return not self._off and self._settings.get("jupyter_server_ydoc") is not None
 
     def _rooms(self) -> dict[str, Any]:
@@ -92,19 +92,19 @@ class Rooms:
         return None if manager is None else manager.get_id(path) or manager.index(path)
 
     def room_id(self, path: str) -> str | None:
-        """Give the id of the notebook's room, open or not; None if the file was never indexed."""
+        """Return the id of the notebook's room, open or not; None if the file was never indexed."""
         file_id = self._settings["file_id_manager"].get_id(path)
         return None if file_id is None else f"{FORMAT}:{KIND}:{file_id}"
 
     def is_open(self, path: str) -> bool:
-        """Tell whether the notebook's room is open."""
+        """Return whether the notebook's room is open."""
         if not self.available:
             return False
         room_id = self.room_id(path)
         return room_id is not None and self._room(room_id) is not None
 
     async def join(self, path: str) -> Live:
-        """Give the notebook's live document, made from the file if nobody has it open.
+        """Return the notebook's live document, made from the file if nobody has it open.
 
         The document may be read and edited until the next await. Raises RoomUnavailableError.
         """
@@ -310,7 +310,7 @@ class Rooms:
         return save_due(others, self._settings["contents_manager"], self._log)
 
     def open_rooms(self) -> list[str]:
-        """Give the ids of all open rooms, sorted."""
+        """Return the ids of all open rooms, sorted."""
         return sorted(self._rooms())
 
     def open_paths(self) -> set[str]:
@@ -324,7 +324,7 @@ class Rooms:
         return looks(self._rooms(), self._settings["file_id_manager"].get_path) if self.available else []
 
     def people(self) -> list[dict[str, str]]:
-        """Give everyone in any room's awareness, once each."""
+        """Return everyone in any room's awareness, once each."""
         seen: dict[str, str] = {}
         for room in self._rooms().values():
             for state in room.awareness.states.values():

@@ -84,7 +84,7 @@ class MCPHandler(JupyterHandler):
             await super().prepare()
 
     def _admit_body(self) -> bool:
-        """Tell whether a body is to come."""
+        """Return whether a body is to come."""
         limit = self.endpoint.max_body_bytes
         try:
             length = int(self.request.headers.get("Content-Length") or 0)
@@ -138,7 +138,7 @@ class MCPHandler(JupyterHandler):
     set_secure_cookie = set_signed_cookie
 
     def compute_etag(self) -> None:
-        """Give none: replies of a protocol are not cacheable pages."""
+        """Return none: replies of a protocol are not cacheable pages."""
 
     def on_connection_close(self) -> None:
         """Tell the application that its client left."""
@@ -147,7 +147,7 @@ class MCPHandler(JupyterHandler):
         self._forget_body()
 
     def on_finish(self) -> None:
-        """Give the place back, also when a check refused the request."""
+        """Return the place back, also when a check refused the request."""
         super().on_finish()
         self._ended = True
         vars(self).pop("_caller", None)  # which has us: without the cycle both are freed now, by their counts

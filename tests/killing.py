@@ -17,7 +17,7 @@ VARIABLE = "KILL_SEED"
 
 
 def moments(duration_s: float) -> list[float]:
-    """Give ten moments of a run of that duration, one at random in each tenth of it; the seed is printed."""
+    """Return ten moments of a run of that duration, one at random in each tenth of it; the seed is printed."""
     seed = int(os.environ.get(VARIABLE) or secrets.randbits(32))
     chance = random.Random(seed)  # noqa: S311 - not a secret
     chosen = [duration_s * (number + chance.random()) / MOMENTS for number in range(MOMENTS)]
@@ -58,7 +58,7 @@ def assert_gone(session: int) -> None:
 
 
 def running(session: int) -> list[str]:
-    """Give the command lines of a session's processes."""
+    """Return the command lines of a session's processes."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -77,7 +77,7 @@ command = ["git", "--version"]
 
 
 def recipe_reference() -> str:
-    """Give the page as Markdown."""
+    """Return the page as Markdown."""
     image, part = (json.loads(schema_of(name)) for name in ("image", "part"))
     lines = [_HEAD, "## image.toml", "", *_table(image), "", "## part.toml", "", *_table(part)]
     for name, heading in _TABLES.items():

@@ -15,7 +15,7 @@ from env.spec import Tree
 
 
 def conda_packages(platform: Platform, tree: Tree, environment: str = DEFAULT) -> tuple[CondaPackage, ...]:
-    """Give the packages of an environment for a platform.
+    """Return the packages of an environment for a platform.
 
     Raises:
         StaleLockError: pixi.lock does not answer pixi.toml.
@@ -30,7 +30,7 @@ def conda_packages(platform: Platform, tree: Tree, environment: str = DEFAULT) -
 
 
 def conda_files(platform: Platform, tree: Tree) -> Lock:
-    """Give the default environment of a platform as a lock, whose files are paths below a channel.
+    """Return the default environment of a platform as a lock, whose files are paths below a channel.
 
     Raises:
         StaleLockError, LockMissingError, LockFormatError: as `conda_packages`.
@@ -45,7 +45,7 @@ def conda_files(platform: Platform, tree: Tree) -> Lock:
 
 
 def unanswered(lock: PixiLock, manifest: Manifest) -> Iterator[Fault]:
-    """Give what the manifest asks for and the lock has not: a lock of another manifest is stale."""
+    """Yield what the manifest asks for and the lock has not: a lock of another manifest is stale."""
     for platform in manifest.platforms:
         if lock.platforms.get(platform.conda) != virtual_packages(platform):
             text = f"the lock is not for {', '.join(virtual_packages(platform))}"

@@ -18,7 +18,7 @@ _HEADER = "# Made by `./noxw -s lock -- conda` from the solution in pixi.lock; d
 
 
 def conda_lock_text(lock: PixiLock, manifest: Manifest) -> str:
-    """Give the conda-lock.yml of a pixi.lock; scalars are JSON's, which YAML 1.2 contains."""
+    """Return the conda-lock.yml of a pixi.lock; scalars are JSON's, which YAML 1.2 contains."""
     lines = [_HEADER + "version: 1", "metadata:", "  content_hash:"]
     lines += [f"    {subdir}: {manifest.digest}" for subdir in lock.platforms]
     lines.append("  channels:")
@@ -33,7 +33,7 @@ def conda_lock_text(lock: PixiLock, manifest: Manifest) -> str:
 
 
 def _categorised(lock: PixiLock) -> Iterator[tuple[CondaPackage, str, str]]:
-    """Give every package once a platform, sorted by name and platform, with its platform and category."""
+    """Return every package once a platform, sorted by name and platform, with its platform and category."""
     found: dict[tuple[str, str, str], tuple[CondaPackage, str, str]] = {}
     for environment in sorted(lock.packages, key=lambda name: (name != DEFAULT, name)):
         for subdir, packages in lock.packages[environment].items():
@@ -59,7 +59,7 @@ def _entry(package: CondaPackage, subdir: str, category: str) -> list[str]:
 
 
 def _dependencies(package: CondaPackage) -> Iterator[tuple[str, str]]:
-    """Give name and constraint of what a package depends on; virtual packages are of no machine, so not named."""
+    """Return name and constraint of what a package depends on; virtual packages are of no machine, so not named."""
     merged: dict[str, list[str]] = {}
     for depend in package.depends:
         name, _, rest = depend.partition(" ")

@@ -56,7 +56,7 @@ def of_the_host(platforms: Sequence[Platform], tree: Tree) -> list[Lock]:
 
 
 def needed(environment: str, platforms: Sequence[Platform], tree: Tree) -> list[Lock]:
-    """Give every lock whose files a build and its checks read on this host, so that they need no network afterwards.
+    """Return every lock whose files a build and its checks read on this host, so that they need no network afterwards.
 
     Raises:
         LockMissingError, LockFormatError, StaleLockError: as `locks_of` does.

@@ -24,7 +24,7 @@ def require_fresh(lock: Lock, tree: Tree) -> None:
 
 
 def fresh_locks(environment: str, platforms: str | None, tree: Tree) -> list[Lock]:
-    """Give the locks that builds for these platforms (None: all) need, and see that they answer their specs.
+    """Return the locks that builds for these platforms (None: all) need, and see that they answer their specs.
 
     Raises:
         EnvError: there is no such platform, or a lock is missing, is no lock, or is stale.
@@ -37,7 +37,7 @@ def fresh_locks(environment: str, platforms: str | None, tree: Tree) -> list[Loc
 
 
 def expected_spec(lock: Lock, tree: Tree) -> str:
-    """Give the digest that a lock of this source and platform would have if it were made today.
+    """Return the digest that a lock of this source and platform would have if it were made today.
 
     Raises:
         StaleLockError: it is about conda, and pixi.lock does not answer pixi.toml.
@@ -56,7 +56,7 @@ def expected_spec(lock: Lock, tree: Tree) -> str:
 
 
 def target_of(lock: Lock) -> str:
-    """Give what ``lock`` calls the set that a lock belongs to."""
+    """Return what ``lock`` calls the set that a lock belongs to."""
     if lock.source in DEBIAN:
         return "base"
     if lock.source in ("cuda", "cuda-overlay"):

@@ -63,7 +63,7 @@ class Lock:
 
 
 def lock_name(source: Source, platform: Platform) -> str:
-    """Give the file name of a lock, e.g. ``wheels-linux-amd64.lock``."""
+    """Return the file name of a lock, e.g. ``wheels-linux-amd64.lock``."""
     return f"{source}-{platform.slug}.lock"
 
 
@@ -126,7 +126,7 @@ def write_lock(lock: Lock, folder: Path) -> Path:
 
 
 def lock_text(lock: Lock) -> str:
-    """Give a lock in its canonical form."""
+    """Return a lock in its canonical form."""
     entries = [
         {key: value for key, value in asdict(file).items() if value not in (None, ())}
         for file in sorted(lock.files, key=lambda file: (file.name, file.file))

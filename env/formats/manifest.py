@@ -55,7 +55,7 @@ class Manifest:
 
 
 def virtual_packages(platform: Platform) -> tuple[str, ...]:
-    """Give what pixi assumes of a Linux machine where the manifest says nothing: the floor that images keep to."""
+    """Return what pixi assumes of a Linux machine where the manifest says nothing: the floor that images keep to."""
     return ("__unix=0=0", "__linux=4.18", "__glibc=2.28", f"__archspec=0={platform.machine}")
 
 

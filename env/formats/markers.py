@@ -11,7 +11,7 @@ from env.platforms import PYTHON, Platform
 
 
 def environment_markers(platform: Platform, python: str = "") -> dict[str, str]:
-    """Give the marker variables of a Python on a platform: of that full version, the images' own if none is given."""
+    """Return the marker variables of a Python on a platform: of that full version, the images' own if none is given."""
     full = python or f"{PYTHON}.0"
     return {
         "implementation_name": "cpython",
@@ -29,7 +29,7 @@ def environment_markers(platform: Platform, python: str = "") -> dict[str, str]:
 
 
 def marked_requirements(lines: Iterable[str], platform: Platform) -> list[str]:
-    """Give the requirement lines that apply on a platform, without their markers."""
+    """Return the requirement lines that apply on a platform, without their markers."""
     requirements = [Requirement(line) for line in lines]
     return [unmarked(one) for one in requirements if applies(one, frozenset(), platform)]
 
@@ -50,7 +50,7 @@ def installs(marker: str, platform: Platform, python: str = "", groups: frozense
 
 
 def unmarked(requirement: Requirement) -> str:
-    """Give a requirement without its marker."""
+    """Return a requirement without its marker."""
     bare = Requirement(str(requirement))
     bare.marker = None
     return str(bare)

@@ -19,12 +19,12 @@ def parsed(spec: str) -> MatchSpec:
 
 
 def spec_name(spec: str) -> str:
-    """Give the package name that a match spec is about."""
+    """Return the package name that a match spec is about."""
     return parsed(spec).name.normalized
 
 
 def by_name(packages: Iterable[CondaPackage], virtual: Iterable[str]) -> dict[str, PackageRecord]:
-    """Give records by name: of packages, and of virtual packages as lock files write them (``__glibc=2.28``)."""
+    """Return records by name: of packages, and of virtual packages as lock files write them (``__glibc=2.28``)."""
     records: dict[str, PackageRecord] = {package.name: package.record for package in packages}
     for text in virtual:
         name, version, build = [*text.split("="), "0"][:3]

@@ -40,7 +40,7 @@ _PYTHON = {"python", "python_abi"}
 
 
 def pypi_name(package: CondaPackage) -> str | None:
-    """Give the normalised PyPI name of what a conda package installs, or None where it is no Python distribution."""
+    """Return the normalised PyPI name of what a conda package installs, or None where it is no Python distribution."""
     if package.name in EXCEPTIONS:
         return EXCEPTIONS[package.name]
     if not any(depend.partition(" ")[0] in _PYTHON for depend in package.depends):
@@ -49,6 +49,6 @@ def pypi_name(package: CondaPackage) -> str | None:
 
 
 def distributions(packages: Iterable[CondaPackage]) -> dict[str, str]:
-    """Give the version of each Python distribution that conda packages bring, by PyPI name."""
+    """Return the version of each Python distribution that conda packages bring, by PyPI name."""
     named = ((pypi_name(package), package.version) for package in packages)
     return {name: version for name, version in named if name is not None}

@@ -53,12 +53,12 @@ def best_wheel(wheels: Iterable[dict[str, Any]], order: Mapping[Tag, int]) -> di
 
 
 def wheel_file(wheel: dict[str, Any]) -> str:
-    """Give a wheel's file name: named, or the last part of its URL or path (PEP 751)."""
+    """Return a wheel's file name: named, or the last part of its URL or path (PEP 751)."""
     if name := wheel.get("name"):
         return str(name)
     return unquote(urlsplit(str(wheel.get("url") or wheel["path"])).path.rpartition("/")[2])
 
 
 def platform_options(platform: Platform, python: str = "") -> list[str]:
-    """Give uv's options to resolve for a Python, the images' if none is named, on a platform into a pylock.toml."""
+    """Return uv's options to resolve for a Python, the images' if none is named, on a platform into a pylock.toml."""
     return ["--python-version", python or PYTHON, "--python-platform", platform.uv, "--format", "pylock.toml"]

@@ -19,7 +19,7 @@ _RELEASE = re.compile(r"^'(?P<root>\S+?)/+dists/\S+'")
 
 
 def archive_root(archive: str) -> str:
-    """Give the address of an archive without a trailing slash: the variable's, else the host's apt configuration's.
+    """Return the address of an archive without a trailing slash: the variable's, else the host's apt configuration's.
 
     Raises:
         NoArchiveError: neither names one.

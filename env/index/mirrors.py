@@ -43,7 +43,7 @@ def configuration(root: Path = ROOT) -> Config:
 
 
 def bases(channel: str, root: Path = ROOT) -> list[str]:
-    """Give the addresses, with a slash at the end, that a channel's files may be fetched from, in order.
+    """Return the addresses, with a slash at the end, that a channel's files may be fetched from, in order.
 
     The longest address in ``[mirrors]`` that the channel starts with counts; without one it is the channel's own.
     Mirrors of other kinds than HTTP are left to pixi.
@@ -58,7 +58,7 @@ def bases(channel: str, root: Path = ROOT) -> list[str]:
 
 
 def answering_base(channel: str, file: str, *, patience_s: float = PATIENCE_S, root: Path = ROOT) -> str:
-    """Give the first address of a channel that offers `file`, a path below it.
+    """Return the first address of a channel that offers `file`, a path below it.
 
     Raises:
         ChannelUnreachableError: none does within `patience_s` seconds each.

@@ -10,7 +10,7 @@ from env.index.mirrors import PROBE_S, answers, bases
 
 
 def choose(candidates: Mapping[str, Sequence[Lock]], stored: Callable[[str], bool]) -> tuple[str, str]:
-    """Give the first environment that can be had, and why it is that one.
+    """Return the first environment that can be had, and why it is that one.
 
     Only conda's channels are asked: every environment needs Debian's archive and the Python package index, so these
     decide nothing. `stored` says whether a sha256 is here already. The last candidate is taken unasked; where its

@@ -37,7 +37,7 @@ def virtual(text: str) -> GenericVirtualPackage:
 
 
 def locked(request: dict[str, Any], subdir: str) -> list[RepoDataRecord]:
-    """Give the records that the lock before this one has for a subdir, without those that may change."""
+    """Return the records that the lock before this one has for a subdir, without those that may change."""
     if request["old"] is None:
         return []
     found: dict[str, RepoDataRecord] = {}

@@ -81,7 +81,7 @@ class Resolver:
 
 
 def additions(solution: Iterable[LockedFile], present: Mapping[str, str], platform: Platform) -> tuple[LockedFile, ...]:
-    """Give the files of a solution whose packages are not `present`.
+    """Return the files of a solution whose packages are not `present`.
 
     Raises:
         OverlayReplacesError: a present package is in it with another version (PEP 440).
@@ -99,7 +99,7 @@ def additions(solution: Iterable[LockedFile], present: Mapping[str, str], platfo
 def with_requires(
     files: tuple[LockedFile, ...], asked: Iterable[str], platform: Platform, store: Store
 ) -> tuple[LockedFile, ...]:
-    """Give the files with what their wheels require on the platform, extras included that someone asks for.
+    """Return the files with what their wheels require on the platform, extras included that someone asks for.
 
     Raises:
         LockFormatError: a file is not a wheel.

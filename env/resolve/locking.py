@@ -82,7 +82,7 @@ def make_locks(
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Give one line a package that differs: ``+ name version``, ``- name version`` or ``~ name old -> new``."""
+    """Return one line a package that differs: ``+ name version``, ``- name version`` or ``~ name old -> new``."""
     lines = []
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)

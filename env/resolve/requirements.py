@@ -49,7 +49,7 @@ def compile_file(file: RequirementsFile, work: Path, preferences: Preferences, t
 
 
 def newest(name: str, work: Path, tree: Tree) -> Path:
-    """Give the file just made in `work`, or else the committed one."""
+    """Return the file just made in `work`, or else the committed one."""
     return work / name if (work / name).is_file() else tree.locks / name
 
 

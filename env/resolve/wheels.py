@@ -82,7 +82,7 @@ def lock_cuda(platform: Platform, work: Path, tree: Tree) -> tuple[Lock, Lock]:
 
 
 def additions(over: Sequence[LockedFile], below: Sequence[LockedFile], platform: Platform) -> tuple[LockedFile, ...]:
-    """Give the files of `over` whose packages `below` has not.
+    """Return the files of `over` whose packages `below` has not.
 
     Raises:
         OverlayReplacesError: a package is in both with different versions.

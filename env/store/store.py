@@ -28,7 +28,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 def default_root() -> Path:
-    """Give ``$JUPYTER_MCP_STORE``, or ``jupyter-mcp/store`` in the user's cache folder (XDG base directories)."""
+    """Return ``$JUPYTER_MCP_STORE``, or ``jupyter-mcp/store`` in the user's cache folder (XDG base directories)."""
     if configured := os.environ.get("JUPYTER_MCP_STORE"):
         return Path(configured)
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -56,7 +56,7 @@ class Store:
         return folder
 
     def programs(self) -> list[Path]:
-        """Give the folders of programs that were unpacked to run here; their names are keys of 64 hex digits."""
+        """Return the folders of programs that were unpacked to run here; their names are keys of 64 hex digits."""
         return sorted(
             path for kind in ("interpreters", "emulators", "sandboxes") for path in (self.root / kind).glob("*")
         )
@@ -106,7 +106,7 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def verified(self, sha256: str, name: str) -> Path:
-        """Give the path of content after reading it whole and checking its digest.
+        """Return the path of content after reading it whole and checking its digest.
 
         Raises:
             StoreMissError: it is not there.
@@ -147,7 +147,7 @@ class Store:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Give an empty folder in `partial` that disappears at the end; to be used while the store is `in_use`."""
+        """Yield an empty folder in `partial` that disappears at the end; to be used while the store is `in_use`."""
         # Not "build-": older checkouts sweep folders of that name unless someone holds a lock on the folder itself.
         with tempfile.TemporaryDirectory(dir=self.partial, prefix="scratch-", ignore_cleanup_errors=True) as folder:
             yield Path(folder)

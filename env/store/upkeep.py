@@ -54,7 +54,7 @@ class Copied:
 
 
 def contents(store: Store) -> list[Path]:
-    """Give every file of content."""
+    """Return every file of content."""
     return sorted((store.root / "sha256").glob("??/*"))
 
 

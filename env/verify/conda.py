@@ -19,7 +19,7 @@ _DIGEST = {"sha256": re.compile("[0-9a-f]{64}"), "md5": re.compile("[0-9a-f]{32}
 
 
 def check_conda(lock: PixiLock, manifest: Manifest, conda_lock: Path) -> Iterator[Fault]:
-    """Give every fault of pixi.lock against pixi.toml, and of conda-lock.yml against pixi.lock.
+    """Yield every fault of pixi.lock against pixi.toml, and of conda-lock.yml against pixi.lock.
 
     Raises:
         LockMissingError, LockFormatError: there is no conda-lock.yml, or it can't be read.
@@ -38,7 +38,7 @@ def check_conda(lock: PixiLock, manifest: Manifest, conda_lock: Path) -> Iterato
 def check_packages(
     packages: Iterable[CondaPackage], subdir: str, virtual: Iterable[str], channels: Iterable[str]
 ) -> Iterator[Fault]:
-    """Give the faults of one environment on one platform."""
+    """Yield the faults of one environment on one platform."""
     packages = tuple(packages)
     records = by_name(packages, virtual)
     for name, count in Counter(package.name for package in packages).items():
@@ -71,7 +71,7 @@ def _check_origin(package: CondaPackage, subdir: str, channels: tuple[str, ...])
 
 
 def _unrequired(environment: CondaEnvironment, subdir: str, packages: Iterable[CondaPackage]) -> Iterator[Fault]:
-    """Give packages that no spec leads to: they stay behind where a spec was taken out of pixi.toml."""
+    """Yield packages that no spec leads to: they stay behind where a spec was taken out of pixi.toml."""
     depends: Mapping[str, tuple[str, ...]] = {package.name: package.depends for package in packages}
     pending = [spec_name(spec) for spec in environment.specs.get(subdir, ())]
     reached: set[str] = set()

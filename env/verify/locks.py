@@ -36,7 +36,7 @@ def check_lock(lock: Lock, tree: Tree) -> Iterator[Fault]:
 
 
 def check_requirements_file(file: RequirementsFile, tree: Tree) -> Iterator[Fault]:
-    """Give what the groups of a requirements file ask for and it has not, and what it has without a hash."""
+    """Yield what the groups of a requirements file ask for and it has not, and what it has without a hash."""
     path = tree.locks / file.name
     if not path.is_file():
         yield Fault(file.name, "every package", "", "is missing: run `./noxw -s lock`")
@@ -60,7 +60,7 @@ def check_requirements_file(file: RequirementsFile, tree: Tree) -> Iterator[Faul
 
 
 def check_same_files(locks: Iterable[Lock]) -> Iterator[Fault]:
-    """Give files that two locks name with different content."""
+    """Yield files that two locks name with different content."""
     seen: dict[str, tuple[LockedFile, Lock]] = {}
     for lock in locks:
         for file in lock.files:
@@ -79,7 +79,7 @@ def check_universal(lock: Lock, known: Mapping[tuple[str, str], frozenset[str]])
 
 
 def check_overlay(lock: Lock, below: Mapping[str, str]) -> Iterator[Fault]:
-    """Give what an overlay replaces of the distributions below it (version by name)."""
+    """Yield what an overlay replaces of the distributions below it (version by name)."""
     for file in lock.files:
         if file.name in below:
             text = f"would replace {file.name} {below[file.name]}"
@@ -87,7 +87,7 @@ def check_overlay(lock: Lock, below: Mapping[str, str]) -> Iterator[Fault]:
 
 
 def check_requirements(lock: Lock, below: Mapping[str, str], asked: Sequence[str]) -> Iterator[Fault]:
-    """Give what the spec or a wheel of the lock requires, and neither the lock nor what is below it has."""
+    """Yield what the spec or a wheel of the lock requires, and neither the lock nor what is below it has."""
     whole = {**below, **{file.name: file.version for file in lock.files}}
     for line in marked_requirements(asked, lock.platform):
         yield from _unmet(lock, "the spec", line, whole)

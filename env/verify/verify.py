@@ -63,7 +63,7 @@ def verify(console: Console, tree: Tree, *, joint: bool = True) -> None:
 
 
 def find_faults(tree: Tree) -> Iterator[Fault]:
-    """Give the faults of every lock of a tree.
+    """Yield the faults of every lock of a tree.
 
     Raises:
         EnvError: a manifest can't be read.

@@ -20,7 +20,7 @@ def attached(
     layers: Mapping[str, Sequence[Layer]],
     store: Store,
 ) -> list[Referrer]:
-    """Give what is attached to each manifest and to the index: its bill of materials and its provenance."""
+    """Return what is attached to each manifest and to the index: its bill of materials and its provenance."""
     name, created = build.recipe.image.name, build.created
     parameters = {"image": name, "environment": build.environment, "compression": build.compression}
     about: list[Referrer] = []

@@ -58,7 +58,7 @@ _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 def licence_of(kind: str, file: LockedFile, store: Store) -> str:
-    """Give the licence of a stored package as an SPDX expression, or ``NOASSERTION``; read once for each file.
+    """Return the licence of a stored package as an SPDX expression, or ``NOASSERTION``; read once for each file.
 
     `kind` is ``debian``, ``wheels`` or ``conda``.
 
@@ -134,7 +134,7 @@ def _debian(name: str) -> str:
 
 
 def spdx(text: str) -> str | None:
-    """Give a text as a canonical SPDX expression, or None where it is none."""
+    """Return a text as a canonical SPDX expression, or None where it is none."""
     try:
         return canonicalize_license_expression(text.strip()) if len(text) < 200 else None  # noqa: PLR2004 - a whole text
     except InvalidLicenseExpression:
@@ -142,7 +142,7 @@ def spdx(text: str) -> str | None:
 
 
 def reference(name: str) -> str:
-    """Give the reference under which a licence without an SPDX identifier is named (SPDX 2.3, 10.1)."""
+    """Return the reference under which a licence without an SPDX identifier is named (SPDX 2.3, 10.1)."""
     return f"LicenseRef-{_NOT_ALLOWED.sub('-', name).strip('-.') or 'unnamed'}"
 
 

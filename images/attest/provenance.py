@@ -31,7 +31,7 @@ def provenance(
     parameters: dict[str, Any],
     materials: Sequence[dict[str, Any]],
 ) -> Document:
-    """Give the statement that `subject` was made with `parameters` from `materials`."""
+    """Return the statement that `subject` was made with `parameters` from `materials`."""
     statement = {
         "_type": STATEMENT,
         "subject": [{"name": image, "digest": {"sha256": subject.digest}}],
@@ -52,7 +52,7 @@ def provenance(
 def materials_of(
     recipe: Recipe, intake: Intake | None, tree: Tree, locks: Iterable[Lock], packages: Iterable[Component]
 ) -> list[dict[str, Any]]:
-    """Give what an image is made from: its recipe, the locks, and every file that they name, by sha256.
+    """Return what an image is made from: its recipe, the locks, and every file that they name, by sha256.
 
     `intake` is the lock of somebody else's project that its environment is of; `tree` is this checkout.
     """

@@ -33,7 +33,7 @@ class Component:
 
 
 def components(layers: Iterable[Layer], store: Store) -> list[Component]:
-    """Give the packages of some layers, each once, sorted."""
+    """Return the packages of some layers, each once, sorted."""
     found = {
         (layer.plan.kind, file.name): Component(layer.plan.kind, file, licence_of(layer.plan.kind, file, store))
         for layer in layers
@@ -44,7 +44,7 @@ def components(layers: Iterable[Layer], store: Store) -> list[Component]:
 
 
 def platform_sbom(image: str, manifest: Manifest, packages: Sequence[Component], created: str) -> Document:
-    """Give the bill of one platform's image, which contains `packages`; `created` is RFC 3339."""
+    """Return the bill of one platform's image, which contains `packages`; `created` is RFC 3339."""
     own = _image_package(image, manifest.document, manifest.platform)
     listed = [_package(one, manifest.platform) for one in packages]
     licences = sorted({word for one in packages for word in re.findall(r"LicenseRef-[\w.-]+", one.licence)})
@@ -69,7 +69,7 @@ def platform_sbom(image: str, manifest: Manifest, packages: Sequence[Component],
 
 
 def index_sbom(image: str, index: Document, manifests: Sequence[Manifest], created: str) -> Document:
-    """Give the bill of the index: the images of the platforms as its variants, each with a bill of its own."""
+    """Return the bill of the index: the images of the platforms as its variants, each with a bill of its own."""
     own = _image_package(image, index, None)
     variants = [_image_package(image, one.document, one.platform) for one in manifests]
     return _document(

@@ -121,13 +121,13 @@ class Build:
                 )
 
     def needed(self) -> list[Lock]:
-        """Give every lock whose files the build reads, the host's interpreter included."""
+        """Return every lock whose files the build reads, the host's interpreter included."""
         locks = [lock for platform in self.platforms for lock in self.locks(platform).values()]
         compilers = [self.interpreter, *self.own_interpreters.values()]
         return [*locks, *(lock for lock in compilers if lock not in locks)]
 
     def everything(self) -> list[Lock]:
-        """Give every lock whose files the build and its checks read on this host, so that they need no network."""
+        """Return every lock whose files the build and its checks read on this host, so that they need no network."""
         return [*self.needed(), *of_the_host(self.platforms, self.tree)]
 
     @cached_property

@@ -20,7 +20,7 @@ CREATED_BY = "jupyter-mcp images: "
 
 
 def notes_of(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
-    """Give the standard annotations, and which environment the packages come from."""
+    """Return the standard annotations, and which environment the packages come from."""
     return {
         "org.opencontainers.image.title": recipe.image.title,
         "org.opencontainers.image.description": recipe.image.description,
@@ -38,7 +38,7 @@ def image_config(
     layers: Sequence[Layer],
     activation: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Give the configuration of one platform's image, without the layers' diff_ids.
+    """Return the configuration of one platform's image, without the layers' diff_ids.
 
     `activation` gives the variables that activating the environment would set; what a part says about one counts more.
     Later parts add to what earlier ones say; entrypoint, command and working directory are the last part's that has

@@ -24,13 +24,13 @@ DiffIds = dict[str, dict[str, str]]
 
 
 def golden_path(recipe: Path, images: Mapping[Platform, PlatformImage]) -> Path:
-    """Give the golden file of a recipe's folder for the environment that the images are made from."""
+    """Return the golden file of a recipe's folder for the environment that the images are made from."""
     first = next(iter(images.values()))
     return recipe / f"golden-{first.config['config']['Labels'][ENVIRONMENT_LABEL]}.json"
 
 
 def diff_ids(images: Mapping[Platform, PlatformImage]) -> DiffIds:
-    """Give the diff_ids of images by platform and layer."""
+    """Return the diff_ids of images by platform and layer."""
     found: DiffIds = {}
     for platform, image in images.items():
         names = [entry["created_by"].removeprefix(CREATED_BY) for entry in image.config["history"]]
@@ -50,7 +50,7 @@ def write_golden(path: Path, expected: DiffIds) -> None:
 
 
 def unexpected(actual: DiffIds, golden: DiffIds) -> Iterator[str]:
-    """Give a line a layer that is not as expected, for the platforms that `actual` has."""
+    """Yield a line a layer that is not as expected, for the platforms that `actual` has."""
     for platform, layers in actual.items():
         expected = golden.get(platform, {})
         for name in sorted(layers.keys() | expected.keys()):

@@ -71,7 +71,7 @@ class Layer:
 
 
 def layer_key(plan: LayerPlan, settings: Settings, interpreter: Interpreter) -> str:
-    """Give the key of a layer's blob: everything its bytes depend on."""
+    """Return the key of a layer's blob: everything its bytes depend on."""
     drops = [drop.model_dump() for part in settings.recipe.parts for drop in part.part.drop]
     own = [
         [part.name, part.part.model_dump(mode="json", exclude={"check", "config"}), _digests(part.rootfs)]
@@ -99,7 +99,7 @@ def _digest(path: Path) -> str:
 
 
 def known_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store) -> Layer | None:
-    """Give a layer that was made before, or None."""
+    """Return a layer that was made before, or None."""
     known = Cache(store).get("layer", layer_key(plan, settings, interpreter))
     if known is None or known["digest"] not in store:
         return None

@@ -29,7 +29,7 @@ def layers_of(build: Build) -> dict[str, list[LayerPlan]]:
 
 
 def described(build: Build, store: Store) -> Iterator[str]:
-    """Give the plan as lines for a person."""
+    """Yield the plan as lines for a person."""
     for platform, layers in layers_of(build).items():
         files = [file for layer in layers for file in layer.files]
         lacking = sum(file.size for file in files if file.sha256 not in store)
@@ -65,7 +65,7 @@ def _besides(build: Build, oci: str) -> str:
 
 
 def summary(build: Build, store: Store) -> dict[str, Any]:
-    """Give the plan as JSON for a program; sizes are bytes."""
+    """Return the plan as JSON for a program; sizes are bytes."""
     return {
         "environment": build.environment,
         "platforms": [

@@ -38,7 +38,7 @@ def make_layers(
     done: Callable[[Layer], None],
     look: Callable[[Platform, Activation], None] = lambda _platform, _activation: None,
 ) -> tuple[list[Layer], dict[Platform, Activation]]:
-    """Give a layer for each plan, in order, and what activating the conda environment of each platform would set.
+    """Return a layer for each plan, in order, and what activating the conda environment of each platform would set.
 
     `interpreters` are those that compile, by the version of a project's own Python; "" is that of every other layer.
     `done` is told of every layer as it is finished, and `look` of each activation before any layer is made.

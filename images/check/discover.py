@@ -36,7 +36,7 @@ _SERVERS: TypeAdapter[tuple[McpServer, ...]] = TypeAdapter(tuple[McpServer, ...]
 
 
 def provided(config: Mapping[str, Any], container: str, origin: object) -> tuple[McpServer, ...]:
-    """Give the servers of one container: `config` is its image configuration's ``config`` object.
+    """Return the servers of one container: `config` is its image configuration's ``config`` object.
 
     `container` is the name under which consumers reach it, or ``localhost`` where both share a container or pod. A
     container whose ``MCP_SERVER_NAME`` is set gives that name to its first server.
@@ -64,7 +64,7 @@ def from_variable(text: str) -> tuple[McpServer, ...]:
 
 
 def to_variable(servers: Iterable[McpServer]) -> str:
-    """Give the variable's JSON, on one line."""
+    """Return the variable's JSON, on one line."""
     return json.dumps([one.model_dump() for one in _told_apart(servers)], separators=(",", ":"))
 
 
@@ -78,7 +78,7 @@ def _parsed(text: str, origin: object) -> tuple[McpServer, ...]:
 
 
 def _told_apart(servers: Iterable[McpServer]) -> list[McpServer]:
-    """Give servers of one name a number each, since clients key them by name."""
+    """Return servers of one name a number each, since clients key them by name."""
     seen: dict[str, int] = {}
     result = []
     for one in servers:
@@ -130,5 +130,5 @@ CLIENTS: Mapping[str, Callable[[Iterable[McpServer], str | None], Any]] = {
 
 
 def client_config(client: str, servers: Iterable[McpServer], token: str | None = None) -> str:
-    """Give a client's configuration as JSON; `token` may be a reference such as ``${JUPYTER_TOKEN}``."""
+    """Return a client's configuration as JSON; `token` may be a reference such as ``${JUPYTER_TOKEN}``."""
     return json.dumps(CLIENTS[client](_told_apart(servers), token), indent=2)

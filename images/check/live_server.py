@@ -20,7 +20,7 @@ from images.recipe.checks import LABEL, SECTIONS, Check, Variables, from_label
 
 
 def image_config(reference: Path) -> dict[str, Any]:
-    """Give the configuration of an image: of an OCI layout's first platform, or of what `podman inspect` prints.
+    """Return the configuration of an image: of an OCI layout's first platform, or of what `podman inspect` prints.
 
     Raises:
         UnreadableInputError: it is neither.

@@ -10,12 +10,12 @@ from images.check.run import Verdict
 
 
 def to_json(verdicts: Sequence[Verdict]) -> str:
-    """Give a list of objects, one a check."""
+    """Return a list of objects, one a check."""
     return json.dumps([{**vars(one), "platform": one.where} for one in verdicts], indent=2)
 
 
 def to_tap(verdicts: Sequence[Verdict]) -> str:
-    """Give the Test Anything Protocol, version 14."""
+    """Return the Test Anything Protocol, version 14."""
     lines = ["TAP version 14", f"1..{len(verdicts)}"]
     for number, one in enumerate(verdicts, 1):
         skip = f" # SKIP {_one_line(one.skipped)}" if one.skipped is not None else ""
@@ -27,7 +27,7 @@ def to_tap(verdicts: Sequence[Verdict]) -> str:
 
 
 def to_junit(verdicts: Sequence[Verdict]) -> str:
-    """Give the XML that CI systems read: one test suite a platform."""
+    """Return the XML that CI systems read: one test suite a platform."""
     suites = ET.Element("testsuites")
     for where in dict.fromkeys(one.where for one in verdicts):
         own = [one for one in verdicts if one.where == where]

@@ -110,7 +110,7 @@ class Sandbox:
         return [*self._run["Entrypoint"], *self._run["Cmd"]]
 
     def command(self, arguments: Sequence[str], env: Mapping[str, str], *, shared: bool = False) -> list[str]:
-        """Give the host's command that runs `arguments` inside.
+        """Return the host's command that runs `arguments` inside.
 
         Raises:
             SandboxError: the image leaves no place for what belongs into it.

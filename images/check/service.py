@@ -68,7 +68,7 @@ class Service:
             time.sleep(0.01)
 
     def processes(self) -> list[Process]:
-        """Give the processes of the image, the first of them its entrypoint."""
+        """Return the processes of the image, the first of them its entrypoint."""
         everyone = [self.process.pid, *_descendants(self.process.pid)]
         sandbox = next((pid for pid in everyone if _name(pid) == "bwrap"), None)
         if sandbox is None:
@@ -78,7 +78,7 @@ class Service:
         return [one for one in found if one is not None]
 
     def state_of(self, name: str) -> str:
-        """Give what supervisord says of a service: ``RUNNING``, ``BACKOFF`` …, or why it says nothing."""
+        """Return what supervisord says of a service: ``RUNNING``, ``BACKOFF`` …, or why it says nothing."""
         inside = self.processes()
         if not inside:
             return "unknown: the image does not run"
@@ -180,7 +180,7 @@ def _state(pid: int, name: str) -> str:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    """Give the process ids below `pid`, parents first (proc_pid_task(5))."""
+    """Yield the process ids below `pid`, parents first (proc_pid_task(5))."""
     waiting = [pid]
     while waiting:
         parent = waiting.pop(0)

@@ -65,7 +65,7 @@ class Target:
     """The variables that the running image was started with, for commands beside it."""
 
     def require_sandbox(self) -> Sandbox:
-        """Give the unpacked image; raises `OutOfReachError`."""
+        """Return the unpacked image; raises `OutOfReachError`."""
         if self.sandbox is None:
             raise OutOfReachError
         return self.sandbox

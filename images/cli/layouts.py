@@ -26,7 +26,7 @@ DIST = Path("dist") / "images"
 
 
 def layout_of(image: str) -> Path:
-    """Give the folder that a command means: a layout, or where the recipe of that name is built.
+    """Return the folder that a command means: a layout, or where the recipe of that name is built.
 
     Raises:
         UnknownImageError: it is neither.

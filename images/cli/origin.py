@@ -46,7 +46,7 @@ def opened(
     layers: bool = True,
     insecure: bool = False,
 ) -> Iterator[Origin]:
-    """Give the image as a layout, which is gone at the end where it was made for this.
+    """Yield the image as a layout, which is gone at the end where it was made for this.
 
     Of a registry's image only what `platforms` need is pulled, and without `layers` not even those.
 

@@ -96,7 +96,7 @@ def _normal(name: str) -> str:
 
 
 def _members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Give each entry, with the archive to read its content from at once; within bounds, from its start to its end."""
+    """Yield each entry, with the archive to read its content from at once; within bounds, from its start to its end."""
     with archive.open("rb") as file:
         source = Forward(_unpacked(file), Budget(archive, archive.stat().st_size), archive)
         if source.is_empty:

@@ -72,7 +72,7 @@ class Contents:
 
     @property
     def index(self) -> bytes:
-        """Give the layout's ``index.json``."""
+        """Return the layout's ``index.json``."""
         return canonical({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": list(self.entries)})
 
     @property
@@ -82,7 +82,7 @@ class Contents:
 
 
 def described(document: Document) -> dict[str, Any]:
-    """Give the descriptor of a referrer as lists of them hold it (distribution-spec v1.1, listing referrers)."""
+    """Return the descriptor of a referrer as lists of them hold it (distribution-spec v1.1, listing referrers)."""
     manifest = parsed("a referrer", document.content)
     config = manifest.get("config")
     kind = config.get("mediaType") if isinstance(config, dict) else None

@@ -24,7 +24,7 @@ INTOTO_TYPE = "application/vnd.in-toto+json"
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """Give a document as canonical JSON: sorted keys, no spaces, UTF-8."""
+    """Return a document as canonical JSON: sorted keys, no spaces, UTF-8."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

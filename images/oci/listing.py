@@ -33,7 +33,7 @@ class Item:
 
 
 def content_of(image: PlatformImage) -> dict[str, Item]:
-    """Give all paths of an image, upper layers over lower ones.
+    """Return all paths of an image, upper layers over lower ones.
 
     Raises:
         LayoutError: a layer is damaged.
@@ -71,7 +71,7 @@ def _item(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Item:
 
 
 def differences(one: Mapping[str, Item], other: Mapping[str, Item]) -> Iterator[str]:
-    """Give a line a path that differs: ``- path``, ``+ path`` or ``~ path: what, before -> after``."""
+    """Yield a line a path that differs: ``- path``, ``+ path`` or ``~ path: what, before -> after``."""
     for path in sorted(one.keys() | other.keys()):
         if path not in other:
             yield f"- {path}"
@@ -92,7 +92,7 @@ def _shown(key: str, value: object) -> str:
 
 
 def sizes(content: Mapping[str, Item]) -> Counter[str]:
-    """Give bytes by what they belong to: a Python package's folder or, elsewhere, the first folders of the path."""
+    """Return bytes by what they belong to: a Python package's folder or, elsewhere, the first folders of the path."""
     found: Counter[str] = Counter()
     for path, item in content.items():
         if item.type == "file":

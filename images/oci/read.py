@@ -46,7 +46,7 @@ class PlatformImage:
 
 
 def read_layout(folder: Path) -> dict[Platform, PlatformImage]:
-    """Give the images of a layout by platform; platforms that we have no name for are left out.
+    """Return the images of a layout by platform; platforms that we have no name for are left out.
 
     Raises:
         LayoutError: it is not a layout, or a document in it is missing, damaged, or not what it should be.
@@ -170,7 +170,7 @@ def checked(folder: object, descriptor: object) -> dict[str, Any]:
 
 
 def blob_path(folder: Path, digest: str) -> Path:
-    """Give where a layout keeps the blob of a digest, ``sha256:…``."""
+    """Return where a layout keeps the blob of a digest, ``sha256:…``."""
     if not _DIGEST.fullmatch(digest):
         raise LayoutError(folder, f"names a digest that is no sha256: {plain(digest, 100)}")
     return folder / "blobs" / "sha256" / digest.removeprefix("sha256:")

@@ -19,7 +19,7 @@ _UNKNOWN = {errno.ENOSYS, errno.EINVAL}
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of `folder` when all has gone well.
+    """Yield an empty folder that takes the place of `folder` when all has gone well.
 
     Whoever looks at `folder` finds the old one or the new one, whole. What a process that was killed left beside it is
     swept by the next: a lock (flock(2)) says which stage is in use, and the system lets go of it however its holder

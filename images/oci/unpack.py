@@ -86,7 +86,7 @@ def _size(layout: Path, digest: str) -> int:
 
 
 def members(image: PlatformImage) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Give every member of every layer, the lowest first, each with the archive to read its content from at once.
+    """Yield every member of every layer, the lowest first, each with the archive to read its content from at once.
 
     Raises:
         LayoutError: a layer is missing, or is not what its diff_id says; that is known at its end.
@@ -100,7 +100,7 @@ def members(image: PlatformImage) -> Iterator[tuple[tarfile.TarFile, tarfile.Tar
 def layer_members(
     image: PlatformImage, number: int, budget: Budget | None = None
 ) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Give the members of one layer, as `members` does."""
+    """Yield the members of one layer, as `members` does."""
     layout, descriptor = image.layout, image.layers[number]
     shown = descriptor["digest"]
     budget = budget or _budget(image)
@@ -252,7 +252,7 @@ class Forward(io.RawIOBase):
 
 
 def decompressed(file: IO[bytes], media_type: str, layout: Path) -> Reader:
-    """Give a layer's archive as it was before compression, which its first bytes tell, as docker has it.
+    """Return a layer's archive as it was before compression, which its first bytes tell, as docker has it.
 
     Raises:
         LayoutError: it is compressed in a way that this program does not know.

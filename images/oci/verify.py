@@ -54,7 +54,7 @@ def _blobs(layout: Path) -> list[Path]:
 
 
 def _packages(image: PlatformImage) -> set[Package]:
-    """Give the packages that an image says it holds, by the records that each kind of package leaves in it."""
+    """Return the packages that an image says it holds, by the records that each kind of package leaves in it."""
     found: set[Package] = set()
     distributions: set[str] = set()
     of_conda: set[str] = set()

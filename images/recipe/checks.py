@@ -220,7 +220,7 @@ _CHECKS: TypeAdapter[dict[str, tuple[Check, ...]]] = TypeAdapter(dict[str, tuple
 
 
 def to_label(parts: Iterable[Check], image: Iterable[Check]) -> str:
-    """Give the label's JSON: the parts' and the image's checks at rest, then all that need it at work."""
+    """Return the label's JSON: the parts' and the image's checks at rest, then all that need it at work."""
     layer, own = tuple(parts), tuple(image)
     sections: dict[str, tuple[Check, ...]] = {
         "layer": tuple(check for check in layer if check.scope == "build"),

@@ -286,6 +286,6 @@ def _parse(path: Path, model: type[T]) -> T:
 
 
 def _line(path: Path, word: str) -> int:
-    """Give the first line that holds a word, or 1: TOML parsers do not keep positions."""
+    """Return the first line that holds a word, or 1: TOML parsers do not keep positions."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return next((number for number, line in enumerate(lines, 1) if word and word in line), 1)

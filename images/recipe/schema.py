@@ -16,6 +16,6 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_of(name: str) -> str:
-    """Give the schema of ``image`` or ``part`` as JSON text."""
+    """Return the schema of ``image`` or ``part`` as JSON text."""
     schema = MODELS[name].model_json_schema(by_alias=True)
     return json.dumps({"$schema": DIALECT, **schema}, indent=2, sort_keys=True) + "\n"

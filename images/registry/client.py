@@ -184,7 +184,7 @@ class Registry:
         return whole
 
     def address(self, address: str) -> httpx.URL:
-        """Give the whole address of one that is relative to the repository, to the host, or whole already.
+        """Return the whole address of one that is relative to the repository, to the host, or whole already.
 
         Raises:
             RegistryRefusedError: it is none; a registry names the addresses of uploads.
@@ -333,7 +333,7 @@ def _reason(error: httpx.RequestError) -> str:
 
 
 def _answer(response: httpx.Response) -> str:
-    """Give the status and, where the registry says it, the reason (distribution-spec, error codes)."""
+    """Return the status and, where the registry says it, the reason (distribution-spec, error codes)."""
     status = str(response.status_code)
     match said(response):
         case {"errors": [{"code": str(code), **more}, *_]}:

@@ -48,7 +48,7 @@ class Credentials:
 
 
 def find_credentials(registry: str, repository: str, variables: Mapping[str, str] = os.environ) -> Credentials | None:
-    """Give the first credentials that are configured for a registry, or None.
+    """Return the first credentials that are configured for a registry, or None.
 
     Raises:
         CredentialsError: a file or helper program that should have them can't be read.

@@ -167,7 +167,7 @@ class _Places:
 
 
 def listed(contents: Contents) -> list[dict[str, str]]:
-    """Give the manifests of the platforms, for a program to read."""
+    """Return the manifests of the platforms, for a program to read."""
     if contents.root.media_type not in INDEXES:
         return []
     entries = entries_of(contents.layout, parsed(contents.layout, contents.root.content), "manifests")

@@ -34,7 +34,7 @@ class Reference:
         return f"{self.registry}/{self.repository}" + (f"@{self.digest}" if self.digest else f":{self.tag}")
 
     def by_digest(self, sha256: str) -> str:
-        """Give the reference to what has that digest in the same repository."""
+        """Return the reference to what has that digest in the same repository."""
         return f"{self.registry}/{self.repository}@sha256:{sha256}"
 
     @property

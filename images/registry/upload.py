@@ -221,7 +221,7 @@ class Uploader:
 
 
 def _received(response: httpx.Response) -> int:
-    """Give how many bytes the registry has, from ``Range: 0-LAST``; 0-0 is what it says of none, and of one."""
+    """Return how many bytes the registry has, from ``Range: 0-LAST``; 0-0 is what it says of none, and of one."""
     last = _number(response.headers.get("Range", "").removeprefix("bytes=").rpartition("-")[2])
     return last + 1 if last else 0
 

@@ -127,7 +127,7 @@ def _runs(line: str) -> bool:
 
 
 def known_activation(packages: Iterable[LockedFile], store: Store) -> Activation | None:
-    """Give what was read of these packages before, or None."""
+    """Return what was read of these packages before, or None."""
     known = Cache(store).get("activation", _key(packages))
     return None if known is None else Activation(known["variables"], tuple(known["unread"]), tuple(known["links"]))
 

@@ -76,7 +76,7 @@ class Interpreter:
 
 
 def host() -> Platform:
-    """Give the platform whose interpreter runs here.
+    """Return the platform whose interpreter runs here.
 
     Raises:
         InterpreterError: the host is neither linux/amd64 nor linux/arm64.
@@ -89,7 +89,7 @@ def host() -> Platform:
 
 
 def pyc_path(source: str, tag: str) -> str:
-    """Give the cached file of a source path for an interpreter's tag (PEP 3147)."""
+    """Return the cached file of a source path for an interpreter's tag (PEP 3147)."""
     folder, _, name = source.rpartition("/")
     return f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
 
@@ -103,7 +103,7 @@ class Compiler:
         self._cache = Cache(store)
 
     def compiled(self, entries: Sequence[Entry], stage: Path) -> Iterator[Entry]:
-        """Give a pyc entry for each source among `entries` that compiles; the files are staged below `stage`."""
+        """Yield a pyc entry for each source among `entries` that compiles; the files are staged below `stage`."""
         sources = {
             entry.path: entry.content
             for entry in entries

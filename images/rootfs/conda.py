@@ -64,7 +64,7 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, folde
 
 
 def entries(file: LockedFile, prefix: Path) -> Iterator[Entry]:
-    """Give the entries of one installed package: its files and its conda-meta record, without the build's traces.
+    """Yield the entries of one installed package: its files and its conda-meta record, without the build's traces.
 
     Left out are bytecode that the package brings, since it is tied to the times of its sources, which the image does
     not keep, and files that py-rattler moved aside because another package brings the same path.

@@ -24,7 +24,7 @@ AR_HEADER = 60
 
 
 def members(deb: Path) -> dict[str, tuple[int, int]]:
-    """Give the offset and size in bytes of each member of an ar archive."""
+    """Return the offset and size in bytes of each member of an ar archive."""
     found: dict[str, tuple[int, int]] = {}
     with deb.open("rb") as file:
         if file.read(len(AR_MAGIC)) != AR_MAGIC:
@@ -49,7 +49,7 @@ def open_member(deb: Path, stem: str) -> tarfile.TarFile:
 
 
 def decompressed(raw: IO[bytes], suffix: str, deb: Path) -> IO[bytes]:
-    """Give a reader of the uncompressed bytes, by the compression that deb(5) names for the suffix."""
+    """Return a reader of the uncompressed bytes, by the compression that deb(5) names for the suffix."""
     match suffix:
         case ".xz":
             return lzma.open(raw)
@@ -64,7 +64,7 @@ def decompressed(raw: IO[bytes], suffix: str, deb: Path) -> IO[bytes]:
 
 
 def control(deb: Path) -> str:
-    """Give the package's control file (deb-control(5))."""
+    """Return the package's control file (deb-control(5))."""
     with open_member(deb, "control") as tar:
         for member in tar:
             if member.name.removeprefix("./") == "control" and (file := tar.extractfile(member)) is not None:

@@ -42,7 +42,7 @@ class Entry:
 
 
 def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
-    """Give a directory entry."""
+    """Return a directory entry."""
     return Entry(path, Kind.DIRECTORY, mode, uid=uid, gid=gid)
 
 
@@ -78,7 +78,7 @@ def with_parents(tree: dict[str, Entry], known: Mapping[str, Entry]) -> dict[str
 
 
 def walk(root: Path, origin: str, *, uid: int = 0, gid: int = 0) -> Iterator[Entry]:
-    """Give a staged folder's files as entries with modes 0755 or 0644 by the owner's execute bit, sorted by path.
+    """Yield a staged folder's files as entries with modes 0755 or 0644 by the owner's execute bit, sorted by path.
 
     The modes of the folder itself depend on the umask of whoever made it, so only the execute bit counts.
     """

@@ -17,7 +17,7 @@ SUPERVISOR_RESTART = {"always": "true", "on-failure": "unexpected", "never": "fa
 
 
 def directories(recipe: Recipe) -> dict[str, Entry]:
-    """Give the directories that the recipe's parts make, by path."""
+    """Return the directories that the recipe's parts make, by path."""
     made = (_directories(part, recipe.user) for part in recipe.parts)
     return {entry.path: entry for entries in made for entry in entries}
 
@@ -30,7 +30,7 @@ def _directories(part: NamedPart, user: User) -> Iterator[Entry]:
 
 
 def own_entries(part: NamedPart, user: User) -> Iterator[Entry]:
-    """Give the entries of one part, joined files excepted, since they need the packages."""
+    """Yield the entries of one part, joined files excepted, since they need the packages."""
     yield from _directories(part, user)
     if part.rootfs.is_dir():
         yield from (entry for entry in walk(part.rootfs, part.name) if entry.kind is not Kind.DIRECTORY)
@@ -67,7 +67,7 @@ def _command(words: Sequence[str]) -> str:
 
 
 def unprivileged(tree: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Give the tree without setuid and setgid bits: what runs in the image needs no rights that its user lacks."""
+    """Return the tree without setuid and setgid bits: what runs in the image needs no rights that its user lacks."""
     return {
         path: replace(entry, mode=entry.mode & ~PRIVILEGED) if entry.mode & PRIVILEGED else entry
         for path, entry in tree.items()
@@ -75,7 +75,7 @@ def unprivileged(tree: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def joined(joins: Iterable[Join], tree: Mapping[str, Entry]) -> Iterator[Entry]:
-    """Give the files that are joined from others, each ending in a newline."""
+    """Yield the files that are joined from others, each ending in a newline."""
     for join in joins:
         texts = [
             content_of(tree[path]).rstrip(b"\n") + b"\n"
@@ -86,12 +86,12 @@ def joined(joins: Iterable[Join], tree: Mapping[str, Entry]) -> Iterator[Entry]:
 
 
 def content_of(entry: Entry) -> bytes:
-    """Give the bytes of a file entry."""
+    """Return the bytes of a file entry."""
     return entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content
 
 
 def kept(tree: Mapping[str, Entry], drops: Iterable[Drop]) -> dict[str, Entry]:
-    """Give the tree without what the rules drop."""
+    """Return the tree without what the rules drop."""
     rules = list(drops)
     return {path: entry for path, entry in tree.items() if not any(_dropped(path, rule) for rule in rules)}
 

@@ -15,7 +15,7 @@ _RECORD = ".dist-info/RECORD"
 
 
 def recorded(kept: Mapping[str, Entry], whole: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Give the entries in `kept` with each RECORD without the files that are in `whole` alone.
+    """Return the entries in `kept` with each RECORD without the files that are in `whole` alone.
 
     What checks an installation against its RECORD then finds every file; pip's uninstall would remove the same.
     """

@@ -23,7 +23,7 @@ PYTHON = "python3.13"
 
 
 def scheme(package: str, python: str = PYTHON) -> dict[str, str]:
-    """Give sysconfig's ``venv`` scheme at `PREFIX`; headers go where pip puts them, per package."""
+    """Return sysconfig's ``venv`` scheme at `PREFIX`; headers go where pip puts them, per package."""
     site_packages = f"{PREFIX}/lib/{python}/site-packages"
     return {
         "purelib": site_packages,
@@ -72,7 +72,7 @@ def staged(wheels: Iterable[tuple[Path, str]], root: Path, origin: str, python: 
 
 
 def environment(python: str) -> Iterator[Entry]:
-    """Give the virtual environment itself (PEP 405): links to the base's interpreter, and pyvenv.cfg."""
+    """Yield the virtual environment itself (PEP 405): links to the base's interpreter, and pyvenv.cfg."""
     prefix = PREFIX.removeprefix("/")
     yield Entry(f"{prefix}/bin/python", Kind.SYMLINK, 0o777, target=f"/usr/bin/{python}", origin="environment")
     yield Entry(f"{prefix}/bin/python3", Kind.SYMLINK, 0o777, target="python", origin="environment")

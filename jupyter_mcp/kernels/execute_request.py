@@ -41,7 +41,7 @@ class ExecuteRequest:
 
     @property
     def lacks_reply(self) -> bool:
-        """Tell whether the kernel said that it is done, and the reply has not come."""
+        """Return whether the kernel said that it is done, and the reply has not come."""
         return self._idle and not self._replied
 
     def on_status(self, state: str) -> None:

@@ -73,7 +73,7 @@ class Kernel:
 
     @property
     def connected(self) -> bool:
-        """Tell whether both sockets are still read."""
+        """Return whether both sockets are still read."""
         return not any(reader.done() for reader in self._readers)
 
     async def ready(self) -> None:
@@ -241,7 +241,7 @@ class Kernel:
             self._log.exception("Kernel %s can't be interrupted", self.id)
 
     async def is_alive(self) -> bool:
-        """Tell whether the process we are connected to still runs."""
+        """Return whether the process we are connected to still runs."""
         return process_of(self.manager) == self.process and bool(await ensure_async(self.manager.is_alive()))
 
     async def fate(self, managers: Any) -> Fate | None:

@@ -180,7 +180,7 @@ class KernelControl:
         return "The kernel is shut down, and its variables are gone. The next run of a cell starts another."
 
     async def exchange(self, path: str, name: str, by: str) -> str:
-        """Give the notebook a kernel of that name instead of the one that runs, if one runs and is another."""
+        """Return the notebook a kernel of that name instead of the one that runs, if one runs and is another."""
         session = preferred(await self._all(), path, set())
         if session is None:
             return f"The next run of a cell starts it: {name}."
@@ -209,7 +209,7 @@ class KernelControl:
                 run.stop(why)
 
     async def _bounded(self, work: Coroutine[Any, Any, None], failed: str) -> bool:
-        """Tell whether the work is done within the bound of a call; it goes on in any case.
+        """Return whether the work is done within the bound of a call; it goes on in any case.
 
         Raises KernelUnavailableError.
         """

@@ -116,7 +116,7 @@ class Kernels:
         return self._last.notice(room_id)
 
     def is_busy(self, kernel_id: str) -> bool:
-        """Tell whether Jupyter last saw the kernel work on something."""
+        """Return whether Jupyter last saw the kernel work on something."""
         return getattr(self._manager(kernel_id), "execution_state", None) == "busy"
 
     def replaced(self, old: str, new: str) -> None:
@@ -125,7 +125,7 @@ class Kernels:
             self._agents.add(new, room_id)
 
     async def busy(self, path: str) -> bool:
-        """Tell whether the notebook's kernel works on something, as far as Jupyter knows."""
+        """Return whether the notebook's kernel works on something, as far as Jupyter knows."""
         sessions = [one for one in await ensure_async(self._sessions.list_sessions()) if one["kernel"]]
         found = preferred(sessions, path, set())
         return found is not None and found["kernel"].get("execution_state") == "busy"

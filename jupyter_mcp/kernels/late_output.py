@@ -46,7 +46,7 @@ class LateOutput:
 
     @property
     def full(self) -> bool:
-        """Tell whether what comes next is dropped."""
+        """Return whether what comes next is dropped."""
         return self.over or (self._allowance.full and not self._emptied_next)
 
     def take(self, kind: str, content: dict[str, Any]) -> None:
@@ -98,7 +98,7 @@ class LateOutput:
             self._timer = None
 
     def _outputs(self) -> Array[Any] | None:
-        """Give the outputs of the cell if they are still those of this run."""
+        """Return the outputs of the cell if they are still those of this run."""
         at = None if self.live.released else self.live.find(self.cell_id)
         if at is None:
             return None
@@ -211,7 +211,7 @@ class Ended:
         return late
 
     def get(self, message_id: str) -> LateOutput | None:
-        """Give what takes the late output of a run, if it is remembered."""
+        """Return what takes the late output of a run, if it is remembered."""
         return self._late.get(message_id)
 
     def forget(self, live: Live, cell_id: str) -> None:

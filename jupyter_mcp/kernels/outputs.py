@@ -46,7 +46,7 @@ class OutputSink:
 
     @property
     def full(self) -> bool:
-        """Tell whether what comes next is dropped: the limit is reached, and nothing is to be cleared."""
+        """Return whether what comes next is dropped: the limit is reached, and nothing is to be cleared."""
         return self.allowance.full and not self.clear_next
 
     def kept(self) -> Kept:
@@ -167,7 +167,7 @@ class OutputSink:
         self._parts.append(clean(text))
 
     def _join(self) -> None:
-        """Give the last output, a stream, the text that has come since."""
+        """Return the last output, a stream, the text that has come since."""
         if not self._parts:
             return
         last, text = self.outputs[-1], "".join(self._parts)

@@ -82,7 +82,7 @@ class _Keeper:
             return made
 
     async def _of_notebook(self, notebook: str, asked: str, options: dict[str, Any]) -> Session:
-        """Give the notebook's session under the path it was asked for: JupyterLab ends one with another path."""
+        """Return the notebook's session under the path it was asked for: JupyterLab ends one with another path."""
         found = preferred(await self._all(), notebook, set())
         if found is None:
             made: Session = await ensure_async(self._create(notebook, **options))
@@ -95,7 +95,7 @@ class _Keeper:
         return {**found, "path": asked}
 
     async def _with_kernel(self, session: Session, options: dict[str, Any]) -> Session:
-        """Give the session, on another kernel if another one was asked for."""
+        """Return the session, on another kernel if another one was asked for."""
         now, name, kernel_id = session["kernel"], options.get("kernel_name"), options.get("kernel_id")
         if kernel_id == now["id"] or (kernel_id is None and name in (None, now["name"])):
             return session
@@ -208,7 +208,7 @@ def _one_kernel(arriving: Session, there: list[Session]) -> str:
 
 
 def known_from_the_start(kernels: Any) -> None:
-    """Give each kernel's manager a state and a time before others can see it.
+    """Return each kernel's manager a state and a time before others can see it.
 
     Upstream (jupyter-server 2.21) puts a new kernel among the others and only then, in a later turn of the event
     loop, sets its `last_activity`: a list of kernels or sessions that is asked for in between was answered with 500.

@@ -122,7 +122,7 @@ class Cells:
 
 
 def was_run(live: Live) -> bool:
-    """Tell whether the notebook shows that cells of it have run."""
+    """Return whether the notebook shows that cells of it have run."""
     return any(cell.get("execution_count") for cell in live.document.ycells)
 
 
@@ -189,7 +189,7 @@ def require_durable(live: Live) -> None:
 
 
 def new_cell(source: str, cell_type: str) -> dict[str, Any]:
-    """Give a cell as nbformat. Raises BadCellError."""
+    """Return a cell as nbformat. Raises BadCellError."""
     if cell_type not in CELL_TYPES:
         raise BadCellError(f"cell_type is one of {', '.join(CELL_TYPES)}, not {cell_type!r}.")
     cell: dict[str, Any] = {"id": str(uuid4()), "cell_type": cell_type, "source": clean(source), "metadata": {}}

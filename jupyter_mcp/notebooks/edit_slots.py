@@ -89,12 +89,12 @@ class Slot:
 
     @property
     def remade(self) -> bool:
-        """Tell whether a new shared cell takes the old one's place: a type can't be changed, nor a cell moved."""
+        """Return whether a new shared cell takes the old one's place: a type can't be changed, nor a cell moved."""
         return self.at is None or self.moved or self.retyped is not None
 
     @property
     def touched(self) -> bool:
-        """Tell whether anything of a cell that is there changes."""
+        """Return whether anything of a cell that is there changes."""
         return self.at is not None and (
             self.remade
             or self.source_now is not None

@@ -56,7 +56,7 @@ def matcher(pattern: str) -> Wanted:
 
 
 def _match(path: list[str], pattern: list[str]) -> bool:
-    """Tell whether the parts match, in a time with the product of their numbers."""
+    """Return whether the parts match, in a time with the product of their numbers."""
     reached = [True] + [False] * len(path)  # how much of the path the pattern so far can cover
     for part in pattern:
         if part == "**":

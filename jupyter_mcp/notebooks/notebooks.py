@@ -80,7 +80,7 @@ class Notebooks:
         return await self.rooms.join(await self.existing(path))
 
     async def list_all(self) -> list[dict[str, str]]:
-        """Give every notebook below the root; hidden folders and checkpoints are left out."""
+        """Return every notebook below the root; hidden folders and checkpoints are left out."""
         if self.root:
             paths = await asyncio.to_thread(walk, self.root)
         else:
@@ -167,7 +167,7 @@ class Notebooks:
                     await ensure_async(self._contents.save({"type": "directory"}, folder))
 
     def _kernel_metadata(self) -> dict[str, Any]:
-        """Give the default kernel's metadata, so that JupyterLab needn't ask for a kernel."""
+        """Return the default kernel's metadata, so that JupyterLab needn't ask for a kernel."""
         name = self._settings["kernel_manager"].default_kernel_name
         try:
             spec = self._settings["kernel_spec_manager"].get_kernel_spec(name)

@@ -157,7 +157,7 @@ class Running:
 
 
 def _ends(run: Run, step: Step) -> bool:
-    """Tell whether what is left of the run is not run."""
+    """Return whether what is left of the run is not run."""
     if run.stops or step.state is State.INTERRUPTED or isinstance(step.fault, KernelUnavailableError):
         return True
     return step.state is State.ERROR and run.stop_on_error

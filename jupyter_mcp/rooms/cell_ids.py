@@ -24,7 +24,7 @@ Cell = dict[str, Any]
 
 
 def keeps_ids(content: dict[str, Any]) -> bool:
-    """Tell whether a notebook's format has ids."""
+    """Return whether a notebook's format has ids."""
     major, minor = content.get("nbformat", 4), content.get("nbformat_minor", 0)
     return not (isinstance(major, int | float) and isinstance(minor, int | float)) or (major, minor) >= _SINCE
 
@@ -135,7 +135,7 @@ class CellIds:
         return found
 
     async def name(self, contents: Any, path: str, file_id: str | None, model: dict[str, Any]) -> None:
-        """Give the cells of a notebook that was read from its file ids that last."""
+        """Return the cells of a notebook that was read from its file ids that last."""
         content = model["content"]
         cells: list[Cell] = content["cells"]
         own = await self._own_ids(contents, path, model)

@@ -18,7 +18,7 @@ class TooDeepError(ValueError):
 
 
 def unsound(value: Any, depth: int = 0) -> bool:
-    """Tell whether a shared document can't hold the value as it is. Raises TooDeepError."""
+    """Return whether a shared document can't hold the value as it is. Raises TooDeepError."""
     if isinstance(value, str):
         return not value.isascii() and not _encodes(value)
     if isinstance(value, dict):

@@ -58,7 +58,7 @@ class Journal:
 
     @property
     def broken(self) -> bool:
-        """Tell whether what is in the document is not all in the file."""
+        """Return whether what is in the document is not all in the file."""
         return self.fault is not None
 
     def _rewrite(self, content: Replay) -> None:
@@ -151,7 +151,7 @@ class Journal:
 
     @property
     def oversized(self) -> bool:
-        """Tell whether `mend` is due; it then costs a fixed share of what was appended since."""
+        """Return whether `mend` is due; it then costs a fixed share of what was appended since."""
         if self.broken:
             return time.monotonic() >= self._retry_at
         return self._size > max(_COMPACT_BYTES, _COMPACT_GROWTH * self._base)

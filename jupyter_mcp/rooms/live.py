@@ -26,7 +26,7 @@ from .people import Carets
 
 
 def revision(cell_type: str, source: str) -> str:
-    """Give the short hash that `expected` is compared with."""
+    """Return the short hash that `expected` is compared with."""
     return hashlib.sha256(f"{cell_type}\0{source}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -123,7 +123,7 @@ class Live:
         return len(self.room.clients - {self._presence})
 
     def occupied(self) -> bool:
-        """Tell whether somebody is here: a person, a running cell, a watcher."""
+        """Return whether somebody is here: a person, a running cell, a watcher."""
         return bool(self.people or self.busy)
 
     @contextmanager
@@ -241,7 +241,7 @@ class Live:
         return [cell.get("id") for cell in self.document.ycells]
 
     def name_cells(self) -> None:
-        """Give cells that have no id, or another's, one of their own; people's tabs bring such."""
+        """Return cells that have no id, or another's, one of their own; people's tabs bring such."""
         if not self._odd:
             return
         self._ids = [cell.get("id") for cell in self.document.ycells]
@@ -251,14 +251,14 @@ class Live:
         self._odd = False
 
     def rename(self, ids: dict[int, str]) -> None:
-        """Give the cells at these indexes these ids."""
+        """Return the cells at these indexes these ids."""
         with self.ours(), self.document.ydoc.transaction():
             for at, cell_id in ids.items():
                 if self._ids[at] != cell_id:
                     self.document.ycells[at]["id"] = self._ids[at] = cell_id
 
     def find(self, cell_id: str) -> int | None:
-        """Give the index of a cell, or None."""
+        """Return the index of a cell, or None."""
         cells = self.document.ycells
         try:
             at = self._ids.index(cell_id)

@@ -82,7 +82,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
         return path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     async def changed(self, *, thoroughly: bool = True) -> bool:
-        """Tell whether the file is not what was last read or written. Raises what the contents manager raises.
+        """Return whether the file is not what was last read or written. Raises what the contents manager raises.
 
         Notebooks that are no files of this machine have only their time stamp to go by, unless `thoroughly`.
         """
@@ -138,7 +138,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
         return saved
 
     async def _is_there(self, content: Notebook) -> bool:
-        """Tell whether the file still is what was just saved, by the sources of its cells.
+        """Return whether the file still is what was just saved, by the sources of its cells.
 
         A program that watches the folder (a formatter, a synchronizer) may change the file before Jupyter looks at it
         again: the hash that comes with a save is then that of the program's version.

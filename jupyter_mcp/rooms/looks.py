@@ -111,7 +111,7 @@ def _offset(source: Text, position: Any) -> int | None:
 
 
 def _held(source: Text, client: int, clock: int) -> bool:
-    """Tell whether the document holds the item: pycrdt 0.14 panics if it does not."""
+    """Return whether the document holds the item: pycrdt 0.14 panics if it does not."""
     if not 0 <= clock < 1 << 53 or not 0 <= client < 1 << 53:
         return False
     return clock < _clocks(source.doc.get_state()).get(client, 0)

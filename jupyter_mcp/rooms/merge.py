@@ -36,7 +36,7 @@ class Merged:
 
 
 def plain(content: Notebook) -> Notebook:
-    """Give the notebook without what reading it adds: `trusted` is a property of the server, not of the file."""
+    """Return the notebook without what reading it adds: `trusted` is a property of the server, not of the file."""
     metadata = {key: value for key, value in content.get("metadata", {}).items() if value != _FILLED_IN.get(key)}
     return {**content, "metadata": metadata, "cells": [_plain_cell(cell) for cell in content["cells"]]}
 
@@ -47,12 +47,12 @@ def _plain_cell(cell: Cell) -> Cell:
 
 
 def same(one: Notebook, other: Notebook) -> bool:
-    """Tell whether two versions would be the same file."""
+    """Return whether two versions would be the same file."""
     return plain(one) == plain(other)
 
 
 def fingerprint(content: Notebook) -> str:
-    """Give a hash of what the file holds."""
+    """Return a hash of what the file holds."""
     data = json.dumps(plain(content), sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(data.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -122,7 +122,7 @@ def _text(cell: Cell) -> tuple[str, str]:
 
 
 def _order(base: list[str], ours: list[str], theirs: list[str]) -> list[str]:
-    """Give all ids in the order of the side that moved cells, the other side's own after their neighbours."""
+    """Return all ids in the order of the side that moved cells, the other side's own after their neighbours."""
     known = set(base)
     kept = [cell_id for cell_id in ours if cell_id in known]
     moved = kept != [cell_id for cell_id in base if cell_id in set(kept)]

@@ -135,7 +135,7 @@ def _saved(found: Replay) -> Notebook:
 
 
 def _is_ours(found: Replay, theirs: Notebook, digest: str | None) -> bool:
-    """Tell whether the file is as the room loaded or saved it, also by a save that the crash cut from its note."""
+    """Return whether the file is as the room loaded or saved it, also by a save that the crash cut from its note."""
     if digest and digest == found.saved.digest:
         return True
     its = fingerprint(theirs)
@@ -143,7 +143,7 @@ def _is_ours(found: Replay, theirs: Notebook, digest: str | None) -> bool:
 
 
 async def _bring_store_in_step(found: Replay, doc: Doc[Any], store_of: StoreFactory) -> None:
-    """Give the store the updates it missed, under the history that clients already hold."""
+    """Return the store the updates it missed, under the history that clients already hold."""
     store = store_of(found.header.room_id)
     async with store:
         stored: Doc[Any] = Doc()

@@ -176,7 +176,7 @@ class Saves:
 
     @property
     def complete(self) -> bool:
-        """Tell whether the file holds every edit."""
+        """Return whether the file holds every edit."""
         return self.saved_edits == self._live.edits
 
     async def finish(self) -> None:

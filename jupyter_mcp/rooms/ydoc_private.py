@@ -25,22 +25,22 @@ Save = Callable[[Model], Awaitable[Model | None]]
 
 
 def room_lock(extension: YDocExtension, room_id: str) -> asyncio.Lock:
-    """Give the lock under which upstream makes, fills and deletes the room."""
+    """Return the lock under which upstream makes, fills and deletes the room."""
     return cast("asyncio.Lock", extension._room_locks[room_id])
 
 
 def document_of(room: DocumentRoom) -> YNotebook:
-    """Give the room's shared notebook itself, not a copy."""
+    """Return the room's shared notebook itself, not a copy."""
     return cast("YNotebook", room._document)
 
 
 def loader_of(room: DocumentRoom) -> FileLoader:
-    """Give the room's side of its file."""
+    """Return the room's side of its file."""
     return room._file
 
 
 def loader_lock(loader: FileLoader) -> asyncio.Lock:
-    """Give the lock that upstream holds while it reads or writes the file.
+    """Return the lock that upstream holds while it reads or writes the file.
 
     Jupyter's contents manager truncates a file before it writes it: who reads meanwhile reads nothing.
     """
@@ -53,7 +53,7 @@ def contents_of(loader: FileLoader) -> Any:
 
 
 def is_stopped(room: DocumentRoom) -> bool:
-    """Tell whether the room was stopped: it hands on nothing any more, and never will again."""
+    """Return whether the room was stopped: it hands on nothing any more, and never will again."""
     return bool(room._stopped.is_set())
 
 
@@ -67,7 +67,7 @@ class OwnedLock(asyncio.Lock):
     _again = 0
 
     def mine(self) -> bool:
-        """Tell whether the current task has it."""
+        """Return whether the current task has it."""
         return self.locked() and self._owner is asyncio.current_task()
 
     async def acquire(self) -> Literal[True]:
@@ -80,7 +80,7 @@ class OwnedLock(asyncio.Lock):
         return True
 
     def release(self) -> None:
-        """Give it back; the last time lets others have it."""
+        """Return it back; the last time lets others have it."""
         if self._again:
             self._again -= 1
             return
@@ -89,7 +89,7 @@ class OwnedLock(asyncio.Lock):
 
 
 def update_lock(room: DocumentRoom) -> asyncio.Lock:
-    """Give the lock that upstream holds while it writes into the document itself.
+    """Return the lock that upstream holds while it writes into the document itself.
 
     Until it is released, upstream's transaction may be open across awaits: an edit would join it
     and not be committed, and no save would be scheduled for it.
@@ -133,7 +133,7 @@ def save_to_the_end(room: DocumentRoom) -> asyncio.Task[None] | None:
 
 
 def save_is_due(room: DocumentRoom) -> bool:
-    """Tell whether an edit is not yet in the file."""
+    """Return whether an edit is not yet in the file."""
     return room._saving_document is not None and not room._saving_document.done()
 
 
@@ -144,7 +144,7 @@ def cancel_save(room: DocumentRoom) -> None:
 
 
 def model_of(room: DocumentRoom) -> Model:
-    """Give the room's content as a contents manager saves it."""
+    """Return the room's content as a contents manager saves it."""
     return {"format": room._file_format, "type": room._file_type, "content": room._document.get()}
 
 

@@ -28,7 +28,7 @@ class Activity:
     """What agents did lately."""
 
     def __init__(self, emit: Emit, log: Logger) -> None:
-        """Give each event to `emit`, with the id of its schema."""
+        """Return each event to `emit`, with the id of its schema."""
         self._emit = emit
         self.log = log
         self.recent: deque[dict[str, Any]] = deque(maxlen=_KEPT)

@@ -63,7 +63,7 @@ class Agents:
             del self._seen[next(iter(self._seen))]
 
     def here(self) -> list[Agent]:
-        """Give the agents that called in the last five minutes, the latest last."""
+        """Return the agents that called in the last five minutes, the latest last."""
         since = self._clock() - HERE_FOR
         self._seen = {key: (agent, seen) for key, (agent, seen) in self._seen.items() if seen >= since}
         return [agent for agent, _ in self._seen.values()]

@@ -58,7 +58,7 @@ async def excerpt(notebook: dict[str, Any], wanted: Wanted, states: Mapping[str,
 
 
 def _is_light(cells: list[dict[str, Any]]) -> bool:
-    """Tell whether there is little in the outputs to be read."""
+    """Return whether there is little in the outputs to be read."""
     texts = 0
     for cell in cells:
         for output in cell.get("outputs") or ():

@@ -58,7 +58,7 @@ def joined(value: Any) -> str:
 
 
 def is_binary(mime_type: str) -> bool:
-    """Tell whether nbformat keeps this type in base64."""
+    """Return whether nbformat keeps this type in base64."""
     return mime_type.startswith(_BASE64) and mime_type != "image/svg+xml"
 
 
@@ -106,7 +106,7 @@ def _displayed(data: dict[str, Any], *, whole: bool) -> Readable:
 
 
 def _is_shown(mime_type: str) -> bool:
-    """Tell whether people see this form, not read it."""
+    """Return whether people see this form, not read it."""
     return is_binary(mime_type) or mime_type in ("image/svg+xml", "application/javascript") or "+json" in mime_type
 
 

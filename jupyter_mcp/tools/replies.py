@@ -180,7 +180,7 @@ def _size(value: Any) -> int:
 
 
 def _encodable(value: Any) -> bool:
-    """Tell whether a reply can be sent: half of a surrogate pair can't, NaN is no JSON."""
+    """Return whether a reply can be sent: half of a surrogate pair can't, NaN is no JSON."""
     try:
         json.dumps(value, ensure_ascii=False, default=str, allow_nan=False).encode()
     except ValueError:
@@ -189,7 +189,7 @@ def _encodable(value: Any) -> bool:
 
 
 def shortened(content: Any, limit: int) -> Any:
-    """Give `content` with its outputs cut so that it is at most `limit` bytes of JSON. Raises TooLargeError."""
+    """Return `content` with its outputs cut so that it is at most `limit` bytes of JSON. Raises TooLargeError."""
     longest, cut = _LONGEST, content
     while (size := _size(cut)) > limit:
         if longest < _SHORTEST:

@@ -67,7 +67,7 @@ class Files:
         return found
 
     def same(self, one: str, other: str) -> bool:
-        """Tell whether two paths are one notebook, also by a link, or one is a folder that has the other in it."""
+        """Return whether two paths are one notebook, also by a link, or one is a folder that has the other in it."""
         if one == other or other.startswith(f"{one}/"):
             return True
         if not self._root:
@@ -163,7 +163,7 @@ class Steering:
         return max(fitting, key=lambda rule: MODES.index(rule.mode), default=None)
 
     def fits(self, rule: Rule, agent: Agent, paths: list[str]) -> bool:
-        """Tell whether the rule is about what the agent does with these notebooks."""
+        """Return whether the rule is about what the agent does with these notebooks."""
         if rule.by is CONFIGURATION:
             if rule.agent_name is not None and agent.client not in (rule.agent_name, NAMELESS):
                 return False

@@ -63,7 +63,7 @@ class Toolbox:
             yield
 
     def users(self) -> list[dict[str, str]]:
-        """Give the people in the rooms and the agents here, each once."""
+        """Return the people in the rooms and the agents here, each once."""
         agents = [{"id": agent.id, "name": agent.name} for agent in self.gate.agents.here()]
         return [*self.notebooks.rooms.people(), *agents]
 

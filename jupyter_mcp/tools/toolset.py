@@ -36,7 +36,7 @@ class Toolset:
             self._names |= set(THIRTEEN)
 
     def offers(self, tool: Tool) -> bool:
-        """Tell whether a tool is among them."""
+        """Return whether a tool is among them."""
         reads = tool.annotations is not None and tool.annotations.read_only_hint is True
         return "all" in self._words or tool.name in self._names or ("readers" in self._words and reads)
 

@@ -57,7 +57,7 @@ def fingerprint(credential: str) -> str:
 
 
 def caller() -> Caller:
-    """Give the caller of the tool that is running now."""
+    """Return the caller of the tool that is running now."""
     found = get_http_request().scope.get(SCOPE_KEY)
     if not isinstance(found, Caller):
         raise NotAllowedError("This request did not come through Jupyter's authentication.")
@@ -65,7 +65,7 @@ def caller() -> Caller:
 
 
 def session_owner(caller: Caller) -> AuthenticatedUser:
-    """Give the principal that the SDK binds an MCP session to; it carries no token."""
+    """Return the principal that the SDK binds an MCP session to; it carries no token."""
     return AuthenticatedUser(AccessToken(token="", client_id=caller.key, scopes=[]))
 
 
@@ -101,7 +101,7 @@ async def authenticate(handler: Any, *, allow_unauthenticated: bool) -> Caller:
 
 
 def _shared_key(provider: Any, credential: str) -> str | None:
-    """Give the key of a caller whom only the server's own token or password identifies."""
+    """Return the key of a caller whom only the server's own token or password identifies."""
     if not provider.auth_enabled:
         return "anyone"
     kind = type(provider)
@@ -111,7 +111,7 @@ def _shared_key(provider: Any, credential: str) -> str | None:
 
 
 async def _is_password(provider: Any, credential: str) -> bool:
-    """Tell whether the header is HTTP Basic (RFC 7617) with the server's password; the user part is not read."""
+    """Return whether the header is HTTP Basic (RFC 7617) with the server's password; the user part is not read."""
     scheme, _, encoded = credential.partition(" ")
     hashed = getattr(provider, "hashed_password", "")
     if scheme.lower() != "basic" or not hashed or not isinstance(provider, PasswordIdentityProvider):

@@ -15,7 +15,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,\[\]{}]', re.DOTALL)
 
 
 def too_complex(parts: Sequence[bytes]) -> bool:
-    """Tell whether a JSON body has more values, or is deeper, than any call needs.
+    """Return whether a JSON body has more values, or is deeper, than any call needs.
 
     Each value becomes an object in memory, then one more for each check: a million keys of 15 bytes are 1.6 GB.
     """

@@ -22,7 +22,7 @@ _PASSING: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, Genera
 
 
 def passes(error: BaseException) -> bool:
-    """Tell whether an exception is no fault: somebody cancelled, or the process is to end."""
+    """Return whether an exception is no fault: somebody cancelled, or the process is to end."""
     if isinstance(error, BaseExceptionGroup):
         rest = error.split(lambda one: isinstance(one, (KeyboardInterrupt, SystemExit)))
         return rest[0] is not None or all(passes(one) for one in error.exceptions)

@@ -52,7 +52,7 @@ class DeferredStream(EventSourceResponse):
             sending.cancel()
 
     async def _first(self) -> dict[str, Any] | None:
-        """Give the first event; None if it is late, or if the session ended."""
+        """Return the first event; None if it is late, or if the session ended."""
         events = cast("MemoryObjectReceiveStream[dict[str, Any]]", self.body_iterator)
         with anyio.CancelScope() as late:
             # Not move_on_after: a cancelled timer stays in asyncio's heap for a while, and with it its context,

@@ -20,7 +20,7 @@ _PARAMETER = re.compile(r"mcp-param-[\w-]{1,64}", re.IGNORECASE)
 
 
 def origin_allowed(origin: str | None, host: str, settings: dict[str, Any]) -> bool:
-    """Tell whether a browser page at `origin` may talk to us; None is a client that is no page."""
+    """Return whether a browser page at `origin` may talk to us; None is a client that is no page."""
     if origin is None:
         return True
     try:

@@ -26,7 +26,7 @@ class _Session:
 
 
 def needs_session(version: str | None) -> bool:
-    """Tell whether the SDK serves a request with this MCP-Protocol-Version in a session's task."""
+    """Return whether the SDK serves a request with this MCP-Protocol-Version in a session's task."""
     return not version or version in HANDSHAKE_PROTOCOL_VERSIONS
 
 

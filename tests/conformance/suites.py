@@ -38,7 +38,7 @@ SUITES = (
 
 
 def node() -> Path:
-    """Give the Node binary of node_modules. Raises SuiteError if it is not installed."""
+    """Return the Node binary of node_modules. Raises SuiteError if it is not installed."""
     found = MODULES / f"node-linux-{_NODE_NAMES.get(platform.machine(), platform.machine())}" / "bin" / "node"
     if not found.is_file():
         raise SuiteError(f"No Node for {platform.machine()} in node_modules; run `npm ci` in {HERE.name}/ first.")

@@ -40,7 +40,7 @@ def read_expected(text: str) -> list[Expected]:
 
 
 def judge(bridge: Results, uvicorn: Results, expected: list[Expected]) -> list[str]:
-    """Give the faults of a run, one line each; none means that it passed."""
+    """Return the faults of a run, one line each; none means that it passed."""
     allowed = {(one.suite, one.check) for one in expected}
     faults = []
     failed = set()

@@ -72,7 +72,7 @@ class Package:
 
 
 def build(package: Package) -> bytes:
-    """Give the bytes of a ``.conda`` file, the same ones each time (conda CEP on the format: a zip of two tars)."""
+    """Return the bytes of a ``.conda`` file, the same ones each time (conda CEP on the format: a zip of two tars)."""
     paths = [_path_entry(path, content, package.placeholder) for path, content in sorted(package.files.items())]
     info: dict[str, Any] = {
         "info/index.json": package.index,

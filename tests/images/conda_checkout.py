@@ -44,7 +44,7 @@ PYTHON_KEYS = {"python_site_packages_path": SITE}
 
 
 def packages(pythons: Mapping[str, dict[str, Content]]) -> list[Package]:
-    """Give what the channel offers; `pythons` are the files of a Python that runs, by subdir."""
+    """Return what the channel offers; `pythons` are the files of a Python that runs, by subdir."""
     offered = [
         *(
             Package("python", VERSION, files, subdir, "h0_cp313", extra=PYTHON_KEYS)
@@ -97,7 +97,7 @@ def packages(pythons: Mapping[str, dict[str, Content]]) -> list[Package]:
 
 
 def repackaged(store: Store, platform: Platform) -> dict[str, Content]:
-    """Give a platform's locked Python as a conda package's files: at a prefix of its own, its libraries beside it."""
+    """Return a platform's locked Python as a conda package's files: at a prefix of its own, its libraries beside it."""
     lock = read_lock(LOCKS / lock_name("debian", platform))
     wanted = tuple(file for file in lock.files if file.name in {*INTERPRETER, *LIBRARIES})
     fetch([replace(lock, files=wanted)], store, console=Console(file=StringIO()))

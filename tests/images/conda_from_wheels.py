@@ -24,7 +24,7 @@ sys.exit({{function}}())
 
 
 def conda_package(file: LockedFile, store: Store, subdir: str) -> Package:
-    """Give a wheel as a conda package: noarch where it is pure Python, else of the platform."""
+    """Return a wheel as a conda package: noarch where it is pure Python, else of the platform."""
     tags = parse_wheel_filename(file.file)[3]
     noarch = all(tag.platform == "any" for tag in tags)
     with zipfile.ZipFile(store.path(file.sha256)) as archive:
@@ -78,6 +78,6 @@ def _script(target: str) -> Content:
 
 
 def git(subdir: str) -> Package:
-    """Give a stand-in for git, which is not on PyPI: it says its version, as the image's check asks of it."""
+    """Return a stand-in for git, which is not on PyPI: it says its version, as the image's check asks of it."""
     script = Content(b"#!/bin/sh\necho git version 2.55.0\n", 0o755)
     return Package("git", "2.55.0", {"bin/git": script}, subdir, "pl5321_0")

@@ -50,7 +50,7 @@ def ran(*command: object, stdin: Any = None, env: dict[str, str] | None = None) 
 
 
 def index_of(layout: Path) -> str:
-    """Give the digest that a layout's index.json names first."""
+    """Return the digest that a layout's index.json names first."""
     found: str = json.loads((layout / "index.json").read_bytes())["manifests"][0]["digest"]
     return found
 

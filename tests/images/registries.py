@@ -69,7 +69,7 @@ def registry(folder: Path, auth: str = "") -> Iterator[str]:
 
 
 def htpasswd(folder: Path) -> str:
-    """Give the part of a registry's configuration that asks for a password."""
+    """Return the part of a registry's configuration that asks for a password."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "htpasswd").write_text(HTPASSWD)
     return f'auth: {{htpasswd: {{realm: "tests", path: "{folder / "htpasswd"}"}}}}\n'

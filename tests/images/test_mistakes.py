@@ -16,7 +16,7 @@ from .conftest import REPOSITORY, command, images
 
 
 def told(run: subprocess.CompletedProcess[str]) -> str:
-    """Give the one line that a failed command prints of its error."""
+    """Return the one line that a failed command prints of its error."""
     errors = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1, run.stderr
     assert "Traceback" not in run.stderr

@@ -71,7 +71,7 @@ def inspected(image: object, store: Path, *more: object) -> list[dict[str, Any]]
 
 
 def stored(store: Path) -> set[str]:
-    """Give what a store holds besides the program that images are run with."""
+    """Return what a store holds besides the program that images are run with."""
     sandbox = {file.sha256 for file in find_lock(Tree(), lock_name("sandbox", native())).files}
     return {f"sha256:{path.name}" for path in (store / "sha256").glob("*/*") if path.name not in sandbox}
 

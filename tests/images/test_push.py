@@ -140,7 +140,7 @@ def signed(layout: Path, tmp_path: Path) -> Path:
 
 
 def referrers_of(layout: Path) -> dict[str, set[str]]:
-    """Give the digests of the documents about something by its digest."""
+    """Return the digests of the documents about something by its digest."""
     found: dict[str, set[str]] = {}
     for referrer in read_contents(layout).referrers:
         found.setdefault(referrer.subject, set()).add(f"sha256:{referrer.document.digest}")

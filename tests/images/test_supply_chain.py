@@ -23,7 +23,7 @@ from .conftest import images
 
 
 def attached(layout: Path, kind: str) -> dict[str, dict[str, Any]]:
-    """Give the documents of a type by the digest of what they are about."""
+    """Return the documents of a type by the digest of what they are about."""
     index = json.loads((layout / "index.json").read_bytes())
     manifests = [read_document(layout, one) for one in index["manifests"] if one.get("artifactType") == kind]
     return {one["subject"]["digest"]: read_document(layout, one["layers"][0]) for one in manifests}

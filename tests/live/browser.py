@@ -26,7 +26,7 @@ FLAGS = [
 
 @asynccontextmanager
 async def tab_on(server: Server, path: str) -> AsyncIterator[Page]:
-    """Give a page of JupyterLab that shows the notebook."""
+    """Yield a page of JupyterLab that shows the notebook."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:

@@ -22,7 +22,7 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
 def modern(tool: str, **arguments: Any) -> tuple[dict[str, str], dict[str, Any]]:
-    """Give headers and body of one tool call in the sessionless era."""
+    """Return headers and body of one tool call in the sessionless era."""
     headers = {**ACCEPT, "MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": tool}
     meta = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -162,7 +162,7 @@ def session(server: Server) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
 
 
 def tool_call(tool: str, **arguments: Any) -> dict[str, Any]:
-    """Give the body of one call in a session."""
+    """Return the body of one call in a session."""
     return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
 

@@ -39,7 +39,7 @@ Shown = list[tuple[str, str, str]]
 
 
 def shown(cells: list[dict[str, Any]]) -> Shown:
-    """Give what a person sees of cells, whether they come from a document or a file: id, source, printed text."""
+    """Return what a person sees of cells, whether they come from a document or a file: id, source, printed text."""
     plain = [
         {
             "outputs": [{**one, "text": "".join(one.get("text", ""))} for one in cell.get("outputs", [])],

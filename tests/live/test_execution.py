@@ -25,7 +25,7 @@ from .test_tools import call, fresh
 
 @asynccontextmanager
 async def notebook(server: Server, *sources: str) -> AsyncIterator[tuple[Any, str]]:
-    """Give an agent and a notebook with these code cells."""
+    """Yield an agent and a notebook with these code cells."""
     path = fresh()
     async with server.client() as client:
         await call(client, "create_notebook", path=path)
@@ -52,7 +52,7 @@ async def outputs_in_document(client: Any, path: str, index: int) -> list[dict[s
 
 @asynccontextmanager
 async def person_on_kernel(server: Server, path: str) -> AsyncIterator[Any]:
-    """Give a way to run code as JupyterLab does: over the kernel's websocket, on the notebook's session."""
+    """Yield a way to run code as JupyterLab does: over the kernel's websocket, on the notebook's session."""
     async with httpx.AsyncClient(headers=server.headers, timeout=60) as http:
         body = {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
         session = (await http.post(f"{server.url}api/sessions", json=body)).raise_for_status().json()

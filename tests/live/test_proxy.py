@@ -56,7 +56,7 @@ def replaced(text: str, old: str, new: str) -> str:
 
 
 def configuration(folder: Path, port: int, upstream: int, *, tls: bool) -> str:
-    """Give the how-to's configuration with this test's ports and certificate."""
+    """Return the how-to's configuration with this test's ports and certificate."""
     found = re.search(r"```nginx\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
     assert found is not None
     text = replaced(found[1], "127.0.0.1:8888", f"127.0.0.1:{upstream}")

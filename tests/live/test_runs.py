@@ -161,10 +161,10 @@ def test_a_call_that_waits_for_somebody_elses_cell_says_so_within_five_seconds(s
         async with notebook(server, "done") as (client, path), person_on_kernel(server, path) as person:
             await person("import time; done = False; time.sleep(4); done = True")
             async with httpx.AsyncClient(base_url=server.url, headers=server.headers) as http:
-                while "busy" not in {
-                    one["kernel"]["execution_state"] for one in (await http.get("api/sessions")).json()
-                }:
+                states: set[str] = set()
+                while "busy" not in states:
                     await asyncio.sleep(0.02)
+                    states = {one["kernel"]["execution_state"] for one in (await http.get("api/sessions")).json()}
             told: list[str | None] = []
 
             async def report(_: float, __: float | None, message: str | None) -> None:

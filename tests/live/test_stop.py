@@ -61,7 +61,7 @@ def test_a_tab_that_reconnects_after_an_orderly_stop_brings_nothing_twice(make_s
 
 
 def stored(server: Server) -> list[str]:
-    """Give the cells' sources as jupyter-collaboration's store has them."""
+    """Return the cells' sources as jupyter-collaboration's store has them."""
     document: Doc[object] = Doc()
     with closing(sqlite3.connect(server.folder / ".jupyter_ystore.db")) as database:
         for (update,) in database.execute("SELECT yupdate FROM yupdates ORDER BY timestamp"):

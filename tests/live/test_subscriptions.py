@@ -22,7 +22,7 @@ from .test_tools import call, fresh
 
 @asynccontextmanager
 async def sdk_client(server: Server) -> AsyncIterator[Client]:
-    """Give a client of the SDK itself: FastMCP's has no subscriptions."""
+    """Yield a client of the SDK itself: FastMCP's has no subscriptions."""
     async with (
         httpx2.AsyncClient(headers=server.headers, timeout=60) as http,
         Client(streamable_http_client(server.mcp, http_client=http)) as client,

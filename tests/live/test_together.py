@@ -57,7 +57,7 @@ ACTIONS = (
 
 
 def read_steadily(file: Path) -> tuple[dict[str, Any], int]:
-    """Give the notebook in a file and the file's time stamp; Jupyter empties a file before it writes it."""
+    """Return the notebook in a file and the file's time stamp; Jupyter empties a file before it writes it."""
     while True:
         stamp = file.stat().st_mtime_ns
         with suppress(json.JSONDecodeError):

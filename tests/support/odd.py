@@ -16,7 +16,7 @@ ODD: tuple[Any, ...] = (
 
 
 def places(document: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Give the way to everything below a document."""
+    """Yield the way to everything below a document."""
     inside = (
         document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
     )

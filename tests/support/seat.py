@@ -54,7 +54,7 @@ class Seat:
 async def seat(
     *sources: str, size: int = 8 << 20, messages: int = 20_000, ready: float = 10, grace: float = 1, **options: Any
 ) -> AsyncIterator[Seat]:
-    """Give a notebook of these cells, on a kernel that a person has started."""
+    """Yield a notebook of these cells, on a kernel that a person has started."""
     fake = FakeKernel()
     manager = FakeManager(fake)
     managers = FakeManagers(k=manager)

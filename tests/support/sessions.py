@@ -51,6 +51,6 @@ class NamedKernels(AsyncMappingKernelManager):
 
 
 def session_manager(root: Path) -> SessionManager:
-    """Give a real session manager whose kernels are names."""
+    """Return a real session manager whose kernels are names."""
     contents = AsyncLargeFileManager(root_dir=str(root))
     return SessionManager(kernel_manager=NamedKernels(), contents_manager=contents)

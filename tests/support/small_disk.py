@@ -41,7 +41,7 @@ class SmallDisk:
                     continue
 
     def free(self) -> None:
-        """Give back what `fill` took."""
+        """Return back what `fill` took."""
         (self.seen / _BALLAST).unlink(missing_ok=True)
 
 

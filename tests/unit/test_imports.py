@@ -27,7 +27,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Give a copy of the packages to spoil."""
+    """Return a copy of the packages to spoil."""
     for name in PACKAGES:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "locks", "parts"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

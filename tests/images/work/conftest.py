@@ -22,7 +22,7 @@ from .container import Container, native, on, other, unpacked
 
 @pytest.fixture(scope="session")
 def unpacked_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Platform], Sandbox]]:
-    """Give a platform's image, ready to be run; another platform's under emulation."""
+    """Yield a platform's image, ready to be run; another platform's under emulation."""
     require("setpriv")
     if os.geteuid() != 0:
         pytest.skip(reason("root", "only root can run the image as a user that owns other files"))

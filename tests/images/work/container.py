@@ -144,6 +144,6 @@ class Container:
 
 
 def on(sandbox: Sandbox, workspace: Path, user: tuple[int, int] | None = OPENSHIFT) -> Container:
-    """Give the image hardened: another user, nothing writable but the volume and /tmp."""
+    """Return the image hardened: another user, nothing writable but the volume and /tmp."""
     hardened = replace(sandbox, user=user, writable_home=False, network=True, mounts={WORKSPACE: workspace})
     return Container(hardened, workspace)

@@ -30,7 +30,7 @@ def test_the_script_that_compiles_is_a_module_of_this_program() -> None:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a program of its own, whose module `maker` imports a helper in every way there is, and runs a script."""
+    """Return a program of its own, whose module `maker` imports a helper in every way there is, and runs a script."""
     files = {
         "__init__.py": "",
         "maker.py": "from images import plain\nfrom images.sub import inner\nCOMMAND = ['-m', 'images._script']\n",

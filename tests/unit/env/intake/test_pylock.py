@@ -72,7 +72,7 @@ def recipe(tmp_path: Path) -> Path:
 
 
 def read(recipe: Path) -> Tree:
-    """Give the recipe's files as they are now."""
+    """Return the recipe's files as they are now."""
     return Tree().beside(recipe)
 
 

@@ -50,14 +50,14 @@ def told(tree: Path, package: str, platform: str) -> list[Fault]:
 
 
 def entry_of(text: str, url_part: str) -> str:
-    """Give a package's whole entry in the second half of a pixi.lock."""
+    """Return a package's whole entry in the second half of a pixi.lock."""
     found = re.search(rf"^- conda: \S*/{re.escape(url_part)}\S*\n(?:  .*\n)+", text, re.MULTILINE)
     assert found is not None
     return found[0]
 
 
 def line_of(text: str, url_part: str, after: str = "") -> str:
-    """Give the line of an environment's list that names a package, the first one after some text."""
+    """Return the line of an environment's list that names a package, the first one after some text."""
     found = re.compile(rf"^ +- conda: \S*/{re.escape(url_part)}\S*\n", re.MULTILINE).search(text, text.index(after))
     assert found is not None
     return found[0]

@@ -20,7 +20,7 @@ PLAIN = st.one_of(
 
 
 def common(old: str, new: str) -> tuple[int, int]:
-    """Give the lengths of the common start, and of the common end of the rest."""
+    """Return the lengths of the common start, and of the common end of the rest."""
     head = 0
     while head < min(len(old), len(new)) and old[head] == new[head]:
         head += 1

@@ -42,7 +42,7 @@ class Batched(BatchedWrites, Counting):
 
 @asynccontextmanager
 async def opened(folder: str) -> AsyncIterator[tuple[Batched, Doc[Any]]]:
-    """Give a started store, and a document whose every update is written to it as a room does."""
+    """Yield a started store, and a document whose every update is written to it as a room does."""
     Counting.writes, Counting.failing = [], False
     Counting.db_path = str(Path(folder, "store.db"))
     store = Batched("x.y")
@@ -72,7 +72,7 @@ def start_writes(store: Batched, document: Doc[Any], values: list[int]) -> list[
 
 
 def clocks(document: Doc[Any]) -> dict[int, int]:
-    """Give how far the document has each client; the encoded state vector has them in any order."""
+    """Return how far the document has each client; the encoded state vector has them in any order."""
     decoder = Decoder(document.get_state())
     return {decoder.read_var_uint(): decoder.read_var_uint() for _ in range(decoder.read_var_uint())}
 

@@ -39,7 +39,7 @@ OTHERS = st.one_of(
 
 
 def event(message: JSONRPCMessage) -> dict[str, Any]:
-    """Give a message as the SDK's transport hands it over."""
+    """Return a message as the SDK's transport hands it over."""
     return {"event": "message", "data": message.model_dump_json(by_alias=True, exclude_unset=True)}
 
 
