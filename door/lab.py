@@ -12,6 +12,7 @@ import runpy
 import secrets
 import stat
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -64,9 +65,9 @@ def kept_token(path: Path) -> Path:
         path.unlink()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f"{path.name}.{os.getpid()}.new")
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # readable by the user alone
+        new = Path(name)
+        with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(32))
         try:
             # Not replace: of two that start at once, the first one's counts.

@@ -107,20 +107,21 @@ class Slot:
         """Return the cell as it will be, as nbformat."""
         cell = dict(self.original())
         old_type = cell["cell_type"]
+        retyped = self.retyped is not None  # also back to the type it had: what it showed went with the first change
         cell |= {"id": self.id, "cell_type": self.cell_type, "source": self.source}
         cell["metadata"] = patched(cell.get("metadata") or {}, self.metadata)
         if self.attachments_now is not None:
             cell["attachments"] = self.attachments_now
-        if old_type != cell["cell_type"]:
+        if retyped:
             cell["metadata"].pop("trusted", None)
             for key in ("outputs", "execution_count"):
                 cell.pop(key, None)
             if "code" in (old_type, cell["cell_type"]):
                 cell.pop("attachments", None)
         if cell["cell_type"] == "code":
-            if old_type != "code":
+            if retyped:
                 cell["metadata"]["trusted"] = True  # as of a cell that is made in JupyterLab: it has no outputs
-            if self.cleared or old_type != "code":
+            if self.cleared or retyped:
                 cell |= {"outputs": [], "execution_count": None}
         return cell
 

@@ -238,7 +238,8 @@ def _joined(attachments: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _retype(slot: Slot, cell_type: str) -> None:
-    slot.retyped = None if cell_type == slot.type_before else cell_type
+    if cell_type != slot.cell_type:
+        slot.retyped = cell_type
 
 
 def _shows(slot: Slot) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fastmcp.exceptions import ToolError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jupyter_ydoc import YNotebook
 from pycrdt import Array, Assoc
@@ -143,6 +143,12 @@ EDIT = st.one_of(
 
 @pytest.mark.usefixtures("no_loop")
 @given(st.lists(EDIT, min_size=1, max_size=6))
+@example(
+    [
+        {"op": "set_type", "cell_ids": ["a"], "cell_type": "markdown"},
+        {"op": "set_type", "cell_ids": ["a"], "cell_type": "code"},
+    ]
+)
 def test_edits_do_what_they_would_to_a_plain_notebook_or_nothing_at_all(edits: list[dict[str, Any]]) -> None:
     notebook = Notebook()
     before = notebook.content
