@@ -37,6 +37,7 @@ from .rooms.loaders import guard
 from .rooms.opening import forget_stopped
 from .rooms.recoveries import Recoveries
 from .rtc_adapter import NO_ROOMS, Rooms
+from .stop_signal import take_between_callbacks
 from .tools import people_api
 from .tools.activity import SCHEMAS
 from .tools.gate import Gate
@@ -273,6 +274,7 @@ class JupyterMCP(ExtensionApp):
             provider.token = token.strip()
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        take_between_callbacks()
         if self._rooms.available:
             try:
                 recoveries = self._prepare_collaboration()

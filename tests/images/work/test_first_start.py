@@ -10,7 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Error, Page, async_playwright
 
 from tests.images.conftest import REPOSITORY
 from tests.live.browser import CHROMIUM, FLAGS
@@ -43,7 +43,12 @@ async def run_all(page: Page, name: str, cells: int) -> None:
     await page.locator("#jp-main-statusbar", has_text=re.compile(rf"\| Idle.*{re.escape(name)}")).wait_for()
     await page.get_by_role("menuitem", name="Run", exact=True).click()
     await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    await page.wait_for_function(ENDED, arg=cells)
+    try:
+        await page.wait_for_function(ENDED, arg=cells)
+    except Error as error:
+        prompts = await page.locator(f"{SHOWN} .jp-InputPrompt").all_text_contents()
+        status = await page.locator("#jp-main-statusbar").text_content()
+        raise AssertionError(f"{name}: the cells' prompts are {prompts}, the status bar says {status!r}") from error
 
 
 async def nothing_is_in_the_way(page: Page) -> None:
