@@ -40,6 +40,8 @@ from .rtc_adapter import NO_ROOMS, Rooms
 from .stop_signal import take_between_callbacks
 from .tools import people_api
 from .tools.activity import SCHEMAS
+from .tools.audit import AuditLog
+from .tools.audit_file import AuditFile
 from .tools.gate import Gate
 from .tools.steering import MODES, Files, Steering
 from .tools.steering_file import SteeringFile
@@ -49,6 +51,7 @@ from .transport.oauth_probes import PATHS, NoOAuth
 from .warmup import warm_up
 
 SWEEP_EVERY = 5.0  # seconds
+AUDIT_WITHIN = 3.0  # seconds that the stop waits for the audit log's last lines
 RECOVERED_WITHIN = 2.0  # seconds that the start waits for what a crash left
 
 
@@ -128,6 +131,21 @@ class JupyterMCP(ExtensionApp):
         config=True,
         help="The same for notebooks by patterns of their paths (* is also for /), e.g. {'exams/*': 'paused'}.",
     )
+    audit_log = Unicode(
+        "",
+        config=True,
+        help="A file to which each call of an agent that changes or runs something adds lines of JSON: who, what and "
+        "where. Its owner alone can read it. Empty: none is written.",
+    )
+    audit_log_bytes = Int(
+        10 << 20, config=True, help="The size at which the audit log is put aside and begun anew. 0: never."
+    )
+    audit_log_kept = Int(5, config=True, help="How many audit logs that were put aside are kept, as `….1`, `….2`.")
+    audit_log_sources = Bool(
+        False,
+        config=True,
+        help="Write the texts of cells and of code into the audit log too, without the server's token.",
+    )
     room_idle_timeout = Float(600, config=True, help="Seconds until a room that only agents used is saved and closed.")
     history_kept = Float(
         86_400,
@@ -167,6 +185,7 @@ class JupyterMCP(ExtensionApp):
     _endpoint: Endpoint | None = None
     _rooms: Rooms
     _execution: Execution
+    _audit: AuditLog | None = None
     _sweeper: asyncio.Task[None] | None = None
 
     @property
@@ -250,6 +269,7 @@ class JupyterMCP(ExtensionApp):
             agents=self.agent_modes,
             notebooks=self.notebook_modes,
         )
+        self._audit = self._make_audit()
         if steering.fault:
             self.log.error("All agents are paused until somebody resumes them: %s", steering.fault)
         return Gate(
@@ -257,7 +277,22 @@ class JupyterMCP(ExtensionApp):
             self._rooms.presences,
             lambda schema, data: logger.emit(schema_id=schema, data=data),
             self.log,
+            self._audit,
         )
+
+    def _make_audit(self) -> AuditLog | None:
+        """Return the audit log, if one is asked for."""
+        if not self.audit_log:
+            return None
+        path = Path(self.audit_log).expanduser().absolute()
+        audit = AuditLog(
+            AuditFile(path, largest=self.audit_log_bytes, kept=self.audit_log_kept),
+            self.log,
+            sources=self.audit_log_sources,
+            secret=lambda: getattr(self._server.identity_provider, "token", "") or "",
+        )
+        audit.start()
+        return audit
 
     def _look_at_what_is_installed(self) -> None:
         """Tell in one line what lacks, and in another which versions this release was not tried with."""
@@ -353,3 +388,5 @@ class JupyterMCP(ExtensionApp):
             self._rooms.recoveries.stop()
         await asyncio.gather(*people, left)
         await self._execution.close()
+        if self._audit is not None:
+            await asyncio.to_thread(self._audit.close, AUDIT_WITHIN)

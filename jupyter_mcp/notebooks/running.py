@@ -122,22 +122,19 @@ class Running:
                             break
             except ToolError as error:
                 self.runs.end(next(step for step in run.steps if step.state not in OVER), State.ERROR, error)
+            finally:
+                if (actor := ACTOR.get()) is not None:
+                    actor.run_ended(live, _outcome(run))
 
     async def _step(self, live: Live, kernel: Kernel, run: Run, step: Step, seconds: float | None) -> None:
         allowance = Allowance(self._max_output_bytes, self._max_output_messages)
-        source = step.source
-        if source is not None:
-            sink: OutputSink = CodeSink(live, allowance)
-        else:
-            sink = OutputSink(live, step.cell_id, allowance)
-            await sink.settled()
-            try:
-                source = self._source(live, step)
-                if (actor := ACTOR.get()) is not None:
-                    actor.begins(live, step.cell_id)
-            except ToolError as error:
-                self.runs.end(step, State.ERROR, error)
-                return
+        sink: OutputSink = OutputSink(live, step.cell_id, allowance) if step.cell_id else CodeSink(live, allowance)
+        await sink.settled()
+        try:
+            source = self._source(live, step)
+        except ToolError as error:
+            self.runs.end(step, State.ERROR, error)
+            return
         self._execution.kernels.runs(live.room_id, kernel, lambda: was_run(live))
         if (notice := self._execution.kernels.notice(live.room_id)) is not None:
             run.notices.append(notice)
@@ -149,10 +146,17 @@ class Running:
                 step.fault = error
 
     def _source(self, live: Live, step: Step) -> str:
-        """Return what the cell holds now that its turn has come."""
+        """Return what is run now that its turn has come; who runs it is told, and may be held back by now."""
+        actor = ACTOR.get()
+        if step.source is not None:
+            if actor is not None:
+                actor.runs_code(live, step.source)
+            return step.source
         at = live.locate(None, step.cell_id)
         live.check(at, step.expected)
         self._code_cell(live, at)
+        if actor is not None:
+            actor.begins(live, step.cell_id)
         return str(live.document.ycells[at]["source"])
 
 
@@ -161,6 +165,12 @@ def _ends(run: Run, step: Step) -> bool:
     if run.stops or step.state is State.INTERRUPTED or isinstance(step.fault, KernelUnavailableError):
         return True
     return step.state is State.ERROR and run.stop_on_error
+
+
+def _outcome(run: Run) -> str:
+    if run.stops or any(step.state is State.INTERRUPTED for step in run.steps):
+        return "stopped"
+    return "failed" if any(step.fault is not None for step in run.steps) else "done"
 
 
 def outputs_of(run: Run) -> list[Output]:

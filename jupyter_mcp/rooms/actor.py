@@ -32,5 +32,11 @@ class Actor(Protocol):
     def begins(self, live: Live, cell_id: str) -> None:
         """Note that it begins to run a cell. Raises a ToolError if it may not."""
 
+    def runs_code(self, live: Live, source: str) -> None:
+        """Note that it begins to run code that is in no cell. Raises a ToolError if it may not."""
+
+    def run_ended(self, live: Live, outcome: str) -> None:
+        """Note that what it began to run is over: done, failed (it could not be run) or stopped."""
+
 
 ACTOR: ContextVar[Actor | None] = ContextVar("jupyter_mcp_actor", default=None)

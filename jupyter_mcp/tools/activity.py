@@ -13,6 +13,7 @@ from logging import Logger
 from pathlib import Path
 from typing import Any, Final
 
+from .audit import AuditLog
 from .calls import Call
 from .steering import Rule
 
@@ -27,21 +28,22 @@ Emit = Callable[[str, dict[str, Any]], object]
 class Activity:
     """What agents did lately."""
 
-    def __init__(self, emit: Emit, log: Logger) -> None:
-        """Return each event to `emit`, with the id of its schema."""
+    def __init__(self, emit: Emit, log: Logger, audit: AuditLog | None = None) -> None:
+        """Give each event to `emit`, with the id of its schema, and what agents did to `audit`."""
         self._emit = emit
+        self._audit = audit
         self.log = log
         self.recent: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
     def began(self, call: Call) -> None:
-        """Tell that a call begins to run a cell."""
-        self._tell(TOOL_CALL, _of_call(call, "began", None))
+        """Tell that a call begins to run a cell, or code."""
+        self._tell_call(call, _of_call(call, "began", None))
 
     def ended(self, call: Call, outcome: str) -> None:
-        """Tell that a call ended: done, failed or stopped; and keep it."""
+        """Tell that a call ended, or the run that it left: done, failed or stopped; and keep it."""
         event = _of_call(call, "ended", outcome)
         self.recent.append(event)
-        self._tell(TOOL_CALL, event)
+        self._tell_call(call, event)
 
     def steered(self, rule: Rule, *, stopped: int) -> None:
         """Tell that a person holds agents back, or lets them go."""
@@ -55,6 +57,11 @@ class Activity:
             "stopped_calls": stopped,
         }
         self._tell(STEERING, data)
+
+    def _tell_call(self, call: Call, event: dict[str, Any]) -> None:
+        if self._audit is not None:
+            self._audit.note(call, event)
+        self._tell(TOOL_CALL, event)
 
     def _tell(self, schema: str, data: dict[str, Any]) -> None:
         try:
@@ -79,11 +86,17 @@ def _of_call(call: Call, phase: str, outcome: str | None) -> dict[str, Any]:
         "call": call.number,
         "phase": phase,
         "outcome": outcome,
-        "agent": {"id": call.agent.id, "kind": call.agent.kind, "name": call.agent.name},
+        "agent": {
+            "id": call.agent.id,
+            "kind": call.agent.kind,
+            "name": call.agent.name,
+            "user": call.agent.user,
+        },
         "tool": call.tool,
         "notebook": call.notebook,
         "cells": cells,
         "more_cells": call.more_cells,
+        "code": call.code is not None,
         "running": call.running,
         "started": call.started.isoformat(timespec="milliseconds"),
         "seconds": round(time.monotonic() - call.began, 3),

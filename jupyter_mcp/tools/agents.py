@@ -29,6 +29,7 @@ class Agent:
     name: str
     client: str = NAMELESS
     kind: str = ""
+    user: str | None = None  # whose token it has, where Jupyter knows users
 
 
 def asking_agent(asking: Caller, session: Any = None) -> Agent:
@@ -40,7 +41,8 @@ def asking_agent(asking: Caller, session: Any = None) -> Agent:
     agent_id = f"agent-{fingerprint(f'{asking.key} {given} {session_id}')[:12]}"
     if asking.shared:  # Jupyter makes up a new name for each request
         return Agent(agent_id, client, client, kind_of(client, ""))
-    return Agent(agent_id, f"{client} ({asking.name})", client, kind_of(client, asking.handler.current_user.username))
+    user: str = asking.handler.current_user.username
+    return Agent(agent_id, f"{client} ({asking.name})", client, kind_of(client, user), user)
 
 
 def kind_of(client: str, user: str) -> str:

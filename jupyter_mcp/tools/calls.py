@@ -49,6 +49,8 @@ class Call:
     cell_ids: list[str]
     require: Callable[[Call, bool], None]  # raises PausedError
     notice: Callable[[Call, Live, str | None], None]
+    began_to_run: Callable[[Call], None]
+    left_run_ended: Callable[[Call, str], None]  # of a run that outlived the call, and its outcome
     number: int = field(default_factory=lambda: next(_numbers))
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
@@ -59,6 +61,8 @@ class Call:
     cells: dict[str, CellTouched] = field(default_factory=dict)
     running: str | None = None  # the cell that runs now
     more_cells: int = 0
+    code: str | None = None  # that it ran in no cell
+    over: bool = False  # it has answered; what it began to run may go on
 
     @property
     def notebook(self) -> str | None:
@@ -105,10 +109,32 @@ class Call:
             touched.before = touched.before or revision_of(live, cell_id)
         self.running = cell_id
         self.notice(self, live, cell_id)
+        self.began_to_run(self)
 
-    def end(self) -> None:
-        """Note what the cells are like now."""
+    def runs_code(self, live: Live, source: str) -> None:
+        """Note that code that is in no cell is run; ours, in a tool that only reads, is no code of the agent."""
+        self._at(live)
+        self.require(self, not self.reads)
+        if not self.reads:
+            self.code = source
+            self.notice(self, live, None)
+            self.began_to_run(self)
+
+    def run_ended(self, live: Live, outcome: str) -> None:
+        """Note that its run is over; if it has answered before, what ran since is told by itself."""
         self.running = None
+        if self.over and (self.cells or self.code is not None):
+            self._at(live)
+            self.settle()
+            self.left_run_ended(self, outcome)
+
+    def answered(self) -> None:
+        """Note that the call is over, and was told of; what its run begins from now on is told when that ends."""
+        self.over = True
+        self.cells, self.more_cells, self.code = {}, 0, None
+
+    def settle(self) -> None:
+        """Note what the cells are like now."""
         self.cells = {cell_id: touched for cell_id, touched in self.cells.items() if touched.changed or touched.ran}
         if self.live is not None and not self.live.released:
             for cell_id, touched in self.cells.items():

@@ -21,6 +21,7 @@ from jupyter_mcp.rooms.presence import Presences
 
 from .activity import Activity, Emit
 from .agents import Agent, Agents
+from .audit import AuditLog
 from .calls import Call, named
 from .steering import CONFIGURATION, Mode, Rule, Steering
 
@@ -28,10 +29,12 @@ from .steering import CONFIGURATION, Mode, Rule, Steering
 class Gate:
     """Lets calls through, or not; knows those that run, and the agents that were here."""
 
-    def __init__(self, steering: Steering, presences: Presences, emit: Emit, log: Logger) -> None:
+    def __init__(
+        self, steering: Steering, presences: Presences, emit: Emit, log: Logger, audit: AuditLog | None = None
+    ) -> None:
         self.steering = steering
         self.agents = Agents()
-        self.activity = Activity(emit, log)
+        self.activity = Activity(emit, log, audit)
         self._presences = presences
         self._running: set[Call] = set()
 
@@ -39,7 +42,18 @@ class Gate:
     async def serving(self, agent: Agent, tool: str, arguments: dict[str, Any], *, reads: bool) -> AsyncIterator[Call]:
         """Serve a call. Raises PausedError before it begins, and StoppedError in place of what it was stopped in."""
         paths, index, cell_ids = named(arguments)
-        call = Call(agent, tool, reads, paths, index, cell_ids, self._require, self._notice)
+        call = Call(
+            agent,
+            tool,
+            reads,
+            paths,
+            index,
+            cell_ids,
+            require=self._require,
+            notice=self._notice,
+            began_to_run=self.activity.began,
+            left_run_ended=self.activity.ended,
+        )
         self._require(call, not reads, begins=True)
         call.task = asyncio.current_task()
         self._running.add(call)
@@ -63,9 +77,10 @@ class Gate:
             self._running.discard(call)
             if call.admitted:
                 self._presences.leaves(agent.id)
-            call.end()
-            if call.cells or (not reads and outcome == "done"):
+            call.settle()
+            if call.cells or call.code is not None or (not reads and outcome == "done"):
                 self.activity.ended(call, outcome)
+            call.answered()
 
     def admitted(self, agent: Agent) -> None:
         """Note that the server's Authorizer let the agent do what it is about to do: people may see it now."""
@@ -87,8 +102,6 @@ class Gate:
     def _notice(self, call: Call, live: Live, cell_id: str | None) -> None:
         if call.admitted:
             self._presences.works(call.agent.id, live, cell_id)
-        if cell_id is not None and call.running == cell_id:
-            self.activity.began(call)
 
     def steer(
         self, mode: Mode, by: str, *, agent: str | None = None, notebook: str | None = None, stop: bool = False

@@ -23,6 +23,7 @@ from jupyter_mcp.notebooks.cells import Cells
 from jupyter_mcp.notebooks.notebooks import Notebooks
 from jupyter_mcp.notebooks.running import Running
 from jupyter_mcp.tools import people_api
+from jupyter_mcp.tools.audit import AuditLog
 from jupyter_mcp.tools.gate import Gate
 from jupyter_mcp.tools.steering import Files, Steering
 from jupyter_mcp.tools.steering_file import SteeringFile
@@ -77,13 +78,15 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path, *, settings: dict[str, Any] | None = None, **modes: Any) -> AsyncIterator[Served]:
+async def served(
+    folder: Path, *, settings: dict[str, Any] | None = None, audit: AuditLog | None = None, **modes: Any
+) -> AsyncIterator[Served]:
     """Serve the notebooks of `folder`/root; cells run on a fake kernel. `modes` are the configuration's."""
     async with workshop(folder) as rooms, seat() as at:
         events: list[tuple[str, dict[str, Any]]] = []
         file = SteeringFile(folder / "state" / "agents.json")
         steering = Steering(file, Files(rooms.settings["file_id_manager"], str(rooms.root)), **modes)
-        gate = Gate(steering, rooms.rooms.presences, lambda schema, data: events.append((schema, data)), LOG)
+        gate = Gate(steering, rooms.rooms.presences, lambda schema, data: events.append((schema, data)), LOG, audit)
         cells = Cells(typing_grace=30)
         running = Running(
             cells, at.execution, max_output_bytes=1 << 20, max_output_messages=1000, execution_timeout=None
