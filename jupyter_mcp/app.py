@@ -17,6 +17,7 @@ from pycrdt.store import BaseYStore
 from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
 from traitlets import Union as TraitUnion
 
+from . import logs
 from .errors import why
 from .garbage import tune
 from .heap import Heap
@@ -61,7 +62,6 @@ class JupyterMCP(ExtensionApp):
     name = "jupyter_mcp"
     app_name = "Jupyter MCP"
     description = "Live notebooks for agents, over MCP"
-    open_browser = False
     load_other_extensions = True
 
     allow_unauthenticated = Bool(
@@ -310,6 +310,7 @@ class JupyterMCP(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         take_between_callbacks()
+        logs.into(self.log)
         if self._rooms.available:
             try:
                 recoveries = self._prepare_collaboration()

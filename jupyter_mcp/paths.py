@@ -57,9 +57,10 @@ def contained(root: str | None, path: str) -> None:
             break
     else:
         return
-    base = Path(root).expanduser().resolve()
-    target = (base / path).resolve()
-    if target != base and base not in target.parents:
+    # Not Path.resolve, which raises where links lead round in a circle: nothing can be opened there.
+    base = os.path.realpath(os.path.expanduser(root))  # noqa: PTH111
+    target = os.path.realpath(f"{base}/{path}")
+    if os.path.commonpath((base, target)) != base:
         raise BadPathError(f"{path!r} is a link out of the root; copy the notebook below the root first.")
 
 

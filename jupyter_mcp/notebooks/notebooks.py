@@ -13,13 +13,14 @@ from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
-from jupyter_mcp.errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError, why
+from jupyter_mcp.errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError
 from jupyter_mcp.kernels.cell_states import CellStates, Told
 from jupyter_mcp.locks import KeyedLocks
 from jupyter_mcp.paths import SUFFIX, canonical, contained, walk
 from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.rooms.live import Address, Live, cell_of, revision
 from jupyter_mcp.rooms.loaders import read_notebook
+from jupyter_mcp.rooms.notebook_shape import reason
 from jupyter_mcp.rooms.snapshot import seen
 from jupyter_mcp.rtc_adapter import Rooms
 
@@ -117,7 +118,7 @@ class Notebooks:
             model = await read_notebook(self._contents, path, self.rooms.log)
             await self.rooms.cell_ids.name(self._contents, path, file_id, model)
         except Exception as error:  # boundary: of any contents manager, and any file
-            raise BadPathError(f"{path!r} can't be read: {why(error, self.root)}.") from error
+            raise BadPathError(f"{path!r} can't be read: {reason(path, error, self.root)}.") from error
         saved: dict[str, Any] = model["content"]
         return saved
 
@@ -148,7 +149,7 @@ class Notebooks:
                     self._contents.save({"type": "notebook", "format": "json", "content": notebook}, path)
                 )
             except (HTTPError, OSError) as error:
-                raise BadPathError(f"{path!r} could not be written: {why(error, self.root)}.") from error
+                raise BadPathError(f"{path!r} could not be written: {reason(path, error, self.root)}.") from error
         address = {"cell_id": notebook.cells[0]["id"], "revision": revision("code", "")}
         return {"path": path, "name": posixpath.basename(path), **address}
 

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 import nbformat
@@ -24,6 +23,7 @@ from tornado.web import HTTPError
 from .cell_ids import CellIds
 from .content_check import TooDeepError, sound, unsound
 from .merge import Notebook
+from .notebook_shape import check_format, check_shape, explained, unreadable
 from .ydoc_private import Model, contents_of, loader_lock
 
 KIND = "notebook"
@@ -187,6 +187,10 @@ async def read_notebook(contents: Any, path: str, log: Any) -> Model:
         model: Model = await ensure_async(contents.get(path, type=KIND, format="json", content=True, require_hash=True))
     except UnicodeEncodeError:
         model = await _read_text(contents, path)  # half of a surrogate pair: Jupyter can't sign what it can't encode
+    except HTTPError as error:
+        raise (await explained(contents, path, error)) from error
+    check_shape(path, model["content"])
+    await check_format(contents, path, model["content"])
     try:
         if unsound(model["content"]):
             log.warning(
@@ -196,7 +200,7 @@ async def read_notebook(contents: Any, path: str, log: Any) -> Model:
             )
             model["content"] = sound(model["content"])
     except (TooDeepError, RecursionError) as error:
-        raise HTTPError(HTTPStatus.BAD_REQUEST, f"Unreadable Notebook: {path}: {error}") from error
+        raise unreadable(path, str(error)) from error
     return model
 
 
@@ -206,7 +210,7 @@ async def _read_text(contents: Any, path: str) -> Model:
         content = sound(json.loads(model["content"]))
         read = nbformat.reads(json.dumps(content), as_version=4)  # type: ignore[no-untyped-call]
     except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise HTTPError(HTTPStatus.BAD_REQUEST, f"Unreadable Notebook: {path}: {error}") from error
+        raise unreadable(path, str(error)) from error
     return {**model, "type": KIND, "format": "json", "content": read}
 
 

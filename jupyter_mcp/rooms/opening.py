@@ -10,8 +10,9 @@ from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_server_ydoc.websocketserver import RoomNotFound  # type: ignore[import-untyped]
 
-from jupyter_mcp.errors import FATAL, RoomUnavailableError, why
+from jupyter_mcp.errors import FATAL, RoomUnavailableError
 
+from .notebook_shape import reason
 from .ydoc_private import is_stopped, loaded, room_lock
 
 FORMAT, KIND = "json", "notebook"
@@ -43,7 +44,7 @@ async def open_room(extension: YDocExtension, path: str, room_id: str, root: str
         raise
     except BaseException as error:  # boundary: of any notebook and any contents manager
         await drop_empty(extension, room_id)
-        raise RoomUnavailableError(f"{path!r} can't be read: {why(error, root)}.") from error
+        raise RoomUnavailableError(f"{path!r} can't be read: {reason(path, error, root)}.") from error
     return room, fresh
 
 
