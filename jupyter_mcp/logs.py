@@ -20,12 +20,12 @@ class _Handler(logging.Handler):
 
 
 def _tells(record: logging.LogRecord) -> bool:
-    """Leave out that a call was refused: who called is told why, and the line doesn't say it. A fault has a traceback."""
+    """Leave out that a call was refused: who called is told why. A fault has a traceback."""
     return bool(record.exc_info) or not str(record.msg).startswith(_REFUSED)
 
 
 def into(log: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
-    """Send what FastMCP, the MCP SDK and this package log to the server's log, in place of FastMCP's boxes on stderr."""
+    """Send what FastMCP, the MCP SDK and this package log to the server's log, not in boxes to stderr."""
     for name in _PACKAGES:
         logger = logging.getLogger(name)
         logger.handlers = [_Handler(log)]

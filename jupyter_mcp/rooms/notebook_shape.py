@@ -1,7 +1,8 @@
 """Files that Jupyter reads as a notebook though they are none, or another: saved again, they would be wiped.
 
-nbformat takes a file that names no format for one of 2011, and finds none of its sources. It checks little else before it
-converts: what is missing, or of another type, ends in an error of Python's that tells an agent nothing.
+nbformat takes a file that names no format for one of 2011, and finds none of its sources. It checks little
+else before it converts: what is missing, or of another type, ends in an error of Python's that tells an
+agent nothing.
 """
 
 from __future__ import annotations
@@ -54,16 +55,21 @@ def _reason(text: str) -> str:
     try:
         json.loads(text)
         nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
-    except json.JSONDecodeError as error:
-        return f"it is no JSON: {error}"
-    except RecursionError:
-        return "it is nested too deep"
-    except NBFormatError as error:
-        return str(error)
     except Exception as error:  # noqa: BLE001 - boundary: nbformat's, of any kind
-        said = " ".join(str(error).split()).removeprefix(_SAID)
-        return f"it is JSON, but not of a notebook's shape ({type(error).__name__}: {said})"
+        return _words(error)
     return "it was changed while it was read; try again"
+
+
+def _words(error: Exception) -> str:
+    said = " ".join(str(error).split()).removeprefix(_SAID)
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON: {said}"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, NBFormatError):
+        return said
+    shape = "it is JSON, but not of a notebook's shape"
+    return f'{shape}: "{said}" is missing' if said.isidentifier() else f"{shape} ({type(error).__name__}: {said})"
 
 
 def check_shape(path: str, content: Any) -> None:
@@ -94,8 +100,8 @@ async def check_format(contents: Any, path: str, content: Any) -> None:
         )
         raise unreadable(
             path,
-            f'it {named}, and its cells are of format 4: with "nbformat": 4 and "nbformat_minor": 5 in the file it can be '
-            "read (as it is, Jupyter reads every cell as empty)",
+            f'it {named}, and its cells are of format 4: with "nbformat": 4 and "nbformat_minor": 5 in the file it can '
+            "be read (as it is, Jupyter reads every cell as empty)",
         )
 
 
