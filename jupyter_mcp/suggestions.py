@@ -34,7 +34,7 @@ def meant(name: str, known: Collection[str]) -> str | None:
     for each in known:
         if each.replace("_", "") == plain.replace("_", ""):
             return each
-    near = get_close_matches(plain, known, n=1, cutoff=0.75)
+    near = get_close_matches(plain, known, n=1, cutoff=0.85)  # a slip of the fingers
     if near:
         return near[0]
     for alike in _ALIKE:

@@ -14,7 +14,7 @@ from jupyter_mcp.rooms.live import Live
 from jupyter_mcp.transport.auth import Action
 
 from .brief import in_brief, outputs_reply
-from .parameters import WAIT, CellId, Expected, Index, Path, Wait, hints
+from .parameters import WAIT, CellId, CellIds, Expected, Index, Path, Wait, hints
 from .replies import CellOutput, Ran, reply, schema
 from .reply_limits import reply_limit
 from .run_replies import RunReply, brief_of, still_ignored, told_of
@@ -63,7 +63,7 @@ def offer_execution_tools(tools: Toolbox) -> None:
     )
     async def run_cells(
         path: Path,
-        cells: Annotated[list[str] | None, Field(description="Their ids, in the order to run")] = None,
+        cells: CellIds = None,
         start: Annotated[int | None, Field(description="Instead: index of the first")] = None,
         stop: Annotated[int | None, Field(description="Index after the last")] = None,
         restart: Annotated[bool, Field(description="Restart the kernel first: variables go")] = False,

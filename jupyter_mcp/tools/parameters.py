@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from mcp.types import ToolAnnotations
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 CellType = Literal["code", "markdown", "raw"]
 Path = str  # of a notebook, below the server's root
 Index = int | None  # from 0; negative counts from the end
 CellId = str | None  # wins over `index`
+
+
+def _ids(cells: object) -> object:
+    """Take a list that came as its JSON text; raise ValueError with where indexes go."""
+    if isinstance(cells, str) and cells.startswith("["):
+        with suppress(ValueError):
+            cells = json.loads(cells)
+    if cells is None or (isinstance(cells, list) and all(isinstance(one, str) for one in cells)):
+        return cells
+    raise ValueError("give a list of ids; for indexes there are `start` and `stop`, and leave it out to run all")
+
+
+CellIds = Annotated[list[str] | None, BeforeValidator(_ids), Field(description="Their ids, in the order to run")]
 Expected = str | None  # the revision that the cell must still have
 
 OverPerson = bool  # do it though a person types there

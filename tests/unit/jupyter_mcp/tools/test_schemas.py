@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from fastmcp.exceptions import ToolError
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from jupyter_mcp.errors import BadArgumentError
 from jupyter_mcp.mcp_server import mcp_server
 from jupyter_mcp.suggestions import meant
 from jupyter_mcp.tools.arguments import known_arguments
+from jupyter_mcp.tools.parameters import CellIds
 from jupyter_mcp.tools.plain_schema import REFUSED, plain_input, plain_output
 from jupyter_mcp.tools.toolset import THIRTEEN
 
@@ -151,6 +152,27 @@ def test_an_unknown_or_missing_argument_is_named_with_what_was_meant(arguments: 
     with pytest.raises(BadArgumentError, match=said) as caught:
         known_arguments("t", arguments, PARAMETERS)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "wanted"),
+    [
+        ("cell_index", ["path", "cell_id", "index"], "index"),
+        ("cell", ["path", "index", "cell_id"], "index"),
+        ("cell_ids", ["path", "cells"], "cells"),
+        ("cellid", ["index", "cell_id"], "cell_id"),
+        ("sources", ["path", "source"], "source"),
+    ],
+)
+def test_what_is_meant_is_told_by_meaning_before_it_is_by_letters(name: str, known: list[str], wanted: str) -> None:
+    assert meant(name, known) == wanted
+
+
+@pytest.mark.parametrize("cells", [[0, 1], "all", "a-cell", 3])
+def test_cells_that_are_no_list_of_ids_are_told_where_indexes_go(cells: object) -> None:
+    with pytest.raises(ValidationError, match=r"`start` and `stop`.*leave it out to run all"):
+        TypeAdapter(CellIds).validate_python(cells)
+    assert TypeAdapter(CellIds).validate_python('["a"]') == ["a"]
 
 
 def test_nothing_is_meant_by_what_is_like_nothing() -> None:
