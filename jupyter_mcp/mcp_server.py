@@ -14,6 +14,7 @@ from fastmcp.tools import FunctionTool, Tool, ToolResult
 from fastmcp.utilities.versions import VersionSpec
 
 from . import __version__
+from .advice import lacking, without
 from .kernels.kernel_control import KernelControl
 from .notebooks.notebooks import Notebooks
 from .notebooks.running import Running
@@ -53,16 +54,16 @@ list_notebooks gives it.
 Address cells by `cell_id` (get_notebook and get_cell give it): indexes shift when somebody inserts or \
 deletes. Pass `expected` (the `revision` that every read and write returns) when you change or run a cell you \
 read before; if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
-theirs: changes of it are refused, work elsewhere; `over_person` is for what that person asked for. edit_notebook \
+theirs: changes of it are refused, work elsewhere. `over_person` is for what that person asked for. edit_notebook \
 makes many changes at once. \
 People can pause agents or set them to read-only: the refusal says who did, ask them.
 
-Outputs are shown in brief, without bytes: a marker or notice says what was left out, and get_output gets it, \
+Outputs are shown in brief, without bytes: a marker or notice says what was left out. get_output gets it, \
 pictures as pictures.
 
-execute_cell and run_cells run on the notebook's own kernel, the one a person sees. They answer when it \
-is done, or within a minute with what there is: the run goes on by itself, its outputs go into the \
-notebook, get_run waits for it, stop_run stops it. An exception in the code is an output of type 'error', \
+Cells run on the notebook's own kernel, the one a person sees. A call answers when they are done, or \
+within a minute with what there is: the run goes on by itself, and its outputs go into the notebook. \
+get_run waits for it, stop_run stops it. An exception in the code is an output of type 'error', \
 not a failed call. input() can't be answered. run_code looks at data without a cell."""
 
 _LONGEST_URI = 4 * LONGEST_PATH  # each byte of a path may be three characters of a URI
@@ -90,8 +91,10 @@ class _Server(FastMCP[Any]):
         self._root = root
         self._toolset = toolset
         self._found: dict[str, Tool] = {}
+        self._kept: list[Tool] = []
         self.toolbox: Toolbox | None = None
         self.offered: list[str] = []  # names of all tools, also of those that the toolset leaves out
+        self.lacking: frozenset[str] = frozenset()  # those that it leaves out
 
     def tool(self, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # type: ignore[override]
         """Offer a function as a tool, its schemas in plain words, if it is one of the toolset."""
@@ -110,9 +113,17 @@ class _Server(FastMCP[Any]):
                 )
             if self._toolset.offers(tool):
                 self.add_tool(tool)
+                self._kept.append(tool)
             return function
 
         return offer
+
+    def complete(self) -> None:
+        """Have no text advise a tool that is left out; call it when all are offered."""
+        self.lacking = frozenset(self.offered) - {tool.name for tool in self._kept}
+        for tool in self._kept:
+            tool.description = without(tool.description or "", self.lacking)
+        self.instructions = without(INSTRUCTIONS, self.lacking)
 
     async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
         """Return the tool of that name, None if there is none."""
@@ -136,7 +147,8 @@ class _Server(FastMCP[Any]):
         if (tool := await self.get_tool(name)) is not None:
             arguments = known_arguments(name, arguments or {}, tool.parameters)
         try:
-            found: ToolResult = await tool_boundary(name, super().call_tool(name, arguments, **options), self._root)
+            with lacking(self.lacking):
+                found: ToolResult = await tool_boundary(name, super().call_tool(name, arguments, **options), self._root)
         except ValidationError as error:
             raise wrong_arguments(name, error.__cause__) or error from error
         return found
@@ -158,7 +170,8 @@ class _Server(FastMCP[Any]):
             return await super().read_resource(uri, run_middleware=False, **options)
         if len(uri) > _LONGEST_URI:
             raise ResourceError(f"The URI has {len(uri)} characters; a notebook's has at most {_LONGEST_URI}.")
-        found: ResourceResult = await resource_boundary(uri, super().read_resource(uri, **options), self._root)
+        with lacking(self.lacking):
+            found: ResourceResult = await resource_boundary(uri, super().read_resource(uri, **options), self._root)
         return found
 
 
@@ -202,6 +215,7 @@ def mcp_server(
         offer_subscriptions,
     ):
         offer(tools)
+    server.complete()
     if unknown := wanted.unknown(server.offered):
         getLogger(__name__).warning("JupyterMCP.tools: %s", unknown)
     return tools

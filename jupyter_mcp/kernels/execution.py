@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
+from jupyter_mcp.advice import either
 from jupyter_mcp.errors import ExecutionTimeoutError, KernelBusyError, KernelUnavailableError
 from jupyter_mcp.locks import KeyedLocks
 from jupyter_mcp.telemetry import span
@@ -24,8 +25,14 @@ ALIVE_EVERY = 0.5  # seconds between looks at a kernel's process while a cell ru
 IDLE_WITHIN = 5.0  # seconds without a message after the reply: the kernel then dropped its idle
 OTHERS_CELL = "a cell that somebody else runs"
 START = "the kernel to start"
+ANSWER = "the kernel to answer"
+CHANGE = "the kernel's restart, shutdown or exchange to end"
 
 Outcome = tuple[State, Exception | None]
+
+
+class MovedError(Exception):
+    """The notebook has another kernel since the run asked which it has."""
 
 
 class Execution:
@@ -35,13 +42,14 @@ class Execution:
         self.kernels = kernels
         self.runs = runs
         self.grace = grace  # seconds in which an interrupted cell ends, if it obeys
+        self.changing = KeyedLocks()  # kernels that are restarted, shut down or exchanged now
         self._turns = KeyedLocks()
 
     @asynccontextmanager
     async def turn(self, kernel_id: str, run: Run, seconds: float | None) -> AsyncIterator[Kernel]:
         """Wait for the kernel to be free, also of what people run on it; then it is the run's.
 
-        Raises KernelBusyError when it is not within `seconds`.
+        Raises KernelBusyError when it is not within `seconds`, and MovedError when the notebook has another one since.
         """
         now = asyncio.get_running_loop().time()
         deadline = None if seconds is None else now + seconds
@@ -49,24 +57,53 @@ class Execution:
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout_at(deadline) as limit:
+                    run.wait_for(None)  # but for its turn
                     await stack.enter_async_context(self._turns(kernel_id))
-                    run.waits_for = OTHERS_CELL
+                    await self._unchanging(kernel_id, run)
+                    run.wait_for(lambda: self._what_connecting_waits_for(kernel_id))
                     if not self.kernels.is_busy(kernel_id):
                         limit.reschedule(None)  # a kernel that is starting has its own limit
-                        run.waits_for = START
                     kernel = await self.kernels.connect(kernel_id)
                     limit.reschedule(deadline)
                     await self.free(kernel, run)
             except TimeoutError as error:
+                waited = run.waits_for
+                what = (
+                    f"The kernel is busy with another cell for over {seconds:g} s"
+                    if waited in (None, OTHERS_CELL)
+                    else f"The run waited for {waited} for over {seconds:g} s"
+                )
+                stop = either(
+                    "stop what runs: list_kernels shows it, interrupt_kernel interrupts it",
+                    "stop what runs: interrupt_kernel interrupts it",
+                    "ask a person to interrupt what runs",
+                )
                 raise KernelBusyError(
-                    f"The kernel is busy with another cell for over {seconds:g} s; nothing was run. Try again later, "
-                    "give a longer `timeout`, or stop what runs: list_kernels shows it, interrupt_kernel interrupts it."
+                    f"{what}; nothing was run. Try again later, give a longer `timeout`, or {stop}."
                 ) from error
             yield kernel
 
+    async def _unchanging(self, kernel_id: str, run: Run) -> None:
+        """Wait for the end of what changes the kernel: until then it takes requests that it will never answer.
+
+        Raises MovedError if the kernel is gone after it.
+        """
+        if not self.changing.held(kernel_id):
+            return
+        while self.changing.held(kernel_id):
+            run.wait_for(CHANGE)
+            async with self.changing(kernel_id):
+                pass
+        if not self.kernels.there(kernel_id):
+            raise MovedError
+
+    def _what_connecting_waits_for(self, kernel_id: str) -> str:
+        state = self.kernels.state_of(kernel_id)
+        return OTHERS_CELL if state == "busy" else ANSWER if state == "idle" else START
+
     async def free(self, kernel: Kernel, run: Run) -> None:
         """Wait until the kernel is idle. Raises KernelUnavailableError when it goes away meanwhile."""
-        run.waits_for = OTHERS_CELL
+        run.wait_for(OTHERS_CELL)
         while not kernel.idle.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(kernel.idle.wait(), ALIVE_EVERY)
@@ -75,7 +112,7 @@ class Execution:
                 raise KernelUnavailableError(gone(fate, "while the call waited for its turn, and nothing was run"))
             if time.monotonic() - kernel.heard > IDLE_WITHIN:
                 kernel.probe()  # its idle may have been lost
-        run.waits_for = None
+        run.wait_for(None)
 
     async def run(
         self, kernel: Kernel, source: str, run: Run, step: Step, sink: OutputSink, seconds: float | None
@@ -133,12 +170,13 @@ class Execution:
                 if (ended := await self._look(kernel, request)) is not None:
                     return State.ERROR, ended
                 step.messages = request.messages
-                run.waits_for = None if request.began.is_set() else OTHERS_CELL
-                if asked and not request.done.is_set() and time.monotonic() - asked_at >= self.grace:
+                run.wait_for(None if request.began.is_set() else OTHERS_CELL)
+                known = asked == run.stops and not request.done.is_set()
+                if asked and known and time.monotonic() - asked_at >= self.grace:
                     run.ignored.set()
         finally:
             done.cancel()
-            run.waits_for = None
+            run.wait_for(None)
         return self._outcome(request, run, seconds, interrupted=sent > 0)
 
     async def _look(self, kernel: Kernel, request: ExecuteRequest) -> KernelUnavailableError | None:
@@ -150,7 +188,10 @@ class Execution:
             return None
         error: KernelUnavailableError | None = None
         if (fate := await self.kernels.fate(kernel)) is not None:
-            request.fate, error = fate, KernelUnavailableError(gone(fate, "while the cell ran"))
+            when = (
+                "while the cell ran" if request.began.is_set() else "before the cell began, and nothing of it was run"
+            )
+            request.fate, error = fate, KernelUnavailableError(gone(fate, when))
         elif not kernel.connected:
             request.fate = Fate.LOST
             error = KernelUnavailableError("The connection to the kernel broke while the cell ran; run it again.")

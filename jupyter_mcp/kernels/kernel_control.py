@@ -10,11 +10,13 @@ from typing import Any
 
 from jupyter_server.utils import ensure_async
 
+from jupyter_mcp.advice import either
 from jupyter_mcp.errors import KernelUnavailableError
-from jupyter_mcp.locks import KeyedLocks
 
 from .execution import Execution
-from .runs import Run, State
+from .fate import Fate
+from .kernel import process_of
+from .runs import Run, State, Step, fault_of
 from .sessions import preferred
 
 MOST_KERNELS = 100  # in a list
@@ -34,7 +36,6 @@ class KernelControl:
         self._root: str | None = getattr(settings.get("contents_manager"), "root_dir", None)
         self._execution = execution
         self._within = within  # seconds after which a call answers while what it began goes on
-        self._changing = KeyedLocks()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def specs(self) -> dict[str, dict[str, Any]]:
@@ -112,32 +113,48 @@ class KernelControl:
         kernel_id = (await self._session(path))["kernel"]["id"]
         run = next((one for one in self._execution.runs.on_kernel(kernel_id) if one.current is not None), None)
         if run is not None and run.waits_for is None:
+            step = run.current
             run.stop(f"was interrupted by {by}")
             await _first([run.over, run.ignored], self._execution.grace + _LOOK)
-            if run.over.is_set():
-                obeyed = run.state is State.INTERRUPTED
-                return f"The kernel obeyed: {run.id} is interrupted." if obeyed else f"{run.id} ended: {run.state}."
-            return self._ignored()
+            return f"{run.id}: {how_it_stopped(run, step)}" if run.over.is_set() else self._ignored()
         manager = self._managers.get_kernel(kernel_id)
         if getattr(manager, "execution_state", None) != "busy":
             return "The kernel ran nothing; there was nothing to interrupt."
+        process = process_of(manager)
+        gone: Fate | None = None
         try:
             await asyncio.wait_for(ensure_async(manager.interrupt_kernel()), self._execution.grace)
             async with asyncio.timeout(self._execution.grace):
-                while manager.execution_state == "busy":  # noqa: ASYNC110 - Jupyter notes it, and tells nobody
-                    await asyncio.sleep(_LOOK_EVERY)
+                while manager.execution_state == "busy" and gone is None:
+                    await asyncio.sleep(_LOOK_EVERY)  # Jupyter notes its state, and tells nobody
+                    gone = await self._gone(kernel_id, manager, process)
         except TimeoutError:
-            return self._ignored()
+            gone = await self._gone(kernel_id, manager, process)
+            if gone is None:
+                return self._ignored()
         except Exception as error:  # boundary: any kernel provisioner may raise anything
             raise KernelUnavailableError(
-                f"The kernel can't be interrupted ({type(error).__name__}); restart_kernel ends what it runs."
+                f"The kernel can't be interrupted ({type(error).__name__}). "
+                + either("restart_kernel ends what it runs.", "Ask a person to restart it.")
             ) from error
+        gone = gone or await self._gone(kernel_id, manager, process)
+        if gone is not None:
+            return f"The kernel {gone.value} meanwhile, and what it ran has ended; its variables are gone."
         return "The kernel obeyed: what it ran, which was somebody else's, has ended."
+
+    async def _gone(self, kernel_id: str, manager: Any, process: Any) -> Fate | None:
+        """Return what became of a kernel's process, None while it runs."""
+        if kernel_id not in self._managers:
+            return Fate.SHUT_DOWN
+        if process_of(manager) != process:
+            return Fate.RESTARTED
+        return None if await ensure_async(manager.is_alive()) else Fate.DIED
 
     def _ignored(self) -> str:
         return (
             f"The kernel was interrupted, but has not obeyed within {self._execution.grace:g} s: what it runs goes on. "
-            "restart_kernel ends it, with all variables."
+            + either("restart_kernel ends it", "A restart of the kernel, for which a person can be asked, ends it")
+            + ", with all variables."
         )
 
     async def restart(self, path: str, by: str) -> str:
@@ -146,20 +163,27 @@ class KernelControl:
         kernel_id = session["kernel"]["id"]
 
         async def work() -> None:
-            async with self._changing(kernel_id):
+            async with self._execution.changing(kernel_id):
+                self._require(kernel_id)
                 self._stop_waiting(kernel_id, f"was waiting when {by} restarted the kernel")
                 await ensure_async(self._managers.restart_kernel(kernel_id))
                 await self._execution.kernels.connect(kernel_id)
 
         if not await self._bounded(work(), "did not start again"):
-            return "The restart goes on; list_kernels shows when the kernel is there."
+            return f"The restart goes on{either('; list_kernels shows when the kernel is there', '')}."
+        self._require(kernel_id)
         manager = self._managers.get_kernel(kernel_id)
         return f"The notebook has a new kernel, {_named(manager, self.cwd_of(manager))}. Earlier variables are gone."
 
     async def restart_if_there(self, path: str, by: str) -> None:
-        """Restart the notebook's kernel if it has one."""
-        if preferred(await self._all(), path, set()) is not None:
+        """Restart the notebook's kernel if it has one. Raises KernelUnavailableError if it does not start again."""
+        found = preferred(await self._all(), path, set())
+        if found is not None and found["kernel"]["id"] in self._managers:
             await self.restart(path, by)
+
+    def _require(self, kernel_id: str) -> None:
+        if kernel_id not in self._managers:
+            raise KernelUnavailableError("The kernel was shut down meanwhile; the next run of a cell starts another.")
 
     async def shut_down(self, path: str, by: str) -> str:
         """Shut down the notebook's kernel, and end its sessions."""
@@ -167,7 +191,7 @@ class KernelControl:
         kernel_id = session["kernel"]["id"]
 
         async def work() -> None:
-            async with self._changing(kernel_id):
+            async with self._execution.changing(kernel_id):
                 self._stop_waiting(kernel_id, f"was waiting when {by} shut down the kernel")
                 for one in [one for one in await self._all() if one["kernel"]["id"] == kernel_id]:
                     if kernel_id in self._managers:
@@ -176,7 +200,7 @@ class KernelControl:
                     await ensure_async(self._managers.shutdown_kernel(kernel_id))
 
         if not await self._bounded(work(), "did not shut down"):
-            return "The kernel is being shut down; list_kernels shows when it is gone."
+            return f"The kernel is being shut down{either('; list_kernels shows when it is gone', '')}."
         return "The kernel is shut down, and its variables are gone. The next run of a cell starts another."
 
     async def exchange(self, path: str, name: str, by: str) -> str:
@@ -189,17 +213,22 @@ class KernelControl:
             return f"The notebook's kernel is {name} already; it and its variables stay."
 
         async def work() -> None:
-            async with self._changing(old):
+            async with self._execution.changing(old):
                 about = {key: session[key] for key in ("path", "name", "type")}
                 new = await self._sessions.start_kernel_for_session(session["id"], kernel_name=name, **about)
+                try:
+                    await ensure_async(self._sessions.update_session(session["id"], kernel_id=new))
+                except Exception:  # the session ended meanwhile
+                    await ensure_async(self._managers.shutdown_kernel(new))
+                    raise
                 self._stop_waiting(old, f"was waiting when {by} chose another kernel")
                 self._execution.kernels.replaced(old, new)
-                await ensure_async(self._sessions.update_session(session["id"], kernel_id=new))
                 if old in self._managers and all(one["kernel"]["id"] != old for one in await self._all()):
                     await ensure_async(self._managers.shutdown_kernel(old))
 
-        if not await self._bounded(work(), "did not start"):
-            return f"{name} is starting; list_kernels shows when it is there."
+        failed = f"{name!r}, which the notebook's metadata names now, did not start, and the one that ran stays"
+        if not await self._bounded(work(), failed):
+            return f"{name} is starting{either('; list_kernels shows when it is there', '')}."
         return f"The notebook has a new kernel, {name}. Earlier variables are gone."
 
     def _stop_waiting(self, kernel_id: str, why: str) -> None:
@@ -223,8 +252,8 @@ class KernelControl:
         if error is None or isinstance(error, KernelUnavailableError):
             return _result(error)
         raise KernelUnavailableError(
-            f"The kernel {failed} ({type(error).__name__}); list_kernels shows what runs. Try again, or ask the "
-            "server's owner."
+            f"The kernel {failed} ({type(error).__name__}){either('; list_kernels shows what runs', '')}. Try again, "
+            "or ask the server's owner."
         ) from error
 
     def _done(self, task: asyncio.Task[Any]) -> None:
@@ -237,6 +266,18 @@ def _result(error: KernelUnavailableError | None) -> bool:
     if error is not None:
         raise error
     return True
+
+
+def how_it_stopped(run: Run, step: Step | None) -> str:
+    """Return how a run ended that was asked to stop, and whose step `step` ran then (None: none did)."""
+    if step is None:
+        began = any(one.began is not None for one in run.steps)
+        return "It was between two cells; the rest is not run." if began else "It had not begun; nothing was run."
+    if step.state is State.INTERRUPTED:
+        return "The kernel obeyed: the cell was interrupted."
+    if step.fault is not None:
+        return f"The cell ended otherwise: {fault_of(step.fault)}"
+    return f"The cell came to its end before it was interrupted: {step.state}."
 
 
 def _named(manager: Any, cwd: str | None) -> str:

@@ -115,9 +115,18 @@ class Kernels:
         """Return, once, what there is to tell beside the outputs of the notebook's run; None for nothing."""
         return self._last.notice(room_id)
 
+    def there(self, kernel_id: str) -> bool:
+        """Return whether Jupyter has the kernel."""
+        return kernel_id in self._managers
+
+    def state_of(self, kernel_id: str) -> str | None:
+        """Return what Jupyter last heard the kernel do; None if it has no such kernel."""
+        return getattr(self._managers.get_kernel(kernel_id), "execution_state", None) if self.there(kernel_id) else None
+
     def is_busy(self, kernel_id: str) -> bool:
-        """Return whether Jupyter last saw the kernel work on something."""
-        return getattr(self._manager(kernel_id), "execution_state", None) == "busy"
+        """Return whether Jupyter last saw the kernel work on something. Raises KernelUnavailableError."""
+        self._manager(kernel_id)
+        return self.state_of(kernel_id) == "busy"
 
     def replaced(self, old: str, new: str) -> None:
         """Count the kernel that comes in the place of one that an agent started."""

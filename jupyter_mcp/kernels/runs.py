@@ -9,13 +9,16 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from logging import Logger
 from typing import Any
 
+from fastmcp.exceptions import ToolError
+
+from jupyter_mcp.advice import either
 from jupyter_mcp.errors import FATAL, RunMissingError, TooManyError
 
 from .messages import Output
@@ -106,7 +109,7 @@ class Run:
         self.steps = steps
         self.stop_on_error = stop_on_error
         self.kernel_id: str | None = None
-        self.waits_for: str | None = None  # in words, while it waits for something else than another run
+        self._waits_for: str | Callable[[], str] | None = None
         self.notices: list[str] = []  # what there is to tell beside the outputs
         self.made = time.monotonic()
         self.ended: float | None = None
@@ -127,6 +130,15 @@ class Run:
             if state in states:
                 return state
         return State.INTERRUPTED if self.stops and State.SKIPPED in states else State.DONE
+
+    @property
+    def waits_for(self) -> str | None:
+        """What it waits for now, in words, if that is something else than another run."""
+        return self._waits_for() if callable(self._waits_for) else self._waits_for
+
+    def wait_for(self, what: str | Callable[[], str] | None) -> None:
+        """Note what it waits for from now on, or what tells that; None: for nothing."""
+        self._waits_for = what
 
     @property
     def current(self) -> Step | None:
@@ -161,6 +173,13 @@ class Run:
                 await asyncio.wait([self._task])
 
 
+def fault_of(error: BaseException) -> str:
+    """Return what a client is told of why a cell could not be run."""
+    if isinstance(error, ToolError):
+        return str(error)
+    return f"A fault in this server ({type(error).__name__}); its log tells more."
+
+
 class Runs:
     """The runs that wait, that go on and that ended lately."""
 
@@ -179,7 +198,7 @@ class Runs:
             work.close()
             raise TooManyError(
                 f"{len(self._active)} runs wait or go on at this server; nothing was run. Try again when some have "
-                "ended: list_kernels shows them, stop_run stops one."
+                f"ended{either(': list_kernels shows them, stop_run stops one', '')}."
             )
         self._active[run.id] = run
         for step in run.steps:
@@ -203,7 +222,8 @@ class Runs:
         for step in run.steps:
             if step.state not in OVER:
                 self.end(step, State.INTERRUPTED if step.state is State.RUNNING else State.SKIPPED)
-        run.ended, run.waits_for = time.monotonic(), None
+        run.ended = time.monotonic()
+        run.wait_for(None)
         self._active.pop(run.id, None)
         self._ended[run.id] = run
         run.over.set()
@@ -243,7 +263,7 @@ class Runs:
         if run is None:
             raise RunMissingError(
                 f"No run {run_id[:50]!r}. Runs are known for an hour after their end, until the server stops; the "
-                "outputs are in the notebook (get_cell), and list_kernels shows what runs now."
+                f"outputs are in the notebook (get_cell){either(', and list_kernels shows what runs now', '')}."
             )
         return run
 

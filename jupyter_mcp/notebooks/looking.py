@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_server.utils import ensure_async
 
+from jupyter_mcp.advice import either
 from jupyter_mcp.errors import BadPathError
 from jupyter_mcp.paths import SUFFIX, canonical_folder, contained
 
@@ -48,7 +49,7 @@ class Looking:
         folder = canonical_folder(folder, allow_hidden=self._hidden)
         contained(self.notebooks.root, folder)
         if folder and not await ensure_async(self._contents.dir_exists(folder)):
-            raise BadPathError(f"No folder at {folder!r}; list_files shows what is there.")
+            raise BadPathError(f"No folder at {folder!r}{either('; list_files shows what is there', '')}.")
         if folder and not self._hidden and await ensure_async(self._contents.is_hidden(folder)):
             raise BadPathError(f"{folder!r} is hidden; only folders that are not hidden can be used.")
         listed = getattr(self._contents, "should_list", lambda _: True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from fastmcp.exceptions import ToolError
@@ -10,7 +11,7 @@ from pycrdt import Map
 
 from jupyter_mcp.errors import BadCellError, KernelUnavailableError, NotDurableError, RunStoppedError
 from jupyter_mcp.kernels.code_output import CodeSink
-from jupyter_mcp.kernels.execution import START, Execution
+from jupyter_mcp.kernels.execution import START, Execution, MovedError
 from jupyter_mcp.kernels.kernel import Kernel
 from jupyter_mcp.kernels.messages import Output, clean
 from jupyter_mcp.kernels.output_limit import Allowance
@@ -73,7 +74,10 @@ class Running:
         stop: int | None = None,
         stop_on_error: bool = True,
     ) -> Run:
-        """Start a run of these cells, in order, or of the code cells from index `start` up to before `stop`."""
+        """Return a run of these cells, in order, or of the code cells from index `start` up to before `stop`.
+
+        It is checked, and begins with `begin`: what can't be run must not cost the kernel that is restarted before.
+        """
         require_writable(live)
         require_room(live)
         if ids is not None and (start is not None or stop is not None):
@@ -89,7 +93,10 @@ class Running:
             raise BadCellError("There is no code cell among those; nothing was run. get_notebook shows the cells.")
         if len(steps) > MOST_CELLS:
             raise BadCellError(f"A run has at most {MOST_CELLS} cells, not {len(steps)}; run them in parts.")
-        run = Run(live.room_id, live.path, by, steps, stop_on_error=stop_on_error)
+        return Run(live.room_id, live.path, by, steps, stop_on_error=stop_on_error)
+
+    def begin(self, live: Live, run: Run) -> Run:
+        """Start a run of cells."""
         return self._start(live, run, self._execution_timeout)
 
     def code(self, live: Live, source: str, *, by: str) -> Run:
@@ -104,27 +111,33 @@ class Running:
         return self._cells.id_of(live, at)
 
     def _start(self, live: Live, run: Run, seconds: float | None) -> Run:
-        kernel_name = kernel_named_by(live.document.ydoc.get("meta", type=Map).to_py())
-        self.runs.start(run, self._go(live, run, kernel_name, self._execution_timeout if seconds is None else seconds))
+        self.runs.start(run, self._go(live, run, self._execution_timeout if seconds is None else seconds))
         return run
 
-    async def _go(self, live: Live, run: Run, kernel_name: str | None, seconds: float | None) -> None:
+    async def _go(self, live: Live, run: Run, seconds: float | None) -> None:
         with live.hold():
             try:
-                run.waits_for = START
-                kernel_id = await self._execution.kernels.id_of(live.path, live.room_id, kernel_name)
-                async with self._execution.turn(kernel_id, run, seconds) as kernel:
-                    for step in run.steps:
-                        await self._execution.free(kernel, run)
-                        await self._step(live, kernel, run, step, seconds)
-                        run.path = live.path
-                        if _ends(run, step):
-                            break
+                while True:
+                    run.wait_for(START)
+                    named = kernel_named_by(live.document.ydoc.get("meta", type=Map).to_py())
+                    kernel_id = await self._execution.kernels.id_of(live.path, live.room_id, named)
+                    with suppress(MovedError):  # asked again
+                        async with self._execution.turn(kernel_id, run, seconds) as kernel:
+                            await self._steps(live, kernel, run, seconds)
+                        return
             except ToolError as error:
                 self.runs.end(next(step for step in run.steps if step.state not in OVER), State.ERROR, error)
             finally:
                 if (actor := ACTOR.get()) is not None:
                     actor.run_ended(live, _outcome(run))
+
+    async def _steps(self, live: Live, kernel: Kernel, run: Run, seconds: float | None) -> None:
+        for step in run.steps:
+            await self._execution.free(kernel, run)
+            await self._step(live, kernel, run, step, seconds)
+            run.path = live.path
+            if _ends(run, step):
+                return
 
     async def _step(self, live: Live, kernel: Kernel, run: Run, step: Step, seconds: float | None) -> None:
         allowance = Allowance(self._max_output_bytes, self._max_output_messages)

@@ -22,6 +22,7 @@ from typing import Any
 
 from mcp.types import ImageContent
 
+from jupyter_mcp.advice import either
 from jupyter_mcp.kernels.messages import Output
 
 from .pictures import NoPictureError, Picture, picture
@@ -74,6 +75,8 @@ class Brief:
 
 def get_output_call(cell_id: str, output: int, *, start: int = 0, mime: str = "") -> str:
     """Return the call that gets an output whole, as markers and notices name it."""
+    if either("get_output", "") == "":
+        return either('get_notebook(…, outputs="full") has its text, the notebook all', "the notebook has it")
     more = f", start={start}" if start else ""
     form = f', mime_type="{mime}"' if mime else ""
     return f'get_output(cell_id="{cell_id}", output={output}{more}{form})'

@@ -23,7 +23,7 @@ def offer_cell_tools(tools: Toolbox) -> None:
     async def get_cell(path: Path, index: Index = None, cell_id: CellId = None) -> ToolResult:
         """Read one cell: source, cell_type, metadata, outputs, id, index, revision, and state if it runs.
 
-        Outputs are in brief, their pictures beside; get_output gets one whole.
+        Outputs are in brief, their pictures beside. get_output gets one whole.
         """
         await tools.admit(("read", "contents"))
         cell, pictures = await cell_in_brief(await notebooks.cell(path, index, cell_id))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from mcp.types import ImageContent
 
+from jupyter_mcp.advice import either
 from jupyter_mcp.errors import CellMissingError
 from jupyter_mcp.rooms.live import revision
 
@@ -86,7 +87,7 @@ class _Excerpt:
         if most is not None:
             shown = self._within(shown, most - len(_json(metadata)), left_out)
         elif any(cell.pop("_cut", False) for cell in shown):
-            left_out.append("of some outputs, what is not text or too long: get_output or get_cell gets it")
+            left_out.append(_not_whole())
         for cell in shown:
             cell.pop("_cut", None)
         reply["cells"] = shown
@@ -141,7 +142,7 @@ class _Excerpt:
                 cell.pop("outputs", None)
             sizes = [len(_json(cell)) for cell in shown]
         elif any(cell.get("_cut") for cell in shown):
-            left_out.append("of some outputs, what is not text or too long: get_output or get_cell gets it")
+            left_out.append(_not_whole())
         room, kept = most, 0
         while kept < len(shown) and sizes[kept] <= room:
             room -= sizes[kept]
@@ -211,3 +212,8 @@ def heading(source: str) -> str:
     """Return the first line that says something, with an ellipsis if there is more."""
     line = next((line.rstrip() for line in source.splitlines() if line.strip()), "")
     return line if line == source.strip() and len(line) <= HEADING else f"{line[:HEADING]} …"
+
+
+def _not_whole() -> str:
+    how = either("get_output or get_cell gets it", "get_cell gets more of it")
+    return f"of some outputs, what is not text or too long: {how}"

@@ -43,9 +43,9 @@ def offer_execution_tools(tools: Toolbox) -> None:
     ) -> ToolResult:
         """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.
 
-        A cell that takes longer than a call may goes on: the reply has the outputs so far, and in `run` the id for
-        get_run and stop_run. An exception in the code is an output of type 'error', not a failed call. input() is
-        refused.
+        A cell that takes longer than a call may goes on: the reply has the outputs so far, and the run's id in
+        `run`. get_run waits for it, stop_run stops it. An exception in the code is an output of type 'error', not a
+        failed call. input() is refused.
         """
         # Running writes outputs, so it takes both rights.
         agent = await tools.admit(("execute", "kernels"), ("write", "contents"))
@@ -72,14 +72,16 @@ def offer_execution_tools(tools: Toolbox) -> None:
     ) -> ToolResult:
         """Run code cells in order: these, a range, or all; return when done or after `wait` seconds.
 
-        The run then goes on; get_run waits for the rest.
+        The run then goes on. get_run waits for the rest.
         """
         restarting: list[tuple[Action, str]] = [("write", "kernels")] if restart else []
         agent = await tools.admit(("execute", "kernels"), ("write", "contents"), *restarting)
-        if restart:
-            await tools.kernels.restart_if_there(await notebooks.existing(path), agent.name)
         live = await notebooks.join(path)
         run = running.cells(live, by=agent.name, ids=cells, start=start, stop=stop, stop_on_error=stop_on_error)
+        with live.hold():  # a restart takes a while
+            if restart:
+                await tools.kernels.restart_if_there(live.path, agent.name)
+            running.begin(live, run)
         await waited(tools, run, wait, stops=True)
         return reply(await told_of(run, runs))
 

@@ -17,7 +17,7 @@ from .toolbox import Toolbox
 class KernelsReply(BaseModel):
     """The kernels that can be chosen, and those that run."""
 
-    specs: list[dict[str, Any]] = Field(description="What set_kernel may choose: name, display_name, language")
+    specs: list[dict[str, Any]] = Field(description="What can be chosen: name, display_name, language")
     default: str
     kernels: list[dict[str, Any]] = Field(
         description="Running: notebook, name, state, cwd (from the server's root), pages that are connected, and runs"
@@ -49,7 +49,7 @@ def offer_kernel_tools(tools: Toolbox) -> None:
         output_schema=schema(KernelReply),
     )
     async def set_kernel(
-        path: Path, name: Annotated[str, Field(description="Of list_kernels' specs, e.g. 'python3'")]
+        path: Path, name: Annotated[str, Field(description="A kernel's name, e.g. 'python3'")]
     ) -> ToolResult:
         """Choose the notebook's kernel by name, for everyone. A running one of another name ends: variables go."""
         agent = await tools.admit(("write", "contents"), ("write", "sessions"), ("write", "kernels"))

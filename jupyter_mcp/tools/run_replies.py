@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastmcp.exceptions import ToolError
 from pydantic import BaseModel, ConfigDict, Field
 
+from jupyter_mcp.advice import all_of, either
 from jupyter_mcp.errors import ExecutionTimeoutError
-from jupyter_mcp.kernels.runs import Run, Runs, State, Step
+from jupyter_mcp.kernels.runs import Run, Runs, State, Step, fault_of
 
 from .brief import CELL, LISTED, in_brief
 from .waiting import what_it_does
 
+A_PERSON = "a restart of the kernel, for which a person can be asked,"
 MOST_CELLS = 40  # cells of a run that are told one by one
 
 
@@ -30,7 +31,7 @@ class RunReply(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    run: str = Field(description="Its id, for get_run and stop_run")
+    run: str = Field(description="Its id")
     state: str = Field(description="queued, running, done, error or interrupted")
     path: str
     cells: list[CellRun] = []
@@ -55,27 +56,49 @@ def brief_of(run: Run, runs: Runs) -> dict[str, Any]:
 def _next(run: Run) -> str:
     """Return what can be done with a run that is not over."""
     if run.ignored.is_set():
-        return (
-            f"The kernel ignores the interrupt. restart_kernel ends the cell, and all variables with it; "
-            f"get_run(run_id={run.id!r}) waits on."
+        ways = all_of(
+            either("restart_kernel ends the cell, and all variables with it", f"{A_PERSON} ends the cell"),
+            either(f"get_run(run_id={run.id!r}) waits on", "get_cell shows when it is over"),
+            otherwise=f"{A_PERSON} ends it",
         )
-    return (
-        f"It goes on by itself, and its outputs go into the notebook. get_run(run_id={run.id!r}) waits for it, "
-        f"stop_run(run_id={run.id!r}) interrupts it."
+        return f"The kernel ignores the interrupt. {_sentence(ways)}."
+    ways = all_of(
+        either(f"get_run(run_id={run.id!r}) waits for it", "get_cell shows its state and its outputs"),
+        f"stop_run(run_id={run.id!r}) interrupts it",
+        "execute_cell of another cell waits for it first",
+        otherwise="the notebook shows them",
     )
+    return f"It goes on by itself, and its outputs go into the notebook. {_sentence(ways)}."
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital at its start, unless that is a name of a tool."""
+    return text if "_" in text.split(" ", 1)[0] else text[:1].upper() + text[1:]
 
 
 def still_ignored(run: Run) -> ExecutionTimeoutError:
     """Return the error that tells that a run was interrupted and goes on."""
     step = run.current
     if run.waits_for is not None or step is None:
+        look = _sentence(either(f"get_run shows run {run.id}", "get_cell shows it", "the notebook shows it"))
         return ExecutionTimeoutError(
             f"It {run.stopped_for}, but has not begun: its code waits in the kernel behind {run.waits_for}, and is "
-            f"interrupted as soon as it begins. Look at run {run.id} with get_run."
+            f"interrupted as soon as it begins. {look}."
         )
     return ExecutionTimeoutError(
         f"It {run.stopped_for}; the kernel was interrupted, but has not obeyed: the cell still runs, as run {run.id}. "
-        "get_run waits for it; stop_run interrupts again; restart_kernel ends it, with all the kernel's variables."
+        + _sentence(
+            all_of(
+                either("get_run waits for it", "get_cell shows when it is over"),
+                "stop_run interrupts again",
+                either(
+                    "restart_kernel ends it, with all the kernel's variables",
+                    f"{A_PERSON} ends it, with all the kernel's variables",
+                ),
+                otherwise="",
+            )
+        )
+        + "."
     )
 
 
@@ -116,10 +139,3 @@ async def _cell(step: Step) -> dict[str, Any]:
     elif outputs:
         told["outputs"] = (await in_brief(outputs, step.cell_id, LISTED if step.cell_id else CELL)).text()
     return told
-
-
-def fault_of(error: BaseException) -> str:
-    """Return what a client is told of why a cell could not be run."""
-    if isinstance(error, ToolError):
-        return str(error)
-    return f"A fault in this server ({type(error).__name__}); its log tells more."

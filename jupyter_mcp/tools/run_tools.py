@@ -7,7 +7,8 @@ from typing import Annotated
 from fastmcp.tools import ToolResult
 from pydantic import Field
 
-from jupyter_mcp.kernels.runs import Run, State
+from jupyter_mcp.kernels.kernel_control import how_it_stopped
+from jupyter_mcp.kernels.runs import Run
 
 from .parameters import WAIT, Wait, hints
 from .replies import reply, schema
@@ -53,8 +54,4 @@ async def stop(tools: Toolbox, run: Run, by: str) -> str:
     await waited(tools, run, tools.running.grace + _LOOK)
     if not run.over.is_set():
         return str(still_ignored(run))
-    if step is None:
-        return "It had not begun; nothing was run."
-    if step.state is State.INTERRUPTED:
-        return "The kernel obeyed: the cell was interrupted."
-    return f"The cell came to its end: {step.state}."
+    return how_it_stopped(run, step)

@@ -7,6 +7,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 from pydantic import BaseModel
 
+from jupyter_mcp.advice import either
 from jupyter_mcp.errors import KernelBusyError, KernelUnavailableError
 from jupyter_mcp.kernels.variables import Question
 from jupyter_mcp.notebooks.running import outputs_of
@@ -44,7 +45,7 @@ def offer_variable_tools(tools: Toolbox) -> None:
             instead = ELSEWHERE.get(language.lower(), "the language's own way to list them")
             raise KernelUnavailableError(
                 f"The notebook's kernel is {language or 'of an unknown language'}; list_variables knows Python. "
-                f"Use run_code, with {instead}."
+                + either(f"Use run_code, with {instead}.", f"A cell can run {instead}.")
             )
         question = Question()
         run = running.code(await notebooks.join(path), question.source, by=agent.name)
@@ -52,11 +53,16 @@ def offer_variable_tools(tools: Toolbox) -> None:
         if not run.over.is_set():
             run.stop("was not needed any more")
             raise KernelBusyError(
-                f"The kernel did not answer within {WITHIN:g} s: it runs something else. list_kernels shows what; "
-                "try again when that is done."
+                f"The kernel did not answer within {WITHIN:g} s: it runs something else. "
+                + either("list_kernels shows what; try again when that is done.", "Try again when that is done.")
             )
         found = question.answer(outputs_of(run))
         if found is None:
-            raise KernelUnavailableError("The kernel could not tell its variables; use run_code, with `dir()`.")
+            raise KernelUnavailableError(
+                either(
+                    "The kernel could not tell its variables; use run_code, with `dir()`.",
+                    "The kernel could not tell its variables.",
+                )
+            )
         more = found["count"] - len(found["variables"])
         return reply({"variables": found["variables"], **({"more": more} if more else {})})

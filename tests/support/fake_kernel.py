@@ -132,6 +132,8 @@ class FakeManager:
         self.shutting_down = False
         self.alive = True
         self.execution_state = "idle"
+        self.kernel_name = "python3"
+        self.kernel_spec: Any = None
         self.interrupts = 0
         self.on_interrupt: Callable[[], None] = lambda: None
         self.callbacks: list[Callable[[], None]] = []
@@ -162,11 +164,18 @@ class FakeManagers(dict[str, FakeManager]):
     """Jupyter's multi-kernel manager: `restart_kernel` brings a process back, or raises `fails`."""
 
     fails: Exception | None = None
+    default_kernel_name = "python3"
+    before_a_restart: Callable[[], Awaitable[None]] | None = None
+
+    def list_kernel_ids(self) -> list[str]:
+        return list(self)
 
     def get_kernel(self, kernel_id: str) -> FakeManager:
         return self[kernel_id]
 
     async def restart_kernel(self, kernel_id: str) -> None:
+        if self.before_a_restart is not None:
+            await self.before_a_restart()
         if self.fails is not None:
             raise self.fails
         self[kernel_id].new_process()
@@ -188,7 +197,7 @@ class FakeSessions:
 
     def note(self, path: str, kernel_id: str, **more: Any) -> dict[str, Any]:
         """Have a session of a notebook."""
-        session = {"id": f"s{len(self.sessions)}", "path": path, "type": "notebook", "kernel": {"id": kernel_id}}
+        session: dict[str, Any] = {"id": f"s{len(self.sessions)}", "path": path, "name": path, "type": "notebook"}
         session["kernel"] = {"id": kernel_id, "connections": 0, **more}
         self.sessions[str(session["id"])] = session
         return session
@@ -197,8 +206,15 @@ class FakeSessions:
         assert self.make is not None
         return self.note(path, await self.make(kernel_name))
 
-    async def update_session(self, session_id: str, **changes: Any) -> None:
-        self.sessions[session_id].update(changes)
+    async def start_kernel_for_session(self, _: str, kernel_name: str | None, **__: Any) -> str:
+        assert self.make is not None
+        return await self.make(kernel_name)
+
+    async def update_session(self, session_id: str, kernel_id: str | None = None, **changes: Any) -> None:
+        session = self.sessions[session_id]
+        session.update(changes)
+        if kernel_id is not None:
+            session["kernel"] = {**session["kernel"], "id": kernel_id, "name": self.managers[kernel_id].kernel_name}
 
     async def delete_session(self, session_id: str) -> None:
         self.managers.pop(self.sessions.pop(session_id)["kernel"]["id"], None)

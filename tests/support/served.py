@@ -44,6 +44,7 @@ class Served:
     seat: Seat
     gate: Gate
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    all_tools: list[str] = field(default_factory=list)  # also those that the server leaves out
 
     def write(self, path: str, *sources: str) -> None:
         """Make a notebook; its cells are called id-0, id-1 …"""
@@ -79,10 +80,18 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    folder: Path, *, settings: dict[str, Any] | None = None, audit: AuditLog | None = None, **modes: Any
+    folder: Path,
+    *,
+    settings: dict[str, Any] | None = None,
+    audit: AuditLog | None = None,
+    tools: str = "all",
+    specs: Any = None,
+    call_timeout: float = 20,
+    grace: float = 1,
+    **modes: Any,
 ) -> AsyncIterator[Served]:
     """Serve the notebooks of `folder`/root; cells run on a fake kernel. `modes` are the configuration's."""
-    async with workshop(folder) as rooms, seat() as at:
+    async with workshop(folder) as rooms, seat(grace=grace) as at:
         events: list[tuple[str, dict[str, Any]]] = []
         file = SteeringFile(folder / "state" / "agents.json")
         steering = Steering(file, Files(rooms.settings["file_id_manager"], str(rooms.root)), **modes)
@@ -92,15 +101,16 @@ async def served(
             cells, at.execution, max_output_bytes=1 << 20, max_output_messages=1000, execution_timeout=None
         )
         managers = {"session_manager": at.sessions, "kernel_manager": at.managers}
-        known = {**managers, "kernel_spec_manager": KernelSpecManager(kernel_dirs=[]), **rooms.settings}
+        known = {**managers, "kernel_spec_manager": specs or KernelSpecManager(kernel_dirs=[]), **rooms.settings}
         at.managers.default_kernel_name = "none"  # type: ignore[attr-defined]
         states = CellStates(at.execution.runs, at.kernels)
         notebooks = Notebooks(known, rooms.rooms, cells, max_watchers=8, states=states)
         kernels = KernelControl(known, at.execution, within=20)
-        server = mcp_server(notebooks, running, kernels, gate=gate, call_timeout=20).server
+        made = mcp_server(notebooks, running, kernels, gate=gate, call_timeout=call_timeout, toolset=tools)
+        server = made.server
         app, lifespan = http_app(server, max_body_bytes=1 << 20, max_sessions=8)
         async with bridge(app, lifespan, settings=settings, handlers=people_api.handlers(gate)) as served_at:
-            yield Served(served_at, rooms, at, gate, events)
+            yield Served(served_at, rooms, at, gate, events, server.offered)
 
 
 def run(folder: Path, job: Any, **options: Any) -> None:

@@ -259,14 +259,16 @@ def test_cells_are_run_in_order_and_nothing_after_the_first_that_fails() -> None
                 kernel.done()
 
         one.fake.script = script
-        run = one.running.cells(one.live, by="an agent")
+        run = one.running.begin(one.live, one.running.cells(one.live, by="an agent"))
         await over(run)
         assert [str(step.state) for step in run.steps] == ["done", "error", "skipped"]
         assert run.state is State.ERROR
-        run = one.running.cells(one.live, by="an agent", ids=["c", "b", "a"], stop_on_error=False)
+        run = one.running.begin(
+            one.live, one.running.cells(one.live, by="an agent", ids=["c", "b", "a"], stop_on_error=False)
+        )
         await over(run)
         assert [str(step.state) for step in run.steps] == ["done", "error", "done"]
-        run = one.running.cells(one.live, by="an agent", start=1, stop=2)
+        run = one.running.begin(one.live, one.running.cells(one.live, by="an agent", start=1, stop=2))
         await over(run)
         assert [step.cell_id for step in run.steps] == ["b"]
 
@@ -276,7 +278,7 @@ def test_cells_are_run_in_order_and_nothing_after_the_first_that_fails() -> None
 def test_a_stop_of_many_cells_leaves_out_the_rest() -> None:
     async def job(one: Seat) -> None:
         one.fake.script = obeying(one)
-        run = one.running.cells(one.live, by="an agent", stop_on_error=False)
+        run = one.running.begin(one.live, one.running.cells(one.live, by="an agent", stop_on_error=False))
         await until(lambda: run.current is not None)
         run.stop("was stopped by a test")
         await over(run)
@@ -293,7 +295,7 @@ def test_a_kernel_that_dies_ends_the_whole_run() -> None:
             one.manager.alive = False
 
         one.fake.script = script
-        run = one.running.cells(one.live, by="an agent", stop_on_error=False)
+        run = one.running.begin(one.live, one.running.cells(one.live, by="an agent", stop_on_error=False))
         await over(run)
         assert [str(step.state) for step in run.steps] == ["error", "skipped"]
         assert isinstance(run.steps[0].fault, KernelUnavailableError)
@@ -304,7 +306,7 @@ def test_a_kernel_that_dies_ends_the_whole_run() -> None:
 def test_a_cell_that_was_deleted_before_its_turn_is_told_and_the_others_run() -> None:
     async def job(one: Seat) -> None:
         one.fake.script = None
-        run = one.running.cells(one.live, by="an agent", stop_on_error=False)
+        run = one.running.begin(one.live, one.running.cells(one.live, by="an agent", stop_on_error=False))
         del one.live.document.ycells[0]
         await over(run)
         assert [str(step.state) for step in run.steps] == ["error", "done"]
