@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
+from mcp.types import Implementation
 from playwright.async_api import Page, async_playwright
 
 PICTURE = Path(__file__).with_name("person-and-agent.png")
@@ -35,6 +36,12 @@ axes.bar(rain["month"], rain["Tokyo"], label="Tokyo")
 axes.bar(rain["month"], rain["London"], width=0.5, label="London")
 axes.set_ylabel("mm a month")
 axes.legend();"""
+FORECAST = """from time import sleep
+
+for month in rain["month"]:
+    print(f"asking the weather service for {month} ...")
+    sleep(3)"""
+AGENT = Implementation(name="Claude Code", version="2")
 
 
 async def person_writes(page: Page, url: str, token: str) -> None:
@@ -55,27 +62,37 @@ async def person_writes(page: Page, url: str, token: str) -> None:
 async def agent_answers(client: Client[StreamableHttpTransport]) -> None:
     """Insert and run two cells, over MCP."""
     for source in (LOAD, PLOT):
-        reply = await client.call_tool("insert_cell", {"path": NOTEBOOK, "index": -1, "source": source})
-        at = int(str(reply.data).rsplit(" ", 1)[-1])
-        await client.call_tool("execute_cell", {"path": NOTEBOOK, "index": at})
+        await client.call_tool("execute_cell", {"path": NOTEBOOK, "index": await inserted(client, source)})
+
+
+async def inserted(client: Client[StreamableHttpTransport], source: str) -> int:
+    """Insert a cell at the end, over MCP; return its index."""
+    reply = await client.call_tool("insert_cell", {"path": NOTEBOOK, "index": -1, "source": source})
+    return int(str(reply.data).rsplit(" ", 1)[-1])
 
 
 async def take(url: str, token: str) -> None:
     """Let both work, and take the picture when the person's screen shows the agent's plot."""
     transport = StreamableHttpTransport(f"{url}mcp", headers={"Authorization": f"Bearer {token}"})
-    async with async_playwright() as playwright, Client(transport, timeout=120) as client:
+    async with async_playwright() as playwright, Client(transport, timeout=120, client_info=AGENT) as client:
         await client.call_tool("create_notebook", {"path": NOTEBOOK})
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
-        page = await browser.new_page(viewport={"width": 1180, "height": 920})
+        page = await browser.new_page(viewport={"width": 1360, "height": 940})
         page.set_default_timeout(120_000)
         await person_writes(page, url, token)
         await agent_answers(client)
         await page.locator(".jp-OutputArea-output img").first.wait_for()
         await page.get_by_role("button", name="No", exact=True).click()
         await page.locator(".jp-Notebook .jp-Cell").first.click()
-        await page.wait_for_timeout(1000)
+        await page.locator(".jp-mcp-StatusItem").click()
+        await page.get_by_role("region", name="Agents").wait_for()
+        # While the agent's third cell runs, so that its name and cursor, the status and the marks are to be seen.
+        at = await inserted(client, FORECAST)
+        await client.call_tool("run_cells", {"path": NOTEBOOK, "start": at, "wait": 0})
+        await page.get_by_text("asking the weather service").first.wait_for()
+        await page.wait_for_timeout(2000)
         await page.screenshot(path=PICTURE)
         await browser.close()
 
