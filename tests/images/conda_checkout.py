@@ -157,7 +157,6 @@ class Checkout:
             "PIXI_HOME": str(self.root.parent / "pixi"),
             "XDG_CONFIG_HOME": str(self.root.parent / "xdg"),
             "RATTLER_CACHE_DIR": str(self.root.parent / "rattler"),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
         if not self.own_index:
             settings |= {"UV_CACHE_DIR": str(self.root.parent / "uv"), "UV_DEFAULT_INDEX": f"{self.url}/simple"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
@@ -19,8 +21,15 @@ from env.store.fetch import fetch
 from env.store.store import Store
 from images.build.build import Build
 from images.recipe.recipe import read_recipe
+from tests.support.warm import Warm
 
 REPOSITORY = Path(__file__).parents[2]
+# What the commands import, each when it is run.
+IMPORTED = (
+    "env.cli.command",
+    *(f"images.cli.{path.stem}" for path in (REPOSITORY / "images" / "cli").glob("[!_]*.py")),
+    *(f"images.check.{name}" for name in ("live_server", "mcp_client", "reports", "run")),
+)
 
 IMAGE = """
 name = "tiny"
@@ -136,12 +145,13 @@ def images(
     *arguments: object, env: dict[str, str] | None = None, umask: int = 0o022
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m images`` as a user does."""
-    return subprocess.run(
-        command(*arguments),
-        cwd=REPOSITORY,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        umask=umask,
-    )
+    settings = {**os.environ, **(env or {})}
+    return _warm().run("images", list(map(str, arguments)), env=settings, cwd=REPOSITORY, umask=umask)
+
+
+@functools.cache
+def _warm() -> Warm:
+    """Return the process that commands are forked from, one for all tests of a run's worker."""
+    process = Warm(*IMPORTED, env={"PYTHONPATH": str(REPOSITORY)})
+    atexit.register(process.close)
+    return process

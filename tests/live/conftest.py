@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import secrets
 import signal
@@ -20,8 +22,43 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
+from tests.support.warm import Forked, Warm
+
 SERVERSIDE = Path(__file__).resolve().parent
 SOURCE = Path(__file__).resolve().parents[2]
+# What a server imports at its start: the extensions of jupyter-collaboration and ours bring nearly all of it.
+IMPORTED = (
+    "jupyter_lsp",
+    "jupyter_mcp.app",
+    "jupyter_resource_usage",
+    "jupyter_server_fileid",
+    "jupyter_server_terminals",
+    "jupyter_server_ydoc",
+    "jupyterlab.labapp",
+    "jupyterlab_git",
+    "nbdime.webapp.nb_server_extension",
+    "notebook_shim",
+)
+
+
+@functools.cache
+def warm() -> Warm:
+    """Return the process that servers are forked from, one for all tests of a run's worker."""
+    process = Warm("jupyterlab", *IMPORTED, env=_where_it_is())
+    atexit.register(process.close)
+    return process
+
+
+def _where_it_is() -> dict[str, str]:
+    """Return the variables with which a server finds what tests put into it, and us where we are not installed."""
+    # serverside.py: what tests put into the server's process.
+    found = {"PYTHONPATH": str(SERVERSIDE)}
+    try:
+        distribution("jupyter-mcp-rooms")
+    except PackageNotFoundError:
+        found["PYTHONPATH"] += f":{SOURCE}"
+        found["JUPYTER_CONFIG_PATH"] = str(SOURCE / "jupyter_mcp" / "etc" / "jupyter")
+    return found
 
 
 @dataclass
@@ -36,8 +73,9 @@ class Server:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()  # words before the command; they must end in exec
+    cold: bool = False  # the start itself is tested: nothing is imported before it
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def url(self) -> str:
@@ -62,25 +100,15 @@ class Server:
                 self.port = probe.getsockname()[1]
         environment = {
             **os.environ,
-            # serverside.py: what tests put into the server's process.
-            "PYTHONPATH": str(SERVERSIDE),
+            **_where_it_is(),
             "HOME": str(self.home),
             "JUPYTER_DATA_DIR": str(self.home / "data"),
             "JUPYTER_CONFIG_DIR": str(self.home / "config"),
             "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
             "JUPYTER_TOKEN": self.token,
+            **self.environment,
         }
-        try:
-            distribution("jupyter-mcp-rooms")
-        except PackageNotFoundError:
-            environment["PYTHONPATH"] += f":{SOURCE}"
-            environment["JUPYTER_CONFIG_PATH"] = str(SOURCE / "jupyter_mcp" / "etc" / "jupyter")
-        environment.update(self.environment)
-        command = [
-            *self.prefix,
-            sys.executable,
-            "-m",
-            "jupyterlab",
+        arguments = [
             "--no-browser",
             "--allow-root",
             "--ServerApp.ip=127.0.0.1",
@@ -91,21 +119,16 @@ class Server:
             f"--ServerApp.jpserver_extensions={ {'serverside': True, **dict.fromkeys(self.without, False)} }",
             *self.options,
         ]
-        if not any(
-            "max_kernels" in option for option in self.options
-        ):  # given twice, traitlets takes no setting of ours
-            command.append(
-                "--JupyterMCP.max_kernels=1000"
-            )  # many tests share a server, and each begins with a new kernel
+        # Many tests share a server, and each begins with a new kernel. Given twice, traitlets takes no setting of ours.
+        if not any("max_kernels" in option for option in self.options):
+            arguments.append("--JupyterMCP.max_kernels=1000")
         with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            where: dict[str, Any] = {"env": environment, "cwd": self.folder, "stdout": log, "stderr": log}
+            if self.cold or self.prefix:
+                command = [*self.prefix, sys.executable, "-m", "jupyterlab", *arguments]
+                self.process = subprocess.Popen(command, start_new_session=True, **where)
+            else:
+                self.process = warm().start("jupyterlab", arguments, **where)
         for _ in range(600):
             assert self.process.poll() is None, self.log
             try:

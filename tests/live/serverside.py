@@ -21,6 +21,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from tornado import web
 
+import jupyter_mcp.app
+
 
 class Counts(APIHandler):
     """Counts tasks, file descriptors, rooms, memory and garbage of the server."""
@@ -108,6 +110,8 @@ def _load_jupyter_server_extension(app: Any) -> None:
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(Lines(Path(os.environ["SPANS"]))))
         trace.set_tracer_provider(provider)
+    # Read at each round of the sweep; the first begins when the server does.
+    jupyter_mcp.app.SWEEP_EVERY = float(os.environ.get("SWEEP_EVERY", jupyter_mcp.app.SWEEP_EVERY))
     base = app.web_app.settings["base_url"]
     app.web_app.add_handlers(
         ".*",

@@ -37,7 +37,7 @@ async def eventually(probe: Any, wanted: Any, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while (found := await probe()) != wanted:
         assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.05)
 
 
 def on_disk(file: Path) -> list[str]:

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 import httpx
+import nbformat
 import pytest
 from fastmcp.exceptions import ToolError
 from jupyter_ydoc import YNotebook
@@ -21,7 +22,7 @@ from .test_outside import eventually, on_disk
 from .test_stop import stored
 from .test_tools import call, fresh
 
-ROUNDS = int(os.environ.get("JUPYTER_MCP_ROOM_ROUNDS", "60"))
+ROUNDS = int(os.environ.get("JUPYTER_MCP_ROOM_ROUNDS", "20"))
 
 
 def test_spellings_of_a_path_are_one_room(server: Server) -> None:
@@ -71,7 +72,8 @@ def test_opening_and_closing_leaves_rooms_tasks_and_descriptors_flat(server: Ser
 
 
 def test_a_room_that_only_agents_used_is_saved_and_closed_when_idle(make_server: MakeServer) -> None:
-    server = make_server(options=("--JupyterMCP.room_idle_timeout=1", "--YDocExtension.document_cleanup_delay=1"))
+    options = ("--JupyterMCP.room_idle_timeout=1", "--YDocExtension.document_cleanup_delay=1")
+    server = make_server(options=options, environment={"SWEEP_EVERY": "0.5"})
     path = fresh()
 
     async def rooms(client: Any) -> int:
@@ -85,7 +87,7 @@ def test_a_room_that_only_agents_used_is_saved_and_closed_when_idle(make_server:
             assert on_disk(server.folder / path) == ["", "kept = 1"]
             await call(client, "get_cell", path=path, index=0)
             async with in_room(server, path, YNotebook()):
-                await asyncio.sleep(8)  # longer than a sweep
+                await asyncio.sleep(2)  # longer than a sweep, and than an idle room is kept
                 assert await rooms(client) == 1  # a person is in it
                 said = await call(client, "close_notebook_session", path=path)
                 assert said.endswith("(saved; still in use)")
@@ -157,9 +159,8 @@ def test_a_notebook_can_be_saved_while_another_agent_edits_it_without_a_pause(se
 
     async def run() -> None:
         async with server.client() as one, server.client() as two:
-            await call(one, "create_notebook", path=path)
-            for number in range(200):
-                await call(one, "insert_cell", path=path, index=-1, source=f"cell {number}")
+            cells = [nbformat.v4.new_code_cell(f"cell {number}") for number in range(200)]
+            nbformat.write(nbformat.v4.new_notebook(cells=cells), server.folder / path)
             stop = asyncio.Event()
 
             async def edit() -> None:
@@ -168,7 +169,7 @@ def test_a_notebook_can_be_saved_while_another_agent_edits_it_without_a_pause(se
 
             editing = asyncio.create_task(edit())
             try:
-                for number in range(5):
+                for number in range(3):
                     source = f"saved {number}"
                     await call(one, "update_cell", path=path, index=1, source=source)
                     await call(one, "close_notebook_session", path=path)
@@ -186,7 +187,7 @@ def test_a_notebook_can_be_saved_while_another_agent_edits_it_without_a_pause(se
 def test_a_room_stays_while_an_agents_cell_runs_in_it_though_the_person_left(make_server: MakeServer) -> None:
     server = make_server(options=("--YDocExtension.document_cleanup_delay=1",))
     path = fresh()
-    source = "import time\nfor n in range(60): print(n, flush=True); time.sleep(.1)"
+    source = "import time\nfor n in range(30): print(n, flush=True); time.sleep(.1)"
 
     async def run() -> None:
         async with server.client() as client:
@@ -194,14 +195,17 @@ def test_a_room_stays_while_an_agents_cell_runs_in_it_though_the_person_left(mak
             await call(client, "update_cell", path=path, index=0, source=source)
             async with in_room(server, path, YNotebook()):
                 running = asyncio.create_task(call(client, "execute_cell", path=path, index=0))
-                await asyncio.sleep(1)
+                await eventually(lambda: begun(client), wanted=True)
             assert (await call(client, "close_notebook_session", path=path)).endswith("still in use)")
             outputs = await running
             shown = (await call(client, "get_cell", path=path, index=0))["outputs"]
             assert shown[0]["text"] == outputs[0]["content"]["text"]
             await call(client, "close_notebook_session", path=path)
         saved = json.loads((server.folder / path).read_text())["cells"][0]["outputs"]
-        assert "".join(saved[0]["text"]).split()[-1] == "59"
+        assert "".join(saved[0]["text"]).split()[-1] == "29"
+
+    async def begun(client: Any) -> bool:
+        return bool((await call(client, "get_cell", path=path, index=0))["outputs"])
 
     asyncio.run(run())
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +15,7 @@ from images.check.sandbox import Sandbox
 from images.errors import EmulationError
 from tests.support.needs import reason, require
 
-from .container import Container, native, on, other, unpacked
+from .container import Container, Running, native, on, other, unpacked, volume
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +43,7 @@ def unpacked_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 EVERYWHERE = [native(), pytest.param(other(), marks=pytest.mark.long)]
 
 
-@pytest.fixture(params=EVERYWHERE, ids=str)
+@pytest.fixture(scope="session", params=EVERYWHERE, ids=str)
 def image(unpacked_for: Callable[[Platform], Sandbox], request: pytest.FixtureRequest) -> Sandbox:
     return unpacked_for(request.param)
 
@@ -57,14 +55,20 @@ def emulated(unpacked_for: Callable[[Platform], Sandbox], workspace: Path) -> Co
 
 @pytest.fixture
 def workspace() -> Iterator[Path]:
-    """A new volume, as OpenShift mounts one: root's, and writable by the group that every user there is in."""
-    place = Path(tempfile.mkdtemp(prefix="volume-", dir="/var/tmp"))
-    place.chmod(0o755)
-    folder = place / "workspace"
-    folder.mkdir()
-    folder.chmod(0o775)
-    yield folder
-    shutil.rmtree(place)
+    """A new volume."""
+    with volume() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def first_start(image: Sandbox) -> Iterator[Running]:
+    """The image on a new volume, after its first start; tests leave it running."""
+    with volume() as folder:
+        container = on(image, folder)
+        with container.begun() as service:
+            health = container.health()
+            container.await_api(service)
+            yield Running(container, service, health)
 
 
 @pytest.fixture

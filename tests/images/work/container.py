@@ -143,6 +143,29 @@ class Container:
         return Client(StreamableHttpTransport(f"{self.url}/mcp", headers=headers), timeout=self.ready_s)
 
 
+@dataclass
+class Running:
+    """A container that serves, and what its health check said before it did."""
+
+    container: Container
+    service: Service
+    health: tuple[int, str]
+
+
+@contextlib.contextmanager
+def volume() -> Iterator[Path]:
+    """Make a new volume, as OpenShift mounts one: root's, and writable by the group that every user there is in."""
+    place = Path(tempfile.mkdtemp(prefix="volume-", dir="/var/tmp"))
+    place.chmod(0o755)
+    folder = place / "workspace"
+    folder.mkdir()
+    folder.chmod(0o775)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(place)
+
+
 def on(sandbox: Sandbox, workspace: Path, user: tuple[int, int] | None = OPENSHIFT) -> Container:
     """Return the image hardened: another user, nothing writable but the volume and /tmp."""
     hardened = replace(sandbox, user=user, writable_home=False, network=True, mounts={WORKSPACE: workspace})

@@ -17,7 +17,7 @@ from tests.live.browser import CHROMIUM, FLAGS
 from tests.live.test_browser import colours
 from tests.support.needs import needs
 
-from .container import Container
+from .container import Running
 from .test_work import TEMPLATES
 
 SHOTS = REPOSITORY / "artifacts" / "screenshots"
@@ -58,7 +58,8 @@ async def nothing_is_in_the_way(page: Page) -> None:
 
 
 @needs("chromium")
-def test_the_first_start_shows_notebooks_that_open_and_run(container: Container) -> None:
+def test_the_first_start_shows_notebooks_that_open_and_run(first_start: Running) -> None:
+    container = first_start.container
     shutil.rmtree(SHOTS, ignore_errors=True)
 
     async def look() -> None:
@@ -102,6 +103,5 @@ def test_the_first_start_shows_notebooks_that_open_and_run(container: Container)
             assert errors == []
             await browser.close()
 
-    with container.started():
-        asyncio.run(look())
+    asyncio.run(look())
     assert Path(SHOTS / "3-plot.png").stat().st_size > 20_000

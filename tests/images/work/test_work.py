@@ -9,8 +9,8 @@ import os
 import re
 import stat
 import subprocess
-import time
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -20,12 +20,14 @@ from fastmcp import Client
 from jupyter_ydoc import YNotebook
 from websockets.exceptions import ConnectionClosed
 
+from images.check.sandbox import Sandbox
 from images.check.service import Service
 from tests.images.conftest import images
 from tests.live.conftest import Server
 from tests.live.person import in_room
+from tests.live.test_outside import eventually
 
-from .container import OPENSHIFT, Container
+from .container import OPENSHIFT, Container, Running, on, volume
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: an image is run as another user"),
@@ -43,59 +45,34 @@ def ended(service: Service) -> int:
     return service.process.wait(60)
 
 
-def test_an_arbitrary_user_gets_a_server_that_is_healthy_and_whose_services_can_be_read(container: Container) -> None:
-    with container.begun() as service:
-        code, said = container.health()
-        assert code == 1
-        assert said.startswith("unhealthy: /api does not answer")
-        container.await_api(service)
-        assert container.health() == (0, "healthy")
-        assert {process.uid for process in service.processes()} == {OPENSHIFT[0]}
-        # As an administrator looks into a container.
-        first = str(service.processes()[0].pid)
-        inside = ["nsenter", "-t", first, "-U", "-m", "-S", str(OPENSHIFT[0]), "-G", "0"]
-        status = subprocess.run(
-            [*inside, "/opt/env/bin/supervisorctl", "status"], cwd="/", capture_output=True, text=True, check=True
-        )
-        assert re.fullmatch(r"(?:(?:dbus|jupyter) +RUNNING +pid \d+, uptime [\d:]+\n){2}", status.stdout)
+def test_an_arbitrary_user_gets_a_server_that_is_healthy_and_whose_services_can_be_read(first_start: Running) -> None:
+    service, (code, said) = first_start.service, first_start.health
+    assert code == 1
+    assert said.startswith("unhealthy: /api does not answer")
+    assert first_start.container.health() == (0, "healthy")
+    assert {process.uid for process in service.processes()} == {OPENSHIFT[0]}
+    # As an administrator looks into a container.
+    first = str(service.processes()[0].pid)
+    inside = ["nsenter", "-t", first, "-U", "-m", "-S", str(OPENSHIFT[0]), "-G", "0"]
+    status = subprocess.run(
+        [*inside, "/opt/env/bin/supervisorctl", "status"], cwd="/", capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"(?:(?:dbus|jupyter) +RUNNING +pid \d+, uptime [\d:]+\n){2}", status.stdout)
 
 
-def test_a_token_is_made_once_kept_privately_and_printed_once(container: Container) -> None:
-    with container.started():
-        token = container.token
-        assert container.log.count(token) == 1
-        kept = container.workspace / ".jupyter" / "token"
-        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-        assert httpx.get(f"{container.url}/api/contents").status_code == 403
-        headers = {"Authorization": f"token {token}"}
-        assert httpx.get(f"{container.url}/api/contents", headers=headers).status_code == 200
-        # Neither the file browser nor an agent sees the state.
-        assert httpx.get(f"{container.url}/api/contents/.jupyter/token", headers=headers).status_code == 404
-    with container.started():
-        assert container.token == token
-        assert token not in container.log
+def test_a_token_is_made_kept_privately_and_printed_once(first_start: Running) -> None:
+    container = first_start.container
+    assert container.log.count(container.token) == 1
+    kept = container.workspace / ".jupyter" / "token"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert httpx.get(f"{container.url}/api/contents").status_code == 403
+    headers = {"Authorization": f"token {container.token}"}
+    assert httpx.get(f"{container.url}/api/contents", headers=headers).status_code == 200
+    # Neither the file browser nor an agent sees the state.
+    assert httpx.get(f"{container.url}/api/contents/.jupyter/token", headers=headers).status_code == 404
 
 
-def test_a_token_that_others_can_read_is_not_trusted(container: Container) -> None:
-    state = container.workspace / ".jupyter"
-    state.mkdir()
-    (state / "token").write_text("known-to-the-author-of-this-folder")
-    for path in (state, state / "token"):
-        os.chown(path, *OPENSHIFT)
-    with container.started():
-        assert container.token != "known-to-the-author-of-this-folder"
-        assert "can be read by others and is replaced" in container.log
-
-
-def test_the_token_of_a_file_or_a_variable_counts_and_reaches_no_environment(
-    container: Container,
-) -> None:
-    container.env = {"JUPYTER_TOKEN": "from-a-variable"}
-    with container.started() as service:
-        headers = {"Authorization": "token from-a-variable"}
-        assert httpx.get(f"{container.url}/api/contents", headers=headers).status_code == 200
-        jupyter = next(one for one in service.processes() if any("jupyter-lab" in word for word in one.words))
-        assert b"from-a-variable" not in Path(f"/proc/{jupyter.pid}/environ").read_bytes()
+def test_the_token_of_a_file_counts(container: Container) -> None:
     secret = container.workspace.with_name("secret")
     secret.write_text("from-a-file\n")
     container.sandbox = replace(container.sandbox, files={SECRET: secret})
@@ -138,46 +115,63 @@ def test_a_workspace_of_another_owner_is_one_clear_line(container: Container) ->
     assert "run with --user" in container.log
 
 
-def test_a_stop_loses_nothing_and_takes_less_than_a_runtime_waits(container: Container) -> None:
-    stubborn = "while True:\n    try:\n        import time; time.sleep(60)\n    except KeyboardInterrupt:\n        pass"
+@dataclass
+class Stopped:
+    """A container that was stopped in the middle of work."""
 
-    async def work(service: Service) -> float:
+    container: Container
+    seconds: float | None
+    """How long it took; None where it had to be killed."""
+
+
+@pytest.fixture(scope="module")
+def stopped(image: Sandbox) -> Iterator[Stopped]:
+    """A container that is stopped while a cell ignores interrupts, an agent's edit is not saved, and a person types."""
+    stubborn = (
+        "while True:\n    try:\n        print('on', flush=True)\n        import time; time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n        pass"
+    )
+
+    async def work(container: Container, service: Service) -> None:
         async with container.client() as client:
-            await client.call_tool("create_notebook", {"path": "a.ipynb"})
-            await client.call_tool("create_notebook", {"path": "b.ipynb"})
-            await client.call_tool("insert_cell", {"path": "b.ipynb", "index": 0, "source": stubborn})
-            running = asyncio.create_task(client.call_tool("execute_cell", {"path": "b.ipynb", "index": 0}))
-            await asyncio.sleep(3)
-            await client.call_tool("insert_cell", {"path": "a.ipynb", "index": 0, "source": "unsaved = 1"})
-            assert "unsaved = 1" not in sources(container.workspace / "a.ipynb")
-            started = time.monotonic()
-            took = await asyncio.to_thread(service.stop, 30)
-            assert took is not None, container.log
-            running.cancel()
-            return time.monotonic() - started
+            for name in ("agents", "stubborn", "persons"):
+                await client.call_tool("create_notebook", {"path": f"{name}.ipynb"})
+            await client.call_tool("close_notebook_session", {"path": "persons.ipynb"})
+            await client.call_tool("insert_cell", {"path": "stubborn.ipynb", "index": 0, "source": stubborn})
+            running = asyncio.create_task(client.call_tool("execute_cell", {"path": "stubborn.ipynb", "index": 0}))
 
-    with container.started() as service:
-        took = asyncio.run(work(service))
-    assert "unsaved = 1" in sources(container.workspace / "a.ipynb")
-    assert "SIGKILL" not in container.log, container.log
-    assert took < 10
+            async def goes_on() -> bool:
+                return "on" in str(await client.call_tool("get_cell", {"path": "stubborn.ipynb", "index": 0}))
+
+            await eventually(goes_on, wanted=True)
+            await client.call_tool("insert_cell", {"path": "agents.ipynb", "index": 0, "source": "unsaved = 1"})
+            seat = Server(container.workspace, container.workspace, token=container.token, port=container.port)
+            async with in_room(seat, "persons.ipynb", YNotebook()) as notebook:
+                notebook.append_cell({"cell_type": "code", "source": "typed = 1", "metadata": {}, "outputs": []})
+                await asyncio.sleep(0.3)
+                assert "unsaved = 1" not in sources(container.workspace / "agents.ipynb")
+                assert "typed = 1" not in sources(container.workspace / "persons.ipynb")
+                seconds.append(await asyncio.to_thread(service.stop, 30))
+                running.cancel()
+
+    with volume() as folder:
+        container = on(image, folder)
+        seconds: list[float | None] = []
+        # The person's connection ends with the server.
+        with container.started() as service, contextlib.suppress(ConnectionClosed):
+            asyncio.run(work(container, service))
+        yield Stopped(container, *seconds)
 
 
-def test_a_stop_loses_nothing_that_a_person_typed(container: Container) -> None:
-    async def type_and_stop(service: Service) -> None:
-        async with container.client() as client:
-            await client.call_tool("create_notebook", {"path": "a.ipynb"})
-            await client.call_tool("close_notebook_session", {"path": "a.ipynb"})
-        seat = Server(container.workspace, container.workspace, token=container.token, port=container.port)
-        async with in_room(seat, "a.ipynb", YNotebook()) as notebook:
-            notebook.append_cell({"cell_type": "code", "source": "typed = 1", "metadata": {}, "outputs": []})
-            await asyncio.sleep(0.3)
-            assert "typed = 1" not in sources(container.workspace / "a.ipynb")
-            assert await asyncio.to_thread(service.stop, 30) is not None, container.log
+def test_a_stop_loses_nothing_and_takes_less_than_a_runtime_waits(stopped: Stopped) -> None:
+    assert "unsaved = 1" in sources(stopped.container.workspace / "agents.ipynb")
+    assert "SIGKILL" not in stopped.container.log, stopped.container.log
+    assert stopped.seconds is not None, stopped.container.log
+    assert stopped.seconds < 10
 
-    with container.started() as service, contextlib.suppress(ConnectionClosed):
-        asyncio.run(type_and_stop(service))
-    assert "typed = 1" in sources(container.workspace / "a.ipynb"), container.log
+
+def test_a_stop_loses_nothing_that_a_person_typed(stopped: Stopped) -> None:
+    assert "typed = 1" in sources(stopped.container.workspace / "persons.ipynb"), stopped.container.log
 
 
 @pytest.mark.slow
@@ -205,25 +199,44 @@ def test_the_other_platform_runs_hardened_and_saves_at_a_stop(emulated: Containe
     assert "unsaved = 1" in sources(container.workspace / "a.ipynb")
 
 
-def test_a_container_made_anew_has_the_edits_that_a_killed_one_acknowledged(container: Container) -> None:
-    async def edit() -> None:
+@pytest.fixture(scope="module")
+def made_anew(image: Sandbox) -> Iterator[Running]:
+    """A container on the volume of one that was killed; its token is that of a variable."""
+
+    async def edit(container: Container) -> None:
         async with container.client() as client:
             await client.call_tool("create_notebook", {"path": "a.ipynb"})
             await client.call_tool("insert_cell", {"path": "a.ipynb", "index": 0, "source": "acknowledged = 1"})
 
-    with container.started() as service:
-        asyncio.run(edit())
-        service.process.kill()
-        service.process.wait()
-    assert "acknowledged = 1" not in sources(container.workspace / "a.ipynb")
-    with container.started():
-        assert "acknowledged = 1" in sources(container.workspace / "a.ipynb")
+    with volume() as folder:
+        container = on(image, folder)
+        with container.started() as service:
+            asyncio.run(edit(container))
+            service.process.kill()
+            service.process.wait()
+        assert "acknowledged = 1" not in sources(folder / "a.ipynb")
+        with container.started({"JUPYTER_TOKEN": "from-a-variable"}) as service:
+            yield Running(container, service, (0, ""))
+
+
+def test_a_container_made_anew_has_the_edits_that_a_killed_one_acknowledged(made_anew: Running) -> None:
+    assert "acknowledged = 1" in sources(made_anew.container.workspace / "a.ipynb")
+
+
+def test_the_token_of_a_variable_counts_and_reaches_no_environment(made_anew: Running) -> None:
+    headers = {"Authorization": "token from-a-variable"}
+    assert httpx.get(f"{made_anew.container.url}/api/contents", headers=headers).status_code == 200
+    everything = made_anew.service.processes()
+    jupyter = next(one for one in everything if any("jupyter-lab" in word for word in one.words))
+    assert b"from-a-variable" not in Path(f"/proc/{jupyter.pid}/environ").read_bytes()
 
 
 TEMPLATES = ("agent-playbook.ipynb", "data-tour.ipynb", "getting-started.ipynb")
 
 
-def test_the_starter_notebooks_run_clean_and_are_the_persons_from_then_on(container: Container) -> None:
+def test_the_starter_notebooks_run_clean(first_start: Running) -> None:
+    container = first_start.container
+
     async def run(path: str) -> None:
         cells = json.loads((container.workspace / path).read_text())["cells"]
         async with container.client() as client:
@@ -232,55 +245,42 @@ def test_the_starter_notebooks_run_clean_and_are_the_persons_from_then_on(contai
                     await client.call_tool("execute_cell", {"path": path, "index": index})
             await client.call_tool("close_notebook_session", {"path": path})
 
-    with container.started():
-        assert sorted(file.name for file in container.workspace.glob("*.ipynb")) == list(TEMPLATES)
-        for path in TEMPLATES:
-            asyncio.run(run(path))
-            ran = json.loads((container.workspace / path).read_text())["cells"]
-            outputs = [output for cell in ran if cell["cell_type"] == "code" for output in cell["outputs"]]
-            assert outputs
-            assert [output for output in outputs if output["output_type"] == "error"] == []
+    for path in TEMPLATES:
+        asyncio.run(run(path))
+        ran = json.loads((container.workspace / path).read_text())["cells"]
+        outputs = [output for cell in ran if cell["cell_type"] == "code" for output in cell["outputs"]]
+        assert outputs
+        assert [output for output in outputs if output["output_type"] == "error"] == []
     assert "f'An agent greets {name}.'" in sources(container.workspace / "getting-started.ipynb")
     assert "image/png" in (container.workspace / "data-tour.ipynb").read_text()
-    (container.workspace / "data-tour.ipynb").unlink()
-    (container.workspace / "getting-started.ipynb").write_text("{}")
-    with container.started():
-        assert not (container.workspace / "data-tour.ipynb").exists()
-        assert (container.workspace / "getting-started.ipynb").read_text() == "{}"
-
-
-def test_a_workspace_that_holds_something_is_left_as_it_is(container: Container) -> None:
-    (container.workspace / "mine.txt").write_text("mine")
-    with container.started():
-        assert [file.name for file in container.workspace.glob("[!.]*")] == ["mine.txt"]
 
 
 def test_a_running_server_is_checked_with_no_source_and_asked_from_the_command_line(
-    container: Container, tmp_path: Path
+    first_start: Running, tmp_path: Path
 ) -> None:
+    container = first_start.container
     inspected = tmp_path / "inspect.json"
     inspected.write_text(json.dumps([{"Config": container.sandbox.config}]))
-    with container.started():
-        token = container.workspace / ".jupyter" / "token"
-        live = images("check", inspected, "--live", container.url, "--token-file", token, "--format", "junit")
-        assert live.returncode == 0, live.stderr
-        suite = ET.fromstring(live.stdout)[0]  # noqa: S314 - our own
-        assert (suite.get("name"), suite.get("failures")) == (container.url, "0")
-        tried = {case.get("name") for case in suite if case.find("skipped") is None}
-        assert {"jupyter-api", "jupyter-listens", "mcp-ping", "mcp-lists-the-notebook", "mcp-runs-the-cell"} <= tried
-        skipped = {case.get("name") for case in suite if case.find("skipped") is not None}
-        assert {"jupyter-runs", "health-command", "supervisord-runs"} <= skipped
+    token = container.workspace / ".jupyter" / "token"
+    live = images("check", inspected, "--live", container.url, "--token-file", token, "--format", "junit")
+    assert live.returncode == 0, live.stderr
+    suite = ET.fromstring(live.stdout)[0]  # noqa: S314 - our own
+    assert (suite.get("name"), suite.get("failures")) == (container.url, "0")
+    tried = {case.get("name") for case in suite if case.find("skipped") is None}
+    assert {"jupyter-api", "jupyter-listens", "mcp-ping", "mcp-lists-the-notebook", "mcp-runs-the-cell"} <= tried
+    skipped = {case.get("name") for case in suite if case.find("skipped") is not None}
+    assert {"jupyter-runs", "health-command", "supervisord-runs"} <= skipped
 
-        url = f"{container.url}/mcp"
-        assert json.loads(images("mcp", "ping", url, "--token-file", token).stdout) == "pong"
-        tools = json.loads(images("mcp", "list-tools", url, "--token-file", token).stdout)
-        assert "execute_cell" in {tool["name"] for tool in tools}
-        listed = images("mcp", "call", url, "list_notebooks", "--token-file", token)
-        assert "getting-started.ipynb" in listed.stdout
-        assert images("mcp", "list-resources", url, "--token-file", token).returncode == 0
-        closed = images("mcp", "ping", url)
-        assert closed.returncode == 69
-        assert closed.stderr.count("\n") == 1
-    gone = images("check", inspected, "--live", container.url, "--format", "tap")
+    url = f"{container.url}/mcp"
+    assert json.loads(images("mcp", "ping", url, "--token-file", token).stdout) == "pong"
+    tools = json.loads(images("mcp", "list-tools", url, "--token-file", token).stdout)
+    assert "execute_cell" in {tool["name"] for tool in tools}
+    listed = images("mcp", "call", url, "list_notebooks", "--token-file", token)
+    assert "getting-started.ipynb" in listed.stdout
+    assert images("mcp", "list-resources", url, "--token-file", token).returncode == 0
+    closed = images("mcp", "ping", url)
+    assert closed.returncode == 69
+    assert closed.stderr.count("\n") == 1
+    gone = images("check", inspected, "--live", "http://127.0.0.1:9", "--format", "tap")
     assert gone.returncode == 1
     assert "not ok" in gone.stdout

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from images.check.sandbox import Sandbox
 from images.check.service import Service
 from tests.support.wheels import wheel
 
-from .container import OPENSHIFT, WORKSPACE, Container, native, on
+from .container import OPENSHIFT, WORKSPACE, Container, native, on, volume
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="needs root: an image is run as another user")]
 
@@ -94,14 +93,11 @@ class Days:
 
 @pytest.fixture(scope="module")
 def days(unpacked_for: Callable[[Platform], Sandbox]) -> Iterator[Days]:
-    with tempfile.TemporaryDirectory(prefix="volume-", dir="/var/tmp") as place:
-        Path(place).chmod(0o755)
-        folder = Path(place) / "workspace"
-        folder.mkdir()
-        folder.chmod(0o775)
+    with volume() as folder:
         container = on(unpacked_for(native()), folder)
         with container.started() as service:
             seat = Seat(container, service)
+            seat.seen["token"] = container.token
             seat.seen["page"] = httpx.get(f"{container.url}/", headers=seat.headers, follow_redirects=True).url.path
             for name in ("added", "second", "third"):
                 wheel(folder, name, "1.0", "pandas")
@@ -114,6 +110,8 @@ def days(unpacked_for: Callable[[Platform], Sandbox]) -> Iterator[Days]:
             seat.seen["who"] = seat.ask("POST", "/git/config", {"options": PERSON}).status_code
             seat.seen["files"] = seat.ask("POST", "/git/status", {}).json()["files"]
             seat.ask("POST", "/api/contents/getting-started.ipynb/trust")
+            (folder / "data-tour.ipynb").unlink()
+            (folder / "agent-playbook.ipynb").write_text("{}")
             seen, log = seat.seen, container.log
         with container.started() as service:
             yield Days(log, seen, Seat(container, service))
@@ -163,11 +161,18 @@ def test_ones_own_notebooks_stay_trusted(days: Days) -> None:
     assert all(cell["metadata"].get("trusted") for cell in code)
 
 
-def test_the_log_has_the_token_once_and_no_critical_line(days: Days) -> None:
+def test_a_token_is_made_once_and_printed_once_and_no_line_is_critical(days: Days) -> None:
     container = days.second.container
+    assert container.token == days.first["token"]
     assert days.first_log.count(container.token) == 1
     assert container.token not in container.log
     assert "CRIT" not in days.first_log + container.log
+
+
+def test_starter_notebooks_are_the_persons_from_then_on(days: Days) -> None:
+    workspace = days.second.container.workspace
+    assert not (workspace / "data-tour.ipynb").exists()
+    assert (workspace / "agent-playbook.ipynb").read_text() == "{}"
 
 
 def test_the_server_itself_loads_nothing_that_was_added(days: Days) -> None:
@@ -191,18 +196,39 @@ def test_packages_may_be_forbidden_which_pip_and_uv_say(container: Container) ->
     assert container.log.startswith("error: JUPYTER_PACKAGES=here is not known")
 
 
-def test_what_a_folder_from_elsewhere_brings_is_not_run(container: Container) -> None:
-    private = container.workspace / ".jupyter" / "private"
-    site = private / "packages" / "lib" / "python3.13" / "site-packages"
-    site.mkdir(parents=True)
-    (site / "known.pth").write_text(f"import pathlib; pathlib.Path('{WORKSPACE}/ran').touch()\n")
-    (private / "gitconfig").write_text(f"[core]\nfsmonitor = touch {WORKSPACE}/ran\n")
-    for path in (private.parent, *private.parent.rglob("*")):
-        os.chown(path, *OPENSHIFT)
-    with container.started() as service:
-        seat = Seat(container, service)
-        assert "was not made here" in container.log
-        assert "2" in seat.run("print(1 + 1)")
-        seat.ask("POST", "/git/init", {})
-        seat.ask("POST", "/git/status", {})
-    assert not (container.workspace / "ran").exists()
+THEIRS = "known-to-the-author-of-this-folder"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(unpacked_for: Callable[[Platform], Sandbox]) -> Iterator[Seat]:
+    """A container on a folder that somebody else has made: with a file, a token, and code that is to be run."""
+    with volume() as folder:
+        container = on(unpacked_for(native()), folder)
+        state = folder / ".jupyter"
+        site = state / "private" / "packages" / "lib" / "python3.13" / "site-packages"
+        site.mkdir(parents=True)
+        (site / "known.pth").write_text(f"import pathlib; pathlib.Path('{WORKSPACE}/ran').touch()\n")
+        (state / "private" / "gitconfig").write_text(f"[core]\nfsmonitor = touch {WORKSPACE}/ran\n")
+        (state / "token").write_text(THEIRS)
+        for path in (state, *state.rglob("*")):
+            os.chown(path, *OPENSHIFT)
+        (folder / "mine.txt").write_text("mine")
+        with container.started() as service:
+            yield Seat(container, service, {"files": [file.name for file in folder.glob("[!.]*")]})
+
+
+def test_a_workspace_that_holds_something_is_left_as_it_is(elsewhere: Seat) -> None:
+    assert elsewhere.seen["files"] == ["mine.txt"]
+
+
+def test_a_token_that_others_can_read_is_not_trusted(elsewhere: Seat) -> None:
+    assert elsewhere.container.token != THEIRS
+    assert "can be read by others and is replaced" in elsewhere.container.log
+
+
+def test_what_a_folder_from_elsewhere_brings_is_not_run(elsewhere: Seat) -> None:
+    assert "was not made here" in elsewhere.container.log
+    assert "2" in elsewhere.run("print(1 + 1)")
+    elsewhere.ask("POST", "/git/init", {})
+    elsewhere.ask("POST", "/git/status", {})
+    assert not (elsewhere.container.workspace / "ran").exists()
