@@ -355,3 +355,17 @@ class ScriptsNotRunError(EnvError):
 
     def __init__(self, what: str, way_out: str) -> None:
         super().__init__(f"{what}: {way_out}")
+
+
+class AdditionsError(EnvError):
+    """What is to be added to a project's environment does not fit the packages that it has."""
+
+    exit_code = Exit.DATA
+
+    def __init__(self, path: object, platform: object, faults: Sequence[str], command: str) -> None:
+        more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""  # noqa: PLR2004 - that many are named
+        super().__init__(
+            f"{path}: JupyterLab and MCP can't be added on {platform}, since nothing is replaced: "
+            f"{'; '.join(faults[:5])}{more}: let the project have such a version and run `{command}`, or "
+            "build without --with"
+        )

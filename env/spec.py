@@ -31,6 +31,7 @@ Source = Literal[
     "conda-overlay",
     "cuda",
     "cuda-overlay",
+    "with-jupyter",
     "pylock",
     "pypi",
 ]
@@ -49,9 +50,10 @@ GROUPS: dict[Source, tuple[str, ...]] = {
     "conda-overlay": ("jupyter", "services", "overlay"),
     "cuda": ("jupyter", "services", "ml"),
     "cuda-overlay": ("jupyter", "services", "ml", "overlay"),
+    "with-jupyter": ("with-jupyter", "services", "overlay"),
 }
 """Dependency groups of pyproject.toml, by the lock they go into; of the last one what conda has is taken out."""
-OVERLAYS: tuple[Source, ...] = ("overlay", "conda-overlay", "cuda-overlay")
+OVERLAYS: tuple[Source, ...] = ("overlay", "conda-overlay", "cuda-overlay", "with-jupyter")
 """The sources that are added over an environment; they also have what our own distribution requires."""
 
 

@@ -34,9 +34,9 @@ def supported_tags(
     )
 
 
-def tag_order(platform: Platform) -> dict[Tag, int]:
-    """Return the rank of each supported tag, the best first: what `best_wheel` chooses by."""
-    return {tag: rank for rank, tag in reversed(list(enumerate(supported_tags(platform))))}
+def tag_order(platform: Platform, version: tuple[int, int] = (3, 13)) -> dict[Tag, int]:
+    """Return the rank of each tag that a CPython supports, the best first: what `best_wheel` chooses by."""
+    return {tag: rank for rank, tag in reversed(list(enumerate(supported_tags(platform, version))))}
 
 
 def best_wheel(wheels: Iterable[dict[str, Any]], order: Mapping[Tag, int]) -> dict[str, Any] | None:

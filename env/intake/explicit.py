@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from env.errors import LockFormatError, NotTakenError
 from env.formats.lock import Lock, LockedFile
+from env.formats.pypi_names import EXCEPTIONS
 from env.intake.conda_urls import locked_conda, python_version, require_once
 from env.intake.intake import Intake, no_platform
 from env.intake.reading import text_of, told
@@ -82,6 +85,14 @@ class ExplicitIntake(Intake):
             reason = f"{url.rpartition('/')[2]} has {kind}, and files are known by sha256 here"
             raise LockFormatError(path, reason, command=COMMAND)
         return locked_conda(path, COMMAND, url, sha256.lower())
+
+    def provided(self, platform: Platform) -> Mapping[str, str]:
+        """Return the Python distributions that conda packages bring: each by every name that it may have on PyPI."""
+        found: dict[str, str] = {}
+        for file in self.locks(platform)["environment"].files:
+            for other in (EXCEPTIONS.get(file.name) or file.name, file.name):
+                found[canonicalize_name(other)] = file.version.partition(" ")[0]
+        return found
 
     def described(self) -> Iterator[str]:
         """Yield, in words, what was found and is taken."""

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from env.errors import LockMissingError
 from env.files import write_atomically
+from env.formats.additions import ADDITIONS, parse_additions
 from env.formats.conda_lock import CONDA_LOCK, conda_lock_text
 from env.formats.environments import CUDA_PLATFORMS
 from env.formats.lock import Lock, find_lock, lock_name, write_lock
@@ -19,6 +20,7 @@ from env.formats.pixi_lock import PIXI_LOCK, CondaPackage, find_pixi_lock, read_
 from env.index.uv import Preferences
 from env.names import TARGETS
 from env.platforms import PLATFORMS, Platform
+from env.resolve.additions import lock_additions
 from env.resolve.conda import Request, solve
 from env.resolve.conda_overlay import Resolver
 from env.resolve.debian import lock_debian
@@ -110,6 +112,19 @@ def _wheels(made: _Made, work: Path, preferences: Preferences, console: Console)
         console.print(f"resolving wheels for {platform}")
         for lock in lock_wheels(platform, lab, work, made.tree):
             made.add_lock(lock)
+    console.print("resolving what --with jupyter adds, for every Python")
+    _additions(made, lab, work, console)
+
+
+def _additions(made: _Made, lab: Path, work: Path, console: Console) -> None:
+    place = made.tree.locks / ADDITIONS
+    text = lock_additions(lab, work, made.tree, Store(), console)
+    output = work / ADDITIONS
+    output.write_text(text, encoding="utf-8")
+    before = parse_additions(place, place.read_bytes())[1] if place.is_file() else ()
+    now = parse_additions(place, text.encode())[1]
+    made.files.append((output, place))
+    made.versions.append((ADDITIONS, *({one.name: one.version for one in ones} for ones in (before, now))))
 
 
 def _tools(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:

@@ -10,13 +10,14 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import Version
 
 from env.errors import EnvError
+from env.formats.additions import ADDITIONS, additions_text, find_additions
 from env.formats.freshness import expected_spec, target_of
 from env.formats.lock import Lock, LockedFile, lock_text
 from env.formats.lock_fault import Fault
 from env.formats.markers import marked_requirements
 from env.formats.wheel_tags import supported_tags
 from env.resolve.requirements import LAB, RequirementsFile, hashes, pins
-from env.spec import DEBIAN, Tree, debian_spec, group_requirements
+from env.spec import DEBIAN, Tree, debian_spec, group_requirements, source_requirements, spec_digest
 
 
 def check_lock(lock: Lock, tree: Tree) -> Iterator[Fault]:
@@ -57,6 +58,29 @@ def check_requirements_file(file: RequirementsFile, tree: Tree) -> Iterator[Faul
         for version in versions:
             if not hashed.get((name, version)):
                 yield Fault(file.name, name, "", f"{version} has no sha256")
+
+
+def check_additions(tree: Tree, known: Mapping[tuple[str, str], frozenset[str]]) -> Iterator[Fault]:
+    """Yield the faults of the list of what `--with jupyter` may add; `known` are lab.txt's digests."""
+    path, every = tree.locks / ADDITIONS, "every package"
+    try:
+        packages = [one for ones in find_additions(tree).values() for one in ones]
+    except EnvError as error:
+        yield Fault(ADDITIONS, every, "", str(error))
+        return
+    if tree.content(path) != additions_text(spec_digest("with-jupyter", tree), packages).encode():
+        yield Fault(ADDITIONS, "the file", "", "is not as `./noxw -s lock` writes it: was it edited by hand?")
+    for one in packages:
+        digests = known.get((one.name, one.version))
+        for wheel in one.wheels:
+            if digests is not None and wheel.sha256 not in digests:
+                yield Fault(ADDITIONS, one.name, "", f"{wheel.file} has a sha256 that {LAB.name} does not have")
+    named = {one.name: one.version for one in packages}
+    for line in source_requirements("with-jupyter", tree):
+        wanted = Requirement(line)
+        has = named.get(canonicalize_name(wanted.name))
+        if has is None or not wanted.specifier.contains(Version(has), prereleases=True):
+            yield Fault(ADDITIONS, wanted.name, "", f"is asked for as `{line}`, and there is {has or 'none'}")
 
 
 def check_same_files(locks: Iterable[Lock]) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ from env.spec import DEBIAN, Source, Tree, source_requirements
 from env.verify.conda import check_conda
 from env.verify.joint import joint_solve
 from env.verify.locks import (
+    check_additions,
     check_lock,
     check_overlay,
     check_requirements,
@@ -90,6 +91,7 @@ def find_faults(tree: Tree) -> Iterator[Fault]:
         yield from _check_cuda(platform, tree)
     for file in FILES:
         yield from check_requirements_file(file, tree)
+    yield from check_additions(tree, _hashes(tree))
     yield from check_same_files(locks.values())
     for platform in PLATFORMS:
         yield from _check_wheels(locks, platform, tree)

@@ -12,13 +12,12 @@ from packaging.requirements import Requirement
 from env.formats.environments import INTERPRETER, locks_of, of_the_host
 from env.formats.freshness import require_fresh
 from env.formats.lock import Lock, find_lock, lock_name
-from env.intake.commands import lock_recipe
+from env.intake.added import added
 from env.intake.found import OURS, take
 from env.intake.intake import Intake
-from env.intake.requirements_txt import REQUIREMENTS
 from env.platforms import PYTHON, Platform, parse_platform
-from env.spec import DISTRIBUTION, Tree, source_requirements
-from images.errors import InterpreterError, PlatformNotOfferedError, RecipeError, UnknownEnvironmentError
+from env.spec import Tree, source_requirements
+from images.errors import InterpreterError, PlatformNotOfferedError, UnknownEnvironmentError
 from images.names import RECIPES
 from images.oci.tarball import Compression
 from images.recipe.recipe import Recipe
@@ -47,12 +46,8 @@ class Build:
             if platform not in offered:
                 why = image.not_for.get(platform.oci, "")
                 raise PlatformNotOfferedError(platform, image.name, image.platforms, why)
-        if self.intake is not None and "overlay" in self.recipe.installs and self.intake.environment == "conda":
-            raise RecipeError(
-                self.recipe.path,
-                f"has a {self.intake.path.name} of its own, over which the overlay is not resolved: leave out the part "
-                "that installs it (jupyter-mcp), or the lock",
-            )
+        # A recipe beside what can't be built from is refused at once.
+        _ = self.intake
 
     @cached_property
     def intake(self) -> Intake | None:
@@ -89,8 +84,9 @@ class Build:
         if platform not in self._locks:
             locks = locks_of(self.environment, platform, self.tree)
             if self.intake is not None:
-                # All of its packages are in its lock, what the overlay asks for too.
                 locks = {"debian": locks["debian"], **self.intake.locks(platform)}
+                if "overlay" in self.recipe.installs and not self._asks_for_overlay:
+                    locks["overlay"] = added(self.intake, platform)
             installs = self.recipe.installs | ({"pypi"} if "environment" in self.recipe.installs else set())
             self._locks[platform] = {name: lock for name, lock in locks.items() if name in installs}
         return self._locks[platform]
@@ -104,21 +100,17 @@ class Build:
 
         Raises:
             StaleLockError: a spec has changed since.
-            RecipeError: a part installs what the recipe's own requirements do not ask for.
 
         """
         for lock in self.needed():
             if not lock.command:
                 require_fresh(lock, self.tree)
-        if self.intake is not None and "overlay" in self.recipe.installs:
-            path = self.intake.tree.root / REQUIREMENTS
-            asked = set(self.intake.requires(self.platforms[0]))
-            if not asked.issuperset(map(str, map(Requirement, source_requirements("overlay", self.tree)))):
-                raise RecipeError(
-                    path,
-                    f"does not ask for {DISTRIBUTION}, which a part installs: add a line `{DISTRIBUTION}`, and run "
-                    f"`{lock_recipe(path.parent)}`",
-                )
+
+    @cached_property
+    def _asks_for_overlay(self) -> bool:
+        """Whether the recipe's own requirements have all that the extension requires, so that nothing is added."""
+        asked = set(self.intake.requires(self.platforms[0])) if self.intake is not None else set()
+        return asked.issuperset(map(str, map(Requirement, source_requirements("overlay", self.tree))))
 
     def needed(self) -> list[Lock]:
         """Return every lock whose files the build reads, the host's interpreter included."""

@@ -11,12 +11,15 @@ from env.formats.lock import LockedFile
 from env.intake.pixi import PixiIntake
 from env.intake.reading import line_of
 from env.platforms import Platform
+from env.spec import source_requirements
 from env.store.store import Store
 from images.build.build import Build
 from images.build.requires import metadata_of, unmet
 from images.rootfs.activation import Activation, expanded, read_script
 from images.rootfs.own_wheel import own_wheel
 from images.rootfs.wheels import PREFIX
+
+_OF_WHEELS = ("pylock", "pypi", "overlay")
 
 
 def build_own(build: Build, store: Store) -> dict[Platform, LockedFile]:
@@ -47,16 +50,22 @@ def require_met(build: Build, store: Store, own: dict[Platform, LockedFile]) -> 
     allowed = {canonicalize_name(name) for name in build.recipe.image.allow_unmet}
     for platform in build.platforms:
         locks = build.locks(platform)
-        files = [file for lock in locks.values() if lock.source in ("pylock", "pypi") for file in lock.files]
+        files = [file for lock in locks.values() if lock.source in _OF_WHEELS for file in lock.files]
         files += [own[platform]] if platform in own else []
         if not files:
             continue
         python = next(lock.python for name, lock in locks.items() if name == "environment")
         wheels = [one for one in metadata_of(files, store) if one.name not in allowed]
         kept = {file.name: file.version for file in files}
-        found = list(unmet(wheels, intake.requires(platform), {**intake.provided(platform), **kept}, platform, python))
+        asked = [*intake.requires(platform), *_added_for(build)]
+        found = list(unmet(wheels, asked, {**intake.provided(platform), **kept}, platform, python))
         if found:
             raise UnmetError(intake.path, platform, found, intake.command)
+
+
+def _added_for(build: Build) -> list[str]:
+    """Return what the overlay asks for, where the recipe has one."""
+    return source_requirements("with-jupyter", build.tree) if "overlay" in build.recipe.installs else []
 
 
 def require_no_links(build: Build, platform: Platform, activation: Activation) -> None:

@@ -176,9 +176,9 @@ def plan_layers(
 ) -> list[LayerPlan]:
     """Divide an image into layers, from the one that changes least to the one that changes most.
 
-    `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``; what a recipe brings is all in
-    ``environment``, and in ``pypi`` where wheels go over conda packages. Without the `project`, its layer is left out;
-    `own` is the wheel of somebody else's project that the image is for.
+    `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``; what a recipe brings is in
+    ``environment``, and in ``pypi`` where wheels go over conda packages; ``overlay`` is then what it lacks. Without the
+    `project`, its layer is left out; `own` is the wheel of somebody else's project that the image is for.
     """
     based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
     others = tuple(part for part in recipe.parts if part not in based)
@@ -189,11 +189,12 @@ def plan_layers(
         if lock in locks:
             plans.extend(_grouped(lock, locks[lock], recipe.image.own_layer_size))
     plans.append(LayerPlan("image", "files", platform, parts=others))
+    base = locks.get("environment")
+    full = base.python if base is not None and base.source == "conda" else ""
+    name = f"python{minor_of(full)}" if full else wheels.PYTHON
     if project is not None and any(part.part.install.project for part in recipe.parts):
-        plans.append(LayerPlan(project.name, "wheels", platform, (project,)))
+        plans.append(LayerPlan(project.name, "wheels", platform, (project,), python=name, full_python=full))
     if own is not None:
-        full = locks["environment"].python if locks["environment"].source == "conda" else ""
-        name = f"python{minor_of(full)}" if full else wheels.PYTHON
         plans.append(LayerPlan(own.name, "wheels", platform, (own,), python=name, full_python=full))
     return plans
 

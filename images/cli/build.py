@@ -110,8 +110,14 @@ def fitting(recipe: Recipe, platforms: tuple[Platform, ...], compression: Compre
 
 def _recipe(options: argparse.Namespace, tree: Tree, console: Console) -> Recipe:
     """Return the recipe that the command line names; of a project without one, say what of it is taken."""
-    if options.project is not None and not (options.project / "image.toml").is_file():
-        recipe, intake = project_recipe(options.project, tree, options.environment or "")
+    bare = options.project is not None and not (options.project / "image.toml").is_file()
+    if options.with_what and not bare:
+        where = f"{options.project / 'image.toml'} lists" if options.project else "list"
+        options.parser.error(f"--with is for a project without a recipe (--from): {where} the parts of a recipe")
+    if bare:
+        recipe, intake = project_recipe(
+            options.project, tree, options.environment or "", jupyter=bool(options.with_what)
+        )
         for line in intake.described():
             console.print(line, markup=False)
         if others := passed_over(intake.tree, intake):

@@ -100,6 +100,7 @@ def _add_build(commands: Commands) -> None:
         "jupyter --env wheels --platform linux/arm64",
         "--recipe path/to/lab --plan",
         "--from path/to/project --environment prod",
+        "--from path/to/project --with jupyter",
     )
     build.add_argument(
         "image", nargs="?", default="jupyter", help=f"the recipe: {', '.join(recipe_names())} (default: jupyter)"
@@ -116,6 +117,13 @@ def _add_build(commands: Commands) -> None:
     )
     build.add_argument(
         "--environment", metavar="NAME", help="which environment of the project's lock (default: the lock's default)"
+    )
+    build.add_argument(
+        "--with",
+        dest="with_what",
+        choices=("jupyter",),
+        help="serve the project's environment with JupyterLab, collaboration and MCP: what it lacks of them is added, "
+        "and nothing of it is replaced",
     )
     for name, what in (
         ("allow-unmet", "packages that may lack what they require"),
@@ -142,7 +150,7 @@ def _add_build(commands: Commands) -> None:
         "--plan", action="store_true", help="print packages, sizes and layers; no network, nothing is built"
     )
     _add_common(build)
-    build.set_defaults(run="images.cli.build:run_build")
+    build.set_defaults(run="images.cli.build:run_build", parser=build)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -13,12 +13,16 @@ from images.errors import RecipeError
 from images.recipe.recipe import Image, Recipe, load_part
 
 PARTS = ("base", "environment")
+WITH_JUPYTER = ("supervisord", "agent-forwarding", "jupyter", "jupyter-mcp")
+"""What serves the environment as this project's own image does; the overlay adds what the environment lacks for it."""
 CREATED = datetime(2026, 11, 1, tzinfo=UTC)
 """The time that files carry, unless SOURCE_DATE_EPOCH says otherwise: that of this project's own recipes."""
 
 
-def project_recipe(place: Path, tree: Tree, environment: str = "") -> tuple[Recipe, Intake]:
+def project_recipe(place: Path, tree: Tree, environment: str = "", *, jupyter: bool = False) -> tuple[Recipe, Intake]:
     """Return a recipe for a project's folder, or for one of its locks, and the lock that is taken.
+
+    With `jupyter`, it serves JupyterLab, collaboration and MCP from that environment.
 
     Raises:
         RecipeError: there is nothing that says what to install.
@@ -34,6 +38,7 @@ def project_recipe(place: Path, tree: Tree, environment: str = "") -> tuple[Reci
     if intake is None:
         known = "pixi.lock, uv.lock, pylock.toml, conda-lock.yml, an @EXPLICIT file or a requirements.txt with hashes"
         raise RecipeError(folder, f"has nothing that says what to install: bring a {known}")
+    parts = (*PARTS, *WITH_JUPYTER) if jupyter else PARTS
     image = Image.model_validate(
         {
             "name": _name(folder),
@@ -41,14 +46,14 @@ def project_recipe(place: Path, tree: Tree, environment: str = "") -> tuple[Reci
             "description": f"What {intake.path.name} of {folder.name} has",
             "platforms": [platform.oci for platform in intake.platforms()],
             "environments": [intake.environment],
-            "parts": PARTS,
+            "parts": parts,
             "created": CREATED,
             "lock": intake.path.name,
             "environment": environment,
         }
     )
     path = folder / "image.toml"
-    return Recipe(image, tuple(load_part(part, path) for part in PARTS), path), intake
+    return Recipe(image, tuple(load_part(part, path) for part in parts), path), intake
 
 
 def _name(folder: Path) -> str:
