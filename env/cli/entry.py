@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import sys
 import textwrap
+from collections.abc import Sequence
+from typing import Any
 
 from env.spec import DISTRIBUTION, Tree, project_version
 
 OURS = ("env", "images")
 WRONG_COMMAND_LINE = 2
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose commands say what they don't know with their own usage; argparse has the first parser say it."""
+
+    def parse_known_args(  # type: ignore[override] - argparse's overloads say no more
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse, and end with the usage where something is left over."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            known = [option for action in self._actions for option in action.option_strings]
+            near = (
+                difflib.get_close_matches(rest[0].partition("=")[0], known, n=1, cutoff=0.75)
+                if rest[0].startswith("-")
+                else []
+            )
+            meant = f" (did you mean {near[0]}? --help lists them)" if near else " (--help lists what there is)"
+            self.error(f"unrecognized arguments: {' '.join(rest)}{meant}")
+        return found, rest
 
 
 def enter(options: argparse.Namespace, usual: str) -> int:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from env.cli.entry import add_version, command_line, enter, paragraphs
+from env.cli.entry import CommandParser, add_version, command_line, enter, paragraphs
 from env.names import ENVIRONMENT, ENVIRONMENT_NAMES, PLATFORM_EXAMPLE, RECORDS_VARIABLE, STORE_DEFAULT, TARGETS
 
 _OF_A_RECIPE = {
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m env", description="Locks, and the files that they name. Each command is a session of ./noxw."
     )
     add_version(parser)

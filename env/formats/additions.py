@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tomli_w
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from env.errors import LockFormatError, LockMissingError, StaleLockError
 from env.platforms import PLATFORMS, Platform
@@ -48,9 +48,16 @@ class Addition:
     """Its requirements (PEP 508), with their markers."""
     wheels: tuple[Wheel, ...]
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
     def runs_with(self, python: str) -> bool:
         """Say whether it is for a Python of that full version."""
-        return SpecifierSet(self.requires_python).contains(python, prereleases=True)
+        try:
+            return SpecifierSet(self.requires_python).contains(python, prereleases=True)
+        except InvalidSpecifier:
+            # What old releases say, no installer of today reads.
+            return False
 
 
 def targets() -> list[tuple[Platform, tuple[int, int]]]:

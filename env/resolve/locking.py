@@ -11,7 +11,7 @@ from rich.console import Console
 
 from env.errors import LockMissingError
 from env.files import write_atomically
-from env.formats.additions import ADDITIONS, parse_additions
+from env.formats.additions import ADDITIONS, Addition, parse_additions
 from env.formats.conda_lock import CONDA_LOCK, conda_lock_text
 from env.formats.environments import CUDA_PLATFORMS
 from env.formats.lock import Lock, find_lock, lock_name, write_lock
@@ -124,7 +124,7 @@ def _additions(made: _Made, lab: Path, work: Path, console: Console) -> None:
     before = parse_additions(place, place.read_bytes())[1] if place.is_file() else ()
     now = parse_additions(place, text.encode())[1]
     made.files.append((output, place))
-    made.versions.append((ADDITIONS, *({one.name: one.version for one in ones} for ones in (before, now))))
+    made.versions.append((ADDITIONS, _several(before), _several(now)))
 
 
 def _tools(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:
@@ -174,6 +174,13 @@ def _builds(packages: Iterable[CondaPackage]) -> dict[str, str]:
 
 def _versions(lock: Lock | None) -> dict[str, str]:
     return {} if lock is None else {file.name: file.version for file in lock.files}
+
+
+def _several(packages: Iterable[Addition]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in packages:
+        found[one.name] = f"{found[one.name]} | {one.version}" if one.name in found else one.version
+    return found
 
 
 def _print_changes(name: str, old: Mapping[str, str], new: Mapping[str, str], console: Console) -> None:

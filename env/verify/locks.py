@@ -75,12 +75,12 @@ def check_additions(tree: Tree, known: Mapping[tuple[str, str], frozenset[str]])
         for wheel in one.wheels:
             if digests is not None and wheel.sha256 not in digests:
                 yield Fault(ADDITIONS, one.name, "", f"{wheel.file} has a sha256 that {LAB.name} does not have")
-    named = {one.name: one.version for one in packages}
     for line in source_requirements("with-jupyter", tree):
         wanted = Requirement(line)
-        has = named.get(canonicalize_name(wanted.name))
-        if has is None or not wanted.specifier.contains(Version(has), prereleases=True):
-            yield Fault(ADDITIONS, wanted.name, "", f"is asked for as `{line}`, and there is {has or 'none'}")
+        has = [one.version for one in packages if one.name == canonicalize_name(wanted.name)]
+        if not any(wanted.specifier.contains(Version(version), prereleases=True) for version in has):
+            lack = f"is asked for as `{line}`, and there is {' and '.join(has) or 'none'}"
+            yield Fault(ADDITIONS, wanted.name, "", lack)
 
 
 def check_same_files(locks: Iterable[Lock]) -> Iterator[Fault]:

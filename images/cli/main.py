@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from env.cli.entry import add_version, command_line, enter, paragraphs
+from env.cli.entry import CommandParser, add_version, command_line, enter, paragraphs
 from env.names import PLATFORM_EXAMPLE, STORE_DEFAULT
 from images.names import ABOUT, EXPORT_FORMATS, REPORT_FORMATS, SCHEMAS, SHOWN, recipe_names
 
@@ -38,7 +38,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="./noxw -s images --",
         description="Container images (OCI), made from locks. `COMMAND --help` tells more of each.",
     )

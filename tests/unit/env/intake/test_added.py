@@ -133,3 +133,12 @@ def test_the_list_answers_pyproject_and_names_no_place(tmp_path: Path) -> None:
 
 def test_both_platforms_get_the_same_packages(over_wheels: Over) -> None:
     assert names(over_wheels(AMD64)) == names(over_wheels(ARM64))
+
+
+def test_older_packages_are_answered_by_older_versions_of_what_is_added(over_wheels: Over) -> None:
+    newest = names(over_wheels())
+    older = names(over_wheels(tornado="6.4.2", typing_extensions="4.15.0"))
+    assert older["ipykernel"] != newest["ipykernel"]
+    assert older["anyio"] != newest["anyio"]
+    same = {name for name in older if older[name] == newest.get(name)}
+    assert len(same) > len(older) * 0.8, "the others stay what is tested"
