@@ -19,7 +19,8 @@ WRONG_COMMAND_LINE = 2
 class CommandParser(argparse.ArgumentParser):
     """A parser whose commands say what they don't know with their own usage; argparse has the first parser say it."""
 
-    def parse_known_args(  # type: ignore[override] - argparse's overloads say no more
+    # argparse's own signature is of three overloads, which only say what the namespace is.
+    def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
         """Parse, and end with the usage where something is left over."""

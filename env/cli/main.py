@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_lock(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_lock(commands: argparse._SubParsersAction[CommandParser]) -> None:
     lock = commands.add_parser(
         "lock",
         prog="./noxw -s lock --",
@@ -103,7 +103,7 @@ def _add_lock(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     lock.set_defaults(run="env.cli.commands:run_lock")
 
 
-def _add_fetch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_fetch(commands: argparse._SubParsersAction[CommandParser]) -> None:
     fetch = commands.add_parser(
         "fetch",
         prog="./noxw -s fetch --",
@@ -138,7 +138,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_verify(commands: argparse._SubParsersAction[CommandParser]) -> None:
     verify = commands.add_parser(
         "verify",
         prog="./noxw -s verify --",
@@ -155,7 +155,7 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     verify.set_defaults(run="env.cli.commands:run_verify")
 
 
-def _add_store(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_store(commands: argparse._SubParsersAction[CommandParser]) -> None:
     store = commands.add_parser(
         "store",
         prog="./noxw -s store --",
@@ -168,7 +168,7 @@ def _add_store(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  ./noxw -s store -- copy /media/stick/store --platform linux/amd64",
     )
     actions = store.add_subparsers(required=True, metavar="ACTION")
-    common = argparse.ArgumentParser(add_help=False)
+    common = CommandParser(add_help=False)
     common.add_argument("--store", type=Path, metavar="DIR", help=f"the store (default: {STORE_DEFAULT})")
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     check = actions.add_parser(

@@ -18,7 +18,7 @@ from env.names import PLATFORM_EXAMPLE, STORE_DEFAULT
 from images.names import ABOUT, EXPORT_FORMATS, REPORT_FORMATS, SCHEMAS, SHOWN, recipe_names
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no other name
+    Commands = argparse._SubParsersAction[CommandParser]  # noqa: SLF001 - argparse gives it no other name
 STDOUT = "-"
 _RAW = argparse.RawDescriptionHelpFormatter
 _SESSIONS = {"build": "build-image", "check": "test-image"}
