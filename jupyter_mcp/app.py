@@ -31,6 +31,7 @@ from .mcp_server import http_app, mcp_server
 from .notebooks.cells import Cells
 from .notebooks.notebooks import Notebooks
 from .notebooks.running import Running
+from .notebooks.undoing import Undoing
 from .probe import Part, missing, out_of_bounds, warning, why_off, works
 from .rooms.batched_store import batched
 from .rooms.closed_room import send_round
@@ -235,7 +236,10 @@ class JupyterMCP(ExtensionApp):
         notebooks = Notebooks(settings, self._rooms, cells, max_watchers=self.max_watchers, states=states)
         control = KernelControl(settings, self._execution, within=self.call_timeout)
         gate = self._make_gate(notebooks.root)
-        tools = mcp_server(notebooks, running, control, gate=gate, call_timeout=self.call_timeout, toolset=self.tools)
+        undoing = Undoing(notebooks, cells, self._execution.runs)
+        tools = mcp_server(
+            notebooks, running, control, gate=gate, undoing=undoing, call_timeout=self.call_timeout, toolset=self.tools
+        )
         app, lifespan = http_app(tools.server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions)
         self._endpoint = Endpoint(
             app,

@@ -100,6 +100,10 @@ class RunMissingError(ToolError):
     """No run of that id is known."""
 
 
+class ChangeMissingError(ToolError):
+    """No such change of an agent is known, or it is taken back already."""
+
+
 class TooLargeError(ToolError):
     """The reply is larger than a client takes."""
 

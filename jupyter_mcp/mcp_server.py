@@ -18,6 +18,7 @@ from .advice import lacking, without
 from .kernels.kernel_control import KernelControl
 from .notebooks.notebooks import Notebooks
 from .notebooks.running import Running
+from .notebooks.undoing import Undoing
 from .paths import LONGEST_PATH
 from .probe import Part, works
 from .tools.arguments import known_arguments, wrong_arguments
@@ -55,7 +56,7 @@ Address cells by `cell_id` (get_notebook and get_cell give it): indexes shift wh
 deletes. Pass `expected` (the `revision` that every read and write returns) when you change or run a cell you \
 read before; if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
 theirs: changes of it are refused, work elsewhere. `over_person` is for what that person asked for. edit_notebook \
-makes many changes at once. \
+makes many changes at once. undo_edits takes yours back. \
 People can pause agents or set them to read-only: the refusal says who did, ask them.
 
 Outputs are shown in brief, without bytes: a marker or notice says what was left out. get_output gets it, \
@@ -181,6 +182,7 @@ def mcp_server(
     kernels: KernelControl,
     *,
     gate: Gate,
+    undoing: Undoing,
     call_timeout: float | None,
     toolset: str | Sequence[str] = "all",
 ) -> Toolbox:
@@ -197,7 +199,7 @@ def mcp_server(
     )
     if works(Part.LOW_LEVEL):
         low_level(server).middleware.insert(0, request_boundary)
-    tools = server.toolbox = Toolbox(server, notebooks, running, kernels, gate, call_timeout=call_timeout)
+    tools = server.toolbox = Toolbox(server, notebooks, running, kernels, gate, undoing, call_timeout=call_timeout)
     if works(Part.LOW_LEVEL):
         low_level(server).middleware.append(tools.cancelling.middleware)
     for offer in (

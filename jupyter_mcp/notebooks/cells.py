@@ -11,6 +11,7 @@ from pycrdt import Map
 
 from jupyter_mcp.errors import (
     BadCellError,
+    CellChangedError,
     KernelUnavailableError,
     NotDurableError,
     PersonTypingError,
@@ -18,7 +19,7 @@ from jupyter_mcp.errors import (
     why,
 )
 from jupyter_mcp.kernels.messages import clean
-from jupyter_mcp.rooms.actor import ACTOR
+from jupyter_mcp.rooms.actor import ACTOR, Author
 from jupyter_mcp.rooms.live import Live
 from jupyter_mcp.telemetry import span
 
@@ -26,7 +27,10 @@ from .edit_apply import Change, LiveReader
 from .edit_requests import CELL_TYPES, Edit
 from .edit_summary import summary
 from .edits import Plan
+from .history import CellRecord, ChangeRecord, History
+from .recording import deleted_record, made_record, plan_records, retyped_record, source_record
 from .text_diff import rewrite
+from .undo_plan import Around, LeftAloneError, UndoPlan
 
 _BYTES_A_CHARACTER = 4  # at most, in UTF-8
 
@@ -36,33 +40,90 @@ class Cells:
 
     def __init__(self, *, typing_grace: float) -> None:
         self._typing_grace = typing_grace
+        self.history = History()
 
-    def leave_to_person(self, live: Live, at: int) -> None:
-        """Raise PersonTypingError if a person's caret is, or was in the last seconds, in the cell."""
-        self._leave(live, at, "this cell", f"cell {at} is unchanged")
+    def typing(self, live: Live, at: int) -> str | None:
+        """Return the name of a person whose caret is, or was in the last seconds, in the cell."""
+        return live.carets.at(live.document.ycells[at], self._typing_grace)
 
-    def _leave(self, live: Live, at: int, cell: str, unchanged: str) -> None:
-        name = live.carets.at(live.document.ycells[at], self._typing_grace)
-        if name is not None:
+    def leave_to_person(self, live: Live, at: int, *, over_person: bool) -> str | None:
+        """Raise PersonTypingError if a person types in the cell; with `over_person`, return the name instead."""
+        return self._leave(live, at, "this cell", f"cell {at} is unchanged", over_person=over_person)
+
+    def _leave(self, live: Live, at: int, cell: str, unchanged: str, *, over_person: bool) -> str | None:
+        name = self.typing(live, at)
+        if name is not None and not over_person:
             raise PersonTypingError(
                 f"{name} is typing in {cell}, or was in the last {self._typing_grace:g} s; {unchanged}. "
                 "Pass `over_person=true` to do it anyway, or work on another cell."
             )
+        return name
 
     def edit(self, live: Live, edits: Sequence[Edit], *, over_person: bool) -> dict[str, Any]:
         """Make many edits, all or none; return what was done. Raises what an edit alone would."""
         plan = Plan(LiveReader(live))
         plan.add(edits)
-        if not over_person:
-            for slot in plan.touched():
-                if slot.at is not None:
-                    self._leave(live, slot.at, f"cell {slot.at} ({slot.id!r})", "nothing was changed")
+        over: str | None = None
+        for slot in plan.touched():
+            if slot.at is not None:
+                where = f"cell {slot.at} ({slot.id!r})"
+                name = self._leave(live, slot.at, where, "nothing was changed", over_person=over_person)
+                over = over or name
+        return self._make(live, plan, "edit", over=over)
+
+    def _make(
+        self,
+        live: Live,
+        plan: Plan,
+        kind: str,
+        *,
+        over: str | None = None,
+        undoes: bool = False,
+        by: Author | None = None,
+    ) -> dict[str, Any]:
+        """Do what was planned, and remember it; return what was done, and its number."""
         change, done = Change(live, plan), summary(live.path, plan)  # both before anything moves
-        with _guarded(live, "edit", change.size), live.as_one():
+        cells, metadata, size = plan_records(live, plan)
+        with _guarded(live, kind, change.size), live.as_one():
             change.make()
+            record = self.history.add(live.room_id, cells, metadata, size=size, over=over, undoes=undoes, by=by)
+        return done if record is None else {**done, "change": record.number}
+
+    def undo(
+        self,
+        live: Live,
+        changes: Sequence[ChangeRecord],
+        *,
+        around: Around,
+        by: Author | None = None,
+    ) -> dict[str, Any]:
+        """Take changes back, the latest first; return what was done. Raises CellChangedError if nothing could be."""
+        plan = UndoPlan(live, around)
+        for change in changes:
+            plan.take_back(change)
+        plan.finish()
+        if not plan.taken:
+            raise CellChangedError(f"Nothing was taken back. {' '.join(plan.kept)}".strip())
+        done = self._make(live, plan, "undo", undoes=True, by=by)
+        for change, cells in plan.taken:
+            change.undone_by = by.name if by is not None else change.author.name
+            for cell in cells:
+                cell.undone = True
+        return {**done, "undone": [change.number for change, _ in plan.taken], "kept": plan.kept}
+
+    def restore(self, live: Live, record: CellRecord, *, around: Around, by: Author | None = None) -> dict[str, Any]:
+        """Bring a deleted cell back; return what was done. Raises BadCellError if it is there."""
+        plan = UndoPlan(live, around)
+        try:
+            plan.restore(record)
+        except LeftAloneError as error:
+            raise BadCellError(f"Cell {record.cell_id!r} was not restored: {error}.") from error
+        plan.notes.append(f"restored {record.cell_id}")
+        done = self._make(live, plan, "restore", by=by)
+        record.undone = True
         return done
 
-    def update(self, live: Live, at: int, source: str, cell_type: str | None) -> None:
+    def update(self, live: Live, at: int, source: str, cell_type: str | None, over: str | None = None) -> None:
         """Change a cell by the least that is needed: people's carets, selections and undo in the rest of it stay.
 
         A new type takes a new shared cell, as in JupyterLab; it keeps the id, and stays a person's active cell.
@@ -70,8 +131,10 @@ class Cells:
         document = live.document
         old: Map[Any] = document.ycells[at]
         if cell_type is None or cell_type == old["cell_type"]:
+            records, size = source_record(old, clean(source))
             with edit(live, "update", len(source)):
                 rewrite(old["source"], clean(source))
+                self._remember(live, records, size, over)
             return
         cell = new_cell(source, cell_type)
         cell["id"] = old.get("id") or cell["id"]
@@ -81,11 +144,16 @@ class Cells:
             cell["attachments"] = attachments
         # In this order: of a cell that goes first, JupyterLab would make the one above active. And one by one: of both
         # in one transaction below which somebody types, it takes the caret away.
+        records, size = retyped_record(old, cell)
         with _guarded(live, "update", len(source)):
             with document.ydoc.transaction():
                 document.ycells.insert(at, document.create_ycell(cell))
             with document.ydoc.transaction():
                 del document.ycells[at + 1]
+            self._remember(live, records, size, over)
+
+    def _remember(self, live: Live, records: list[CellRecord], size: int, over: str | None = None) -> None:
+        self.history.add(live.room_id, records, size=size, over=over)
 
     def insert(
         self, live: Live, index: int | None, source: str, cell_type: str, cell_id: str | None, expected: str | None
@@ -104,12 +172,15 @@ class Cells:
             live.check(at, expected)
         with edit(live, "insert", len(source)):
             document.ycells.insert(at, document.create_ycell(cell))
+            self._remember(live, *made_record(cell))
         return at
 
-    def delete(self, live: Live, at: int) -> None:
+    def delete(self, live: Live, at: int, over: str | None = None) -> None:
         """Delete a cell."""
+        records, size = deleted_record(live, at)
         with edit(live, "delete"):
             del live.document.ycells[at]
+            self._remember(live, records, size, over)
 
     def id_of(self, live: Live, at: int) -> str:
         """Return the cell's id; give it one if its notebook's format has none."""

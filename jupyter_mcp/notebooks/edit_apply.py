@@ -7,7 +7,7 @@ from bisect import bisect_right
 from typing import Any
 
 import nbformat
-from pycrdt import Array, Map
+from pycrdt import Array, Map, Text
 
 from jupyter_mcp.errors import BadCellError
 from jupyter_mcp.rooms.live import Live
@@ -111,10 +111,22 @@ def _change(cell: Map[Any], slot: Slot) -> None:
         _patch(cell, slot.metadata)
     if slot.attachments_now is not None:
         cell["attachments"] = slot.attachments_now
-    if slot.cleared:
+    if slot.cleared and slot.shown_now is None:
         if isinstance(cell.get("outputs"), Array):
             cell["outputs"].clear()
         cell["execution_count"] = None
+    if slot.shown_now is not None:
+        cell["outputs"] = Array([_shared_output(output) for output in slot.shown_now["outputs"]])
+        cell["execution_count"] = slot.shown_now["execution_count"]
+        _patch(cell, {"trusted": slot.shown_now["trusted"] or None})
+
+
+def _shared_output(output: dict[str, Any]) -> Map[Any]:
+    """Return an output as JupyterLab shares it: the text of a stream can grow."""
+    if output.get("output_type") != "stream":
+        return Map(output)
+    text = output.get("text", "")
+    return Map({**output, "text": Text(text if isinstance(text, str) else "".join(text))})
 
 
 def _patch(shared: Map[Any], patch: dict[str, Any]) -> None:

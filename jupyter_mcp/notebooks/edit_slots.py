@@ -37,6 +37,7 @@ class Slot:
         self.attachments_now: dict[str, Any] | None = None
         self.cleared = False
         self.moved = False
+        self.shown_now: dict[str, Any] | None = None  # outputs, execution_count and trust that it gets back
 
     @property
     def _read(self) -> tuple[str, str]:
@@ -101,6 +102,7 @@ class Slot:
             or self.attachments_now is not None
             or bool(self.metadata)
             or self.cleared
+            or self.shown_now is not None
         )
 
     def final(self) -> dict[str, Any]:
@@ -123,6 +125,9 @@ class Slot:
                 cell["metadata"]["trusted"] = True  # as of a cell that is made in JupyterLab: it has no outputs
             if self.cleared or retyped:
                 cell |= {"outputs": [], "execution_count": None}
+            if self.shown_now is not None:
+                cell |= {key: self.shown_now[key] for key in ("outputs", "execution_count")}
+                cell["metadata"] = patched(cell["metadata"], {"trusted": self.shown_now["trusted"] or None})
         return cell
 
 

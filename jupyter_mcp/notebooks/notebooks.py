@@ -200,9 +200,8 @@ class Notebooks:
         live = await self.join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
-        if not over_person:
-            self._cells.leave_to_person(live, at)
-        self._cells.update(live, at, source, cell_type)
+        over = self._cells.leave_to_person(live, at, over_person=over_person)
+        self._cells.update(live, at, source, cell_type, over)
         return live.address(at)
 
     async def insert(
@@ -225,10 +224,9 @@ class Notebooks:
         live = await self.join(path)
         at = live.locate(index, cell_id)
         live.check(at, expected)
-        if not over_person:
-            self._cells.leave_to_person(live, at)
+        over = self._cells.leave_to_person(live, at, over_person=over_person)
         was = live.address(at)
-        self._cells.delete(live, at)
+        self._cells.delete(live, at, over)
         return was
 
     async def edit(self, path: str, edits: object, *, over_person: bool = False) -> dict[str, Any]:

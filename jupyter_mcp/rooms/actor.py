@@ -6,16 +6,44 @@ it, which is right for a run that outlives its call.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from .live import Live
 
+_numbers = itertools.count(1)
+
+
+def next_number() -> int:
+    """Return a number that nothing else in this process has: of a call, or of a change that a person makes here."""
+    return next(_numbers)
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who changes a notebook: an agent, or a person who decides about an agent's change (no `kind`)."""
+
+    id: str
+    kind: str
+    name: str
+
 
 class Actor(Protocol):
     """What acts on notebooks: an agent's call."""
+
+    tool: str
+
+    @property
+    def number(self) -> int:
+        """The number of the call in this process."""
+
+    @property
+    def author(self) -> Author:
+        """Who calls."""
 
     def reaches(self, path: str) -> None:
         """Note that it is about a notebook. Raises a ToolError if it may not even read it."""

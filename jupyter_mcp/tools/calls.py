@@ -17,6 +17,7 @@ from fastmcp.exceptions import ToolError
 from pycrdt import Map
 
 from jupyter_mcp.paths import LONGEST_PATH, SUFFIX
+from jupyter_mcp.rooms.actor import Author, next_number
 from jupyter_mcp.rooms.live import Live, revision
 
 from .agents import Agent
@@ -24,7 +25,6 @@ from .agents import Agent
 MOST_CELLS = 100  # of one call that are told of
 _MOST_VALUES = 1000  # of a call's arguments that are looked at for notebooks and cells
 _PLACES = ("path", "folder", "directory", "destination", "to")
-_numbers = itertools.count(1)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Call:
     notice: Callable[[Call, Live, str | None], None]
     began_to_run: Callable[[Call], None]
     left_run_ended: Callable[[Call, str], None]  # of a run that outlived the call, and its outcome
-    number: int = field(default_factory=lambda: next(_numbers))
+    number: int = field(default_factory=next_number)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
     task: asyncio.Task[Any] | None = None
@@ -63,6 +63,11 @@ class Call:
     more_cells: int = 0
     code: str | None = None  # that it ran in no cell
     over: bool = False  # it has answered; what it began to run may go on
+
+    @property
+    def author(self) -> Author:
+        """Who calls, as the notebooks' history knows it."""
+        return Author(self.agent.id, self.agent.kind, self.agent.name)
 
     @property
     def notebook(self) -> str | None:

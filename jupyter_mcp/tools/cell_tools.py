@@ -21,7 +21,7 @@ def offer_cell_tools(tools: Toolbox) -> None:
 
     @server.tool(annotations=hints("Read a cell", **READS), output_schema=schema(CellReply))
     async def get_cell(path: Path, index: Index = None, cell_id: CellId = None) -> ToolResult:
-        """Read one cell: source, cell_type, metadata, outputs, id, index, revision, and state if it runs.
+        """Read one cell, with its id, index, revision, and state if it runs.
 
         Outputs are in brief, their pictures beside. get_output gets one whole.
         """

@@ -1,4 +1,4 @@
-"""The tool that makes many edits at once."""
+"""The tools that make many edits at once, and that take an agent's edits back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 from typing import Annotated, Any
 
 from fastmcp.tools import ToolResult
-from pydantic import BaseModel, BeforeValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from jupyter_mcp.notebooks.edit_requests import CELL_TYPES, OPERATIONS
+from jupyter_mcp.notebooks.undoing import MOST_AT_ONCE
+from jupyter_mcp.rooms.actor import Author
 
 from .parameters import OverPerson, Path, hints
 from .replies import reply, schema
@@ -69,6 +71,9 @@ class EditReply(BaseModel):
     cells: list[ChangedCell]
     more_cells: int = 0
     diff: str
+    change: int = 0
+    undone: list[int] = []
+    kept: list[str] = []
 
 
 def _from_text(value: object) -> object:
@@ -87,8 +92,8 @@ Edits = Annotated[
 
 
 def offer_edit_tools(tools: Toolbox) -> None:
-    """Offer `edit_notebook`."""
-    server, notebooks = tools.server, tools.notebooks
+    """Offer `edit_notebook`, `undo_edits` and `restore_cell`."""
+    server, notebooks, undoing = tools.server, tools.notebooks, tools.undoing
 
     @server.tool(
         annotations=hints("Edit a notebook", reads=False, destroys=True, repeatable=False),
@@ -98,3 +103,28 @@ def offer_edit_tools(tools: Toolbox) -> None:
         """Make many edits, in order, all or none. Gives ids, revisions, a diff. Merged code loses outputs."""
         await tools.admit(("write", "contents"))
         return reply(await notebooks.edit(path, edits, over_person=over_person))
+
+    @server.tool(
+        annotations=hints("Take edits back", reads=False, destroys=True, repeatable=False),
+        output_schema=schema(EditReply),
+    )
+    async def undo_edits(
+        path: Path,
+        count: Annotated[int, Field(ge=1, le=MOST_AT_ONCE, description="Calls")] = 1,
+        change: Annotated[int | None, Field(description="Instead: the one of this number")] = None,
+        *,
+        over_person: OverPerson = False,
+    ) -> ToolResult:
+        """Take back your last edits; what others did since stays (`kept`). Gives ids, revisions, a diff."""
+        agent = await tools.admit(("write", "contents"))
+        author = Author(agent.id, agent.kind, agent.name)
+        return reply(await undoing.undo(path, author, count=count, number=change, over_person=over_person))
+
+    @server.tool(
+        annotations=hints("Restore a cell", reads=False, destroys=False, repeatable=False),
+        output_schema=schema(EditReply),
+    )
+    async def restore_cell(path: Path, cell_id: str) -> ToolResult:
+        """Bring back a cell that an agent deleted, with outputs, at its place."""
+        await tools.admit(("write", "contents"))
+        return reply(await undoing.restore(path, cell_id))

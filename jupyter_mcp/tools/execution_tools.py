@@ -41,11 +41,11 @@ def offer_execution_tools(tools: Toolbox) -> None:
             Field(gt=0, description="Seconds for the kernel, and as many for the run; then it is interrupted"),
         ] = None,
     ) -> ToolResult:
-        """Run a code cell on the notebook's kernel and give its outputs, which everyone sees live.
+        """Run a code cell on the notebook's kernel; gives its outputs, which everyone sees live.
 
-        A cell that takes longer than a call may goes on: the reply has the outputs so far, and the run's id in
-        `run`. get_run waits for it, stop_run stops it. An exception in the code is an output of type 'error', not a
-        failed call. input() is refused.
+        What takes longer than a call may goes on: the reply has the outputs so far, and the run's id in `run`. get_run
+        waits for it, stop_run stops it. An exception in the code is an output of type 'error', not a failed call.
+        input() is refused.
         """
         # Running writes outputs, so it takes both rights.
         agent = await tools.admit(("execute", "kernels"), ("write", "contents"))
@@ -70,10 +70,7 @@ def offer_execution_tools(tools: Toolbox) -> None:
         stop_on_error: bool = True,
         wait: Wait = WAIT,
     ) -> ToolResult:
-        """Run code cells in order: these, a range, or all; return when done or after `wait` seconds.
-
-        The run then goes on. get_run waits for the rest.
-        """
+        """Run code cells in order: these, a range, or all. After `wait` seconds the run goes on. get_run waits."""
         restarting: list[tuple[Action, str]] = [("write", "kernels")] if restart else []
         agent = await tools.admit(("execute", "kernels"), ("write", "contents"), *restarting)
         live = await notebooks.join(path)

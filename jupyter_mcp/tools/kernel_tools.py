@@ -40,7 +40,7 @@ def offer_kernel_tools(tools: Toolbox) -> None:
 
     @server.tool(annotations=hints("List kernels", **READS), output_schema=schema(KernelsReply))
     async def list_kernels() -> ToolResult:
-        """List the kernels to choose from, and those that run: notebook, state, working directory, who waits."""
+        """List kernels to choose from, and those that run: notebook, state, working directory, who waits."""
         await tools.admit(("read", "kernels"), ("read", "sessions"))
         return reply(await control.listed())
 

@@ -34,7 +34,7 @@ def offer_notebook_tools(tools: Toolbox) -> None:
     ) -> ToolResult:
         """Read a notebook (nbformat): its live content if it is open, else the file; ids, revisions, errors marked.
 
-        Of a large one ask for an `outline` or give `max_chars`, then read a range or single cells.
+        Of a large one `outline` or `max_chars`, then a range or single cells.
         """
         await tools.admit(("read", "contents"))
         wanted = Wanted(start, count, outputs, outline, max_chars or None)

@@ -27,8 +27,8 @@ def offer_output_tools(tools: Toolbox) -> None:
     @tools.server.tool(annotations=hints("Get an output", **READS), output_schema=None)
     async def get_output(
         path: Path,
-        cell_id: Annotated[str, Field(description="The cell's id")],
-        output: Annotated[int, Field(description="Which of the cell's outputs, from 0; negative from the end")] = 0,
+        cell_id: str,
+        output: Annotated[int, Field(description="From 0; negative from the end")] = 0,
         start: Annotated[int, Field(ge=0, description="The first character of a text")] = 0,
         mime_type: Annotated[str, Field(description="Which form of it; empty: picture, else the best text")] = "",
     ) -> ToolResult:

@@ -31,7 +31,7 @@ Expected = str | None  # the revision that the cell must still have
 OverPerson = bool  # do it though a person types there
 
 WAIT = 45.0
-Wait = Annotated[float, Field(ge=0, le=3600, description="Seconds to wait for the end")]
+Wait = Annotated[float, Field(ge=0, le=3600, description="Seconds")]
 
 READS: dict[str, bool] = {"reads": True, "destroys": False, "repeatable": True}
 

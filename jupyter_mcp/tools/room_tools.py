@@ -18,7 +18,7 @@ def offer_room_tools(tools: Toolbox) -> None:
 
     @server.tool(annotations=hints("Open a room", reads=False, destroys=False, repeatable=True))
     async def open_notebook_session(path: Path) -> str:
-        """Open the notebook's collaboration room. Optional: cell tools open it when needed."""
+        """Open the notebook's room. Optional: tools open it when needed."""
         await tools.admit(("write", "contents"))
         opened, lost = await notebooks.open(path)
         # For a person to look at: nothing can be said about what is in it.
@@ -27,7 +27,7 @@ def offer_room_tools(tools: Toolbox) -> None:
 
     @server.tool(annotations=hints("Close a room", reads=False, destroys=False, repeatable=True))
     async def close_notebook_session(path: Path) -> str:
-        """Save the notebook and close its room; the room stays while people or running cells are in it."""
+        """Save the notebook; close its room unless people or running cells are in it."""
         await tools.admit(("write", "contents"))
         closed, gone = await notebooks.close(path)
         return f"Collaboration room closed for {closed}{'' if gone else ' (saved; still in use)'}"
@@ -46,7 +46,7 @@ def offer_room_tools(tools: Toolbox) -> None:
 
     @server.tool(annotations=hints("Who is here", **READS), output_schema=schema(list[User]))
     async def get_active_users() -> ToolResult:
-        """List the people with a notebook open, and the agents that called in the last five minutes; you are one."""
+        """List the people with a notebook open and the agents of the last five minutes, you too."""
         await tools.admit(("read", "contents"))
         return reply(tools.users())
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from fastmcp.tools import ToolResult
-from pydantic import Field
 
 from jupyter_mcp.kernels.kernel_control import how_it_stopped
 from jupyter_mcp.kernels.runs import Run
@@ -16,7 +13,7 @@ from .run_replies import RunReply, still_ignored, told_of
 from .toolbox import Toolbox
 from .waiting import waited
 
-RunId = Annotated[str, Field(description="The `run` of a reply")]
+RunId = str  # the `run` of a reply
 _LOOK = 2.0  # seconds beyond the grace in which the end, or that there is none, is known
 
 
@@ -28,7 +25,7 @@ def offer_run_tools(tools: Toolbox) -> None:
         annotations=hints("Look at a run", reads=True, destroys=False, repeatable=True), output_schema=schema(RunReply)
     )
     async def get_run(run_id: RunId, wait: Wait = WAIT) -> ToolResult:
-        """Wait for a run, anybody's, and return its state and outputs so far; `wait=0` only looks."""
+        """Wait for a run (`run` of a reply), anybody's; gives its state and outputs so far. `wait=0` only looks."""
         await tools.admit(("read", "contents"))
         run = runs.get(run_id)
         await waited(tools, run, wait, stops=False, ignored=False)

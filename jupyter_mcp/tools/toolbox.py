@@ -13,6 +13,7 @@ from fastmcp.server.dependencies import get_http_request
 from jupyter_mcp.kernels.kernel_control import KernelControl
 from jupyter_mcp.notebooks.notebooks import Notebooks
 from jupyter_mcp.notebooks.running import Running
+from jupyter_mcp.notebooks.undoing import Undoing
 from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.tornado_asgi import DISCONNECT_KEY
 from jupyter_mcp.transport.auth import Action, caller
@@ -33,6 +34,7 @@ class Toolbox:
         running: Running,
         kernels: KernelControl,
         gate: Gate,
+        undoing: Undoing,
         *,
         call_timeout: float | None,
     ) -> None:
@@ -43,6 +45,7 @@ class Toolbox:
         self.call_timeout = call_timeout  # seconds after which a call answers while its run goes on
         self.cancelling = Cancelling()
         self.gate = gate
+        self.undoing = undoing
 
     async def admit(self, *wanted: tuple[Action, str]) -> Agent:
         """Ask the server's Authorizer for each action; gives who asks."""

@@ -22,6 +22,7 @@ from jupyter_mcp.mcp_server import http_app, mcp_server
 from jupyter_mcp.notebooks.cells import Cells
 from jupyter_mcp.notebooks.notebooks import Notebooks
 from jupyter_mcp.notebooks.running import Running
+from jupyter_mcp.notebooks.undoing import Undoing
 from jupyter_mcp.tools import people_api
 from jupyter_mcp.tools.audit import AuditLog
 from jupyter_mcp.tools.gate import Gate
@@ -106,7 +107,10 @@ async def served(
         states = CellStates(at.execution.runs, at.kernels)
         notebooks = Notebooks(known, rooms.rooms, cells, max_watchers=8, states=states)
         kernels = KernelControl(known, at.execution, within=20)
-        made = mcp_server(notebooks, running, kernels, gate=gate, call_timeout=call_timeout, toolset=tools)
+        undoing = Undoing(notebooks, cells, at.execution.runs)
+        made = mcp_server(
+            notebooks, running, kernels, gate=gate, undoing=undoing, call_timeout=call_timeout, toolset=tools
+        )
         server = made.server
         app, lifespan = http_app(server, max_body_bytes=1 << 20, max_sessions=8)
         async with bridge(app, lifespan, settings=settings, handlers=people_api.handlers(gate)) as served_at:

@@ -48,7 +48,7 @@ class Room:
     def refusal(self, cell: int, *, grace: float = GRACE) -> str:
         """Return why an agent may not change the cell; nothing if it may."""
         try:
-            cells(grace).leave_to_person(self.live, cell)
+            cells(grace).leave_to_person(self.live, cell, over_person=False)
         except PersonTypingError as error:
             return str(error)
         return ""

@@ -27,7 +27,9 @@ def server(tools: Any = "all") -> Any:
     notebooks: Any = SimpleNamespace(root="/nowhere", contents=None, rooms=None)
     gate: Any = None
     no_kernels: Any = SimpleNamespace(runs=None)
-    made: Any = mcp_server(notebooks, no_kernels, no_kernels, gate=gate, call_timeout=50, toolset=tools).server
+    made: Any = mcp_server(
+        notebooks, no_kernels, no_kernels, gate=gate, undoing=gate, call_timeout=50, toolset=tools
+    ).server
     made.toolbox = None  # no request, so nobody who asks
     return made
 
