@@ -113,7 +113,7 @@ def plan_records(live: Live, plan: Plan) -> tuple[list[CellRecord], tuple[Facets
             record = _slot_record(live, slot)
             if slot.moved:
                 record.place, record.moved_to = place_in(old_ids, slot.at), place_in(new_ids, at)
-            if record.old or record.new or record.place:
+            if record.old != record.new or record.place:
                 cells.append(record)
     for slot in sorted(plan.deleted, key=lambda one: one.at or 0):
         at = slot.at or 0

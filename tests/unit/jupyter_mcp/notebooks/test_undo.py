@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fastmcp.exceptions import ToolError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jupyter_mcp.errors import BadCellError, CellChangedError
@@ -121,6 +121,7 @@ def test_all_edits_can_be_taken_back_one_call_after_the_other(calls: list[list[d
 
 
 @given(st.lists(st.lists(EDIT, min_size=1, max_size=3), min_size=1, max_size=4))
+@example([[{"op": "set_type", "cell_ids": ["b"], "cell_type": one} for one in ("code", "markdown")]])
 def test_what_was_taken_back_can_be_done_again(calls: list[list[dict[str, Any]]]) -> None:
     notebook = Shared()
     for edits in calls:
