@@ -162,7 +162,7 @@ def step(notebook: Shared, who: str, what: str, cell: int, at: int, more: int) -
         "insert": {"op": "insert", "source": text * 3, **({"after": cell_id} if ids else {})},
         "delete": {"op": "delete", "cell_id": cell_id},
         "type": {"op": "set_type", "cell_id": cell_id, "cell_type": ["code", "markdown", "raw"][more % 3]},
-        "move": {"op": "move", "cell_id": cell_id, **({"after": ids[more % len(ids)]} if more % 2 else {})},
+        "move": {"op": "move", "cell_id": cell_id, **({"after": ids[more % len(ids)]} if ids and more % 2 else {})},
         "split": {"op": "split", "cell_id": cell_id, "line": 2},
         "merge": {"op": "merge", "cell_ids": [cell_id, ids[(cell + 1) % len(ids)]] if ids else []},
     }
