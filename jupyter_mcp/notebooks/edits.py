@@ -21,16 +21,16 @@ class Plan:
     """What becomes of a notebook. `slots` are its cells to be; `deleted` those that are there and go."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self.reader = reader
         self.slots = [Slot(reader, cell_id, at) for at, cell_id in enumerate(reader.ids())]
         self.deleted: list[Slot] = []
         self.metadata: dict[str, Any] = {}
         self.notes: list[str] = []  # of each edit: what was done
         self.growth = 0
         self.names: dict[str, Slot] = {}  # that the call gives to its new cells
-        self._by_id: dict[str, Slot] = {}
+        self.by_id: dict[str, Slot] = {}
         for slot in self.slots:
-            self._by_id.setdefault(slot.id, slot)
+            self.by_id.setdefault(slot.id, slot)
 
     def add(self, edits: Sequence[Edit]) -> None:
         """Plan the edits in order, each on what those before left. Raises BadCellError and its like."""
@@ -41,10 +41,11 @@ class Plan:
                 raise refused(number, len(edits), edit.op, error) from error
             except (CellMissingError, CellChangedError) as error:
                 raise type(error)(str(refused(number, len(edits), edit.op, error))) from error
-        self._leave_in_place()
+        self.leave_in_place()
 
-    def _find(self, cell_id: str) -> Slot:
-        slot = self.names.get(cell_id) or self._by_id.get(cell_id)
+    def find(self, cell_id: str) -> Slot:
+        """Return the cell of that id, or of the name that an edit gave it. Raises CellMissingError."""
+        slot = self.names.get(cell_id) or self.by_id.get(cell_id)
         if slot is None:
             gone = any(one.id == cell_id for one in self.deleted)
             raise CellMissingError(
@@ -53,7 +54,7 @@ class Plan:
         return slot
 
     def _targets(self, edit: Edit) -> list[Slot]:
-        slots = [self._find(cell_id) for cell_id in edit.targets]
+        slots = [self.find(cell_id) for cell_id in edit.targets]
         for slot, expected in zip(slots, edit.expected, strict=False):
             _check(slot, expected)
         return slots
@@ -63,37 +64,39 @@ class Plan:
         cell_id = edit.before or edit.after
         if cell_id is None:
             return len(self.slots)
-        return self.slots.index(self._find(cell_id)) + (edit.before is None)
+        return self.slots.index(self.find(cell_id)) + (edit.before is None)
 
     def _make(self, cell: dict[str, Any], name: str | None) -> Slot:
-        if name is not None and (name in self.names or name in self._by_id):
+        if name is not None and (name in self.names or name in self.by_id):
             raise BadCellError(f"The name {name!r} is taken; choose another.")
-        slot = Slot(self._reader, cell["id"], None, cell)
-        self._by_id[slot.id] = slot
+        slot = Slot(self.reader, cell["id"], None, cell)
+        self.by_id[slot.id] = slot
         if name is not None:
             self.names[name] = slot
-        self._grow(len(cell["source"]))
+        self.grow(len(cell["source"]))
         return slot
 
-    def _grow(self, characters: int) -> None:
+    def grow(self, characters: int) -> None:
+        """Count what is added. Raises BadCellError for too much."""
         self.growth += max(0, characters)
         if self.growth > MOST_GROWTH:
             raise BadCellError(f"The edits add over {MOST_GROWTH} characters; make fewer in one call.")
 
-    def _write(self, slot: Slot, source: str) -> None:
-        self._grow(len(source) - len(slot.source))
+    def write(self, slot: Slot, source: str) -> None:
+        """Plan a new source."""
+        self.grow(len(source) - len(slot.source))
         slot.source_now = source
 
     def _insert(self, edit: Edit) -> str:
         if edit.expected:
-            _check(self._find(edit.before or edit.after or ""), edit.expected[0])
+            _check(self.find(edit.before or edit.after or ""), edit.expected[0])
         at = self._where(edit)
         self.slots[at:at] = made = [self._make(blank(one.source, one.cell_type), one.name) for one in edit.cells]
         return f"inserted {_count(len(made))} at {at}"
 
     def _replace(self, edit: Edit) -> str:
         (slot,) = self._targets(edit)
-        self._write(slot, edit.source)
+        self.write(slot, edit.source)
         if edit.cell_type is not None:
             _retype(slot, edit.cell_type)
         return f"replaced {slot.id}"
@@ -109,14 +112,14 @@ class Plan:
         if total > 1 and not edit.every:
             raise BadCellError(not_unique(replacing, total, [(slot.id, slot.source) for slot, _ in counts]))
         for slot, count in counts:
-            self._grow(count * (len(edit.new) - len(edit.old)))  # before it is made
+            self.grow(count * (len(edit.new) - len(edit.old)))  # before it is made
             slot.source_now = replacing.apply(slot.source)
         return f"replaced {total} in {_count(len(counts))}"
 
     def _move(self, edit: Edit) -> str:
         slots = self._targets(edit)
         anchor = edit.before or edit.after
-        if anchor is not None and self._find(anchor) in slots:
+        if anchor is not None and self.find(anchor) in slots:
             raise BadCellError(f"{anchor!r} is one of the cells to move; name another to move them to.")
         moving = set(map(id, slots))
         self.slots = [slot for slot in self.slots if id(slot) not in moving]
@@ -150,13 +153,13 @@ class Plan:
         if len(kinds) > 1:
             raise BadCellError(f"The cells are {' and '.join(sorted(kinds))}; merge cells of one type (see set_type).")
         between = "\n" if first.cell_type == "code" else "\n\n"
-        self._write(first, between.join(slot.source for slot in slots))
+        self.write(first, between.join(slot.source for slot in slots))
         attachments = _joined([slot.attachments for slot in slots])
         if attachments != first.attachments:
             first.attachments_now = attachments
         first.cleared = first.cleared or first.cell_type == "code"  # what it shows is not of the whole
         for slot in rest:
-            self._drop(slot)
+            self.drop(slot)
         return f"merged {_count(len(slots))} into {first.id}"
 
     def _set_type(self, edit: Edit) -> str:
@@ -186,17 +189,18 @@ class Plan:
     def _delete(self, edit: Edit) -> str:
         slots = self._targets(edit)
         for slot in slots:
-            self._drop(slot)
+            self.drop(slot)
         return f"deleted {_count(len(slots))}"
 
-    def _drop(self, slot: Slot) -> None:
+    def drop(self, slot: Slot) -> None:
+        """Plan that a cell goes."""
         self.slots.remove(slot)
-        del self._by_id[slot.id]
+        del self.by_id[slot.id]
         self.names = {name: one for name, one in self.names.items() if one is not slot}
         if slot.at is not None:
             self.deleted.append(slot)
 
-    def _leave_in_place(self) -> None:
+    def leave_in_place(self) -> None:
         """Move no cell that is in its place among those that stay: it would lose its carets for nothing."""
         nexts: list[int] = []
         ahead = len(self.slots) + len(self.deleted)

@@ -84,7 +84,7 @@ class UndoPlan(Plan):
 
     def finish(self) -> None:
         """Move no cell without need."""
-        self._leave_in_place()
+        self.leave_in_place()
 
     def _try(self, record: CellRecord, change: ChangeRecord, done: list[CellRecord]) -> bool:
         try:
@@ -106,7 +106,7 @@ class UndoPlan(Plan):
             self._bring_back(record)
             return
         try:
-            slot = self._find(record.cell_id)
+            slot = self.find(record.cell_id)
         except CellMissingError:
             raise LeftAloneError("it was deleted since") from None
         if slot.at is not None and (name := self._around.typing(slot.at)) is not None:
@@ -122,17 +122,17 @@ class UndoPlan(Plan):
         self._put_in_place()
 
     def _bring_back(self, record: CellRecord) -> None:
-        if record.cell_id in self._by_id:
+        if record.cell_id in self.by_id:
             raise LeftAloneError("it is there")
         cell: dict[str, Any] = json.loads(record.whole)
         cell.pop("execution_state", None)
         cell["id"] = record.cell_id
         if cell.get("execution_count") is not None:
             cell["execution_count"] = float(cell["execution_count"])  # as JupyterLab has it: Yjs knows no integers
-        slot = Slot(self._reader, record.cell_id, None, cell)
+        slot = Slot(self.reader, record.cell_id, None, cell)
         self._placing.append((record.place or Place(len(self.slots), (), ()), slot))
-        self._by_id[slot.id] = slot
-        self._grow(len(slot.source))
+        self.by_id[slot.id] = slot
+        self.grow(len(slot.source))
 
     def _put_in_place(self) -> None:
         """Put the cells that come back, or go back, beside those that were their neighbours, in their order."""
@@ -158,7 +158,7 @@ class UndoPlan(Plan):
         if written(_metadata_of(slot)) != new.get("metadata") or slot.attachments != new.get("attachments"):
             raise LeftAloneError("its metadata or attachments were changed since")
         self._require_unshown(slot, new.get("shown"), change)
-        self._drop(slot)
+        self.drop(slot)
 
     def _require_unshown(self, slot: Slot, after: Facets | None, change: ChangeRecord) -> None:
         """Raise LeftAloneError if the cell shows what somebody else ran since."""
@@ -198,7 +198,7 @@ class UndoPlan(Plan):
 
     def _put_back(self, slot: Slot, source: str | None, old: Facets, new: Facets, *, retype: bool) -> None:
         if source is not None:
-            self._write(slot, source)
+            self.write(slot, source)
         if retype:
             slot.retyped = old["cell_type"]
         if "attachments" in old:
