@@ -15,7 +15,7 @@ from jupyter_mcp.mcp_server import INSTRUCTIONS, mcp_server
 
 def server(tools: str) -> Any:
     nothing: Any = SimpleNamespace(root="/nowhere", contents=None, rooms=None, runs=None)
-    return mcp_server(nothing, nothing, nothing, gate=nothing, call_timeout=50, toolset=tools).server
+    return mcp_server(nothing, nothing, nothing, gate=nothing, undoing=nothing, call_timeout=50, toolset=tools).server
 
 
 EVERY = server("all").offered
