@@ -8,6 +8,7 @@ import { Widget } from '@lumino/widgets';
 
 import { connect } from './connect';
 import { button } from './dom';
+import { type IKernelContext, Kernels } from './kernels';
 import { Marks } from './marks';
 import { AgentPanel, IPlaces } from './panel';
 import { Action, summary } from './state';
@@ -67,6 +68,13 @@ const plugin: JupyterFrontEndPlugin<void> = {
     };
 
     new Marks(store, tracker);
+    const open: IKernelContext[] = [];
+    tracker.widgetAdded.connect((_, { sessionContext }) => {
+      open.push(sessionContext);
+      sessionContext.disposed.connect(() => open.splice(open.indexOf(sessionContext), 1));
+    });
+    const kernels = new Kernels(app.serviceManager.sessions, () => open);
+    store.began.connect(() => kernels.ask());
     const panel = new AgentPanel(store, places);
     panel.id = 'jupyter-mcp-agents';
     panel.title.icon = icon;

@@ -26,6 +26,11 @@ export class AgentStore {
     return this._changed;
   }
 
+  /** Emitted when a call begins to run something. */
+  get began(): ISignal<this, void> {
+    return this._began;
+  }
+
   /** The last that is known. */
   get state(): IState {
     return this._state;
@@ -86,6 +91,9 @@ export class AgentStore {
       this._state = { ...this._state, activity };
       this._changed.emit();
     }
+    if (event['phase'] === 'began') {
+      this._began.emit();
+    }
     // What else it changes is the server's to say; many events make one question.
     if (this._asking === null) {
       this._asking = window.setTimeout(() => {
@@ -97,6 +105,7 @@ export class AgentStore {
 
   private readonly _settings: ServerConnection.ISettings;
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _began = new Signal<this, void>(this);
   private _state: IState = EMPTY;
   private _fault = '';
   private _asking: number | null = null;

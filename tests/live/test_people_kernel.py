@@ -63,9 +63,13 @@ async def shut_down(page: Page) -> None:
     await expect(kernel_name(page)).to_contain_text(NO_KERNEL, timeout=WAIT)
 
 
-async def the_person_joins_the_agents_kernel(client: Any, path: str, page: Page, server: Server) -> None:
-    """An agent starts the next kernel; what the person runs then knows the agent's variables."""
+async def the_person_joins_the_agents_kernel(
+    client: Any, path: str, page: Page, server: Server, *, waits: bool
+) -> None:
+    """An agent starts the next kernel; the person runs at once, or waits for the page to join it, and has its variables."""
     assert text_of(await run_cell(client, path, 0)) == "set\n"
+    if waits:
+        await expect(page.get_by_role("button", name=READY)).to_be_visible(timeout=WAIT)
     await person_runs(page, 1)
     await expect(page.locator(".jp-OutputArea-output", has_text="is known")).to_be_visible(timeout=WAIT)
     await expect(kernel_name(page)).to_contain_text("Python 3", timeout=WAIT)
@@ -73,13 +77,35 @@ async def the_person_joins_the_agents_kernel(client: Any, path: str, page: Page,
     assert "is known" in text_of(await run_cell(client, path, 1))
 
 
-def test_after_shut_down_in_the_page_agent_and_person_share_the_next_kernel(make_server: MakeServer) -> None:
+@pytest.mark.parametrize("waits", [True, False])
+def test_after_shut_down_in_the_page_agent_and_person_share_the_next_kernel(
+    make_server: MakeServer, waits: bool
+) -> None:
     server = make_server()
 
     async def run() -> None:
         async with notebook_in_a_page(server) as (client, path, page):
             await shut_down(page)
-            await the_person_joins_the_agents_kernel(client, path, page, server)
+            await the_person_joins_the_agents_kernel(client, path, page, server, waits=waits)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_after_a_restart_of_the_server_an_open_page_and_an_agent_share_the_next_kernel(
+    make_server: MakeServer, end: str
+) -> None:
+    server = make_server()
+
+    async def run() -> None:
+        async with notebook_in_a_page(server) as (client, path, page):
+            await person_runs(page, 0)
+            await expect(page.locator(".jp-OutputArea-output", has_text="set")).to_be_visible(timeout=WAIT)
+            gone = page.get_by_role("dialog", name="Server Connection Error")
+            await page.add_locator_handler(gone, gone.get_by_role("button").last.click)
+            getattr(server, end)()
+            server.start()
+            await the_person_joins_the_agents_kernel(client, path, page, server, waits=True)
 
     asyncio.run(run())
 
