@@ -66,7 +66,7 @@ async def shut_down(page: Page) -> None:
 async def the_person_joins_the_agents_kernel(
     client: Any, path: str, page: Page, server: Server, *, waits: bool
 ) -> None:
-    """An agent starts the next kernel; the person runs at once, or waits for the page to join it, and has its variables."""
+    """An agent starts the next kernel; the person, at once or when the page has joined it, has its variables."""
     assert text_of(await run_cell(client, path, 0)) == "set\n"
     if waits:
         await expect(page.get_by_role("button", name=READY)).to_be_visible(timeout=WAIT)
