@@ -42,10 +42,16 @@ def applies(requirement: Requirement, extras: frozenset[str], platform: Platform
     return any(requirement.marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
 
 
-def installs(marker: str, platform: Platform, python: str = "", groups: frozenset[str] = frozenset()) -> bool:
-    """Say whether a package of a lock file is for a platform, with none of its extras and these groups (PEP 751)."""
+def installs(
+    marker: str,
+    platform: Platform,
+    python: str = "",
+    groups: frozenset[str] = frozenset(),
+    extras: frozenset[str] = frozenset(),
+) -> bool:
+    """Say whether a package of a lock file is for a platform, with these extras and groups of it (PEP 751)."""
     chosen: dict[str, str | frozenset[str]] = {**environment_markers(platform, python)}
-    chosen |= {"extras": frozenset(), "dependency_groups": groups}
+    chosen |= {"extras": extras, "dependency_groups": groups}
     return Marker(marker).evaluate(chosen, context="lock_file")
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from env.errors import UnlockedError
+from env.errors import NotTakenError, UnlockedError
 from env.intake.commands import conda_lock, lock_recipe, pixi_lock, quoted, uv_lock
 from env.intake.conda_lock_yml import CONDA_LOCK, MAIN, CondaLockIntake
 from env.intake.environment_yml import find_environment_yml
 from env.intake.explicit import ExplicitIntake, is_explicit
-from env.intake.intake import Intake
+from env.intake.intake import NOTHING_MORE, Chosen, Intake
 from env.intake.pixi import PIXI_LOCK, PixiIntake
 from env.intake.pixi_manifest import DEFAULT, find_manifest
 from env.intake.pylock import PYLOCK
@@ -26,11 +27,16 @@ _KINDS = {"conda": "conda packages", "wheels": "wheels"}
 
 
 def take(
-    tree: Tree, *, kinds: Sequence[str] = ("conda", "wheels"), file: str = "", environment: str = ""
+    tree: Tree,
+    *,
+    kinds: Sequence[str] = ("conda", "wheels"),
+    file: str = "",
+    environment: str = "",
+    chosen: Chosen = NOTHING_MORE,
 ) -> Intake | None:
     """Return the lock of a folder that is taken: of `file`, or the first of its kinds; None where there is nothing.
 
-    `environment` is the name of one of several in the lock.
+    `environment` is the name of one of several in the lock, `chosen` are the extras and groups that are wanted.
 
     Raises:
         UnlockedError: what is there is not locked, is of another kind, or there are several to choose from.
@@ -40,7 +46,7 @@ def take(
     found = [_of_file(tree, file, environment)] if file else list(_locks(tree, environment))
     fitting = [one for one in found if one.environment in kinds]
     if fitting:
-        return fitting[0]
+        return _with(fitting[0], chosen)
     if found:
         has, wants = _KINDS[found[0].environment], " or ".join(_KINDS.get(kind, kind) for kind in kinds)
         raise UnlockedError(
@@ -51,6 +57,20 @@ def take(
     for path, advice in _unlocked(tree):
         raise UnlockedError(path, f"is no lock, so nothing says what to install: {advice}")
     return None
+
+
+def _with(intake: Intake, chosen: Chosen) -> Intake:
+    """Return an intake with the extras and groups that are wanted of it."""
+    if not chosen:
+        return intake
+    if isinstance(intake, WheelIntake) and intake.path.name != REQUIREMENTS and not intake.answers_requirements:
+        return replace(intake, wanted=chosen)
+    names = ", ".join((*chosen.extras, *chosen.groups))
+    raise NotTakenError(
+        intake.path,
+        f"has no extras and groups to choose from ({names}), as {UV_LOCK} and {PYLOCK} of a project have: leave out "
+        "--extra and --group (extras and groups in image.toml); what it installs is in it",
+    )
 
 
 def passed_over(tree: Tree, taken: Intake) -> list[str]:

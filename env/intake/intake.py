@@ -15,6 +15,22 @@ from env.spec import Tree
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """What of a lock is wanted besides what it installs by itself."""
+
+    extras: tuple[str, ...] = ()
+    """Extras of the project ([project.optional-dependencies])."""
+    groups: tuple[str, ...] = ()
+    """Dependency groups of the project (PEP 735)."""
+
+    def __bool__(self) -> bool:
+        return bool(self.extras or self.groups)
+
+
+NOTHING_MORE = Chosen()
+
+
+@dataclass(frozen=True)
 class Intake(ABC):
     """A lock of somebody's project."""
 

@@ -73,7 +73,13 @@ class Pylock:
         """Return the error that says why it can't be used."""
         return LockFormatError(self.path, reason, command=self.command)
 
-    def chosen(self, platform: Platform, python: str) -> Chosen:
+    def chosen(
+        self,
+        platform: Platform,
+        python: str,
+        extras: frozenset[str] = frozenset(),
+        groups: frozenset[str] = frozenset(),
+    ) -> Chosen:
         """Return the wheels for a platform and the full version of a Python, the best that the tags allow, by name.
 
         Raises:
@@ -83,11 +89,13 @@ class Pylock:
 
         """
         self._require_python(python)
-        groups = frozenset(str(group) for group in self.data.get("default-groups") or ())
+        extras, groups = self._known("extras", extras), self._known("dependency-groups", groups)
+        groups |= frozenset(str(group) for group in self.data.get("default-groups") or ())
         order = tag_order(platform)
         packages = self.packages
-        here = [package for package in packages if self._installs(package, platform, python, groups)]
+        here = [package for package in packages if self._installs(package, platform, python, extras, groups)]
         if packages and not here:
+            self._require_chosen(platform, python)
             markers = sorted({str(package.get("marker")) for package in packages})
             raise NotTakenError(
                 self.path,
@@ -102,12 +110,40 @@ class Pylock:
             raise NotTakenError(self.path, f"has no package for {platform}: an image of it would be empty")
         return Chosen(tuple(sorted(files, key=lambda file: file.name)), bool(own))
 
+    def _require_chosen(self, platform: Platform, python: str) -> None:
+        """Refuse a lock whose packages are all in extras and groups that were not asked for."""
+        extras, groups = (frozenset(map(str, self.data.get(key) or ())) for key in ("extras", "dependency-groups"))
+        if any(self._installs(package, platform, python, extras, groups) for package in self.packages):
+            raise nothing_chosen(self.path, extras, groups - set(map(str, self.data.get("default-groups") or ())))
+
     def _require_python(self, python: str) -> None:
         wanted = self.data.get("requires-python", "")
         if not _contains(wanted, python):
-            raise self.unusable(f"is for Python {wanted}, not the images' {python}")
+            raise NotTakenError(
+                self.path,
+                f"is for Python {wanted}, and the images' own is {python}: let the project allow that and run "
+                f"`{self.command}`, or lock the project with pixi, whose conda packages bring a Python of any version",
+            )
 
-    def _installs(self, package: Mapping[str, Any], platform: Platform, python: str, groups: frozenset[str]) -> bool:
+    def _known(self, key: str, names: frozenset[str]) -> frozenset[str]:
+        """Return the names, normalised, if the lock has them; one that uv has exported has them in already."""
+        if self.path.name == "uv.lock":
+            return names
+        known = {canonicalize_name(str(name)): str(name) for name in self.data.get(key) or ()}
+        for name in names:
+            if canonicalize_name(name) not in known:
+                has = ", ".join(known) or "none"
+                raise NotTakenError(self.path, f"has no {name!r} among its {key}: it has {has}")
+        return frozenset(known[canonicalize_name(name)] for name in names)
+
+    def _installs(
+        self,
+        package: Mapping[str, Any],
+        platform: Platform,
+        python: str,
+        extras: frozenset[str],
+        groups: frozenset[str],
+    ) -> bool:
         name = package.get("name")
         if not isinstance(name, str) or not name:
             raise self.unusable("has a package without a name")
@@ -115,7 +151,7 @@ class Pylock:
         if marker is None:
             return True
         try:
-            return installs(str(marker), platform, python, groups)
+            return installs(str(marker), platform, python, groups, extras)
         except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, InvalidVersion) as error:
             raise self.unusable(f"{name}: {str(marker)!r} is no marker ({_first_line(error)})") from None
 
@@ -199,6 +235,12 @@ class Pylock:
             return str(url) if str(url).startswith(("https://", "http://", "file:")) else None
         place = wheel.get("path")
         return (self.folder / str(place)).resolve().as_uri() if place else None
+
+
+def nothing_chosen(path: Path, extras: Iterable[str], groups: Iterable[str]) -> NotTakenError:
+    """Return the error of a lock that has nothing but extras and groups, of which none is asked for."""
+    options = [*(f"--extra {name}" for name in sorted(extras)), *(f"--group {name}" for name in sorted(groups))]
+    return NotTakenError(path, f"has nothing besides its extras and groups: choose of {', '.join(options)}")
 
 
 def parse_pylock(path: Path, content: str, command: str) -> Pylock:

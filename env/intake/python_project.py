@@ -27,10 +27,25 @@ class PythonProject:
     """Normalised (PEP 503)."""
     dependencies: tuple[Requirement, ...]
     optional: Mapping[str, tuple[Requirement, ...]]
+    groups: frozenset[str]
+    """The names of its dependency groups, normalised (PEP 735)."""
     dynamic: bool
     """Whether the build says what it depends on, and not this file."""
     builds: bool
     """Whether it has a [build-system]: without one it is no package, only a folder with code (uv's word: virtual)."""
+
+    def require(self, extras: Iterable[str], groups: Iterable[str]) -> None:
+        """Refuse extras and groups that it has not.
+
+        Raises:
+            SpecError: it has no such extra, or no such group; the message lists those that there are.
+
+        """
+        kinds = (("extra", extras, self.optional), ("dependency group", groups, self.groups))
+        for kind, names, known in kinds:
+            for name in names:
+                if canonicalize_name(name) not in known:
+                    raise SpecError(self.path, f"has no {kind} {name!r}: it has {', '.join(sorted(known)) or 'none'}")
 
     def requires(self, extras: Iterable[str] = ()) -> Iterator[Requirement]:
         """Yield what it requires, with these extras of its own.
@@ -39,12 +54,11 @@ class PythonProject:
             SpecError: it has no such extra.
 
         """
+        names = list(extras)
+        self.require(names, ())
         yield from self.dependencies
-        for extra in extras:
-            name = canonicalize_name(extra)
-            if name not in self.optional:
-                raise SpecError(self.path, f"has no extra {extra!r} in [project.optional-dependencies]")
-            yield from self.optional[name]
+        for name in names:
+            yield from self.optional[canonicalize_name(name)]
 
 
 def python_project(tree: Tree) -> PythonProject | None:
@@ -76,9 +90,18 @@ def _read(path: Path) -> PythonProject | None:
             canonicalize_name(extra): tuple(_requirements(lines, path, f"project.optional-dependencies.{extra}"))
             for extra, lines in optional.items()
         },
+        groups=frozenset(map(canonicalize_name, _groups(data, path))),
         dynamic="dependencies" in array(project.get("dynamic"), path, "project.dynamic"),
         builds="build-system" in data,
     )
+
+
+def _groups(data: Mapping[str, Any], path: Path) -> set[str]:
+    """Return the names of the dependency groups; ``dev`` is also where uv had them before PEP 735."""
+    named = set(table(data.get("dependency-groups"), path, "dependency-groups"))
+    tool = data.get("tool")
+    uv = tool.get("uv") if isinstance(tool, dict) else None
+    return named | ({"dev"} if isinstance(uv, dict) and "dev-dependencies" in uv else set())
 
 
 def _requirements(lines: Any, path: Path, key: str) -> Iterator[Requirement]:

@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 from env.errors import LockFormatError, StaleLockError, UnlockedError
 from env.index.uv import executable
 from env.intake.commands import uv_lock
-from env.intake.pylock import Pylock, parse_pylock
+from env.intake.intake import NOTHING_MORE, Chosen
+from env.intake.pylock import Pylock, nothing_chosen, parse_pylock
 from env.intake.python_project import PYPROJECT, PythonProject, python_project
 from env.intake.reading import toml_of
 from env.spec import Tree
@@ -25,10 +26,11 @@ _PATIENCE_S = 120
 """Seconds for an export, which takes one."""
 
 
-def exported(path: Path, tree: Tree) -> Pylock:
-    """Return a uv.lock as a pylock.toml: the project and what it requires, without extras and groups.
+def exported(path: Path, tree: Tree, wanted: Chosen = NOTHING_MORE) -> Pylock:
+    """Return a uv.lock as a pylock.toml: the project and what it requires, with the extras and groups that are wanted.
 
     Raises:
+        SpecError: the project has no such extra or group.
         UnlockedError: there is no pyproject.toml beside it.
         StaleLockError: it does not answer the pyproject.toml beside it.
         LockFormatError: uv can't read it.
@@ -38,9 +40,12 @@ def exported(path: Path, tree: Tree) -> Pylock:
     if project is None:
         raise UnlockedError(path, f"there is no {PYPROJECT} with a [project] beside it, which uv needs to read it")
     _require_answers(path, project)
+    project.require(wanted.extras, wanted.groups)
     # Nothing is resolved, so no index is asked: the network and the configured index decide nothing.
     command = [executable(), "export", "--frozen", "--offline", "--no-default-groups", "--no-header", "--quiet"]
     command += ["--no-python-downloads", "--format", "pylock.toml"]
+    command += [word for extra in wanted.extras for word in ("--extra", extra)]
+    command += [word for group in wanted.groups for word in ("--group", group)]
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     # Paths in what is printed are relative to where uv runs.
     run = subprocess.run(
@@ -51,6 +56,8 @@ def exported(path: Path, tree: Tree) -> Pylock:
         raise LockFormatError(path, f"uv can't export it ({reason})", command=uv_lock(path.parent))
     content = run.stdout
     found = parse_pylock(path, content, uv_lock(path.parent))
+    if not found.data.get("packages") and not wanted and (project.optional or project.groups):
+        raise nothing_chosen(path, project.optional, project.groups)
     return Pylock(path, found.data, found.command, path.parent)
 
 

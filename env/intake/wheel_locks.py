@@ -15,7 +15,8 @@ from env.formats.lock import Lock
 from env.index.uv import compile_requirements
 from env.intake.base import python_of
 from env.intake.commands import export_pylock, lock_recipe, uv_lock
-from env.intake.intake import Intake
+from env.intake.intake import NOTHING_MORE, Intake
+from env.intake.intake import Chosen as Wanted
 from env.intake.pylock import (
     PYLOCK,
     Chosen,
@@ -37,6 +38,7 @@ from env.spec import Tree
 class WheelIntake(Intake):
     """A lock of wheels, over the images' own Python."""
 
+    wanted: Wanted = NOTHING_MORE
     environment = "wheels"
 
     @property
@@ -66,15 +68,16 @@ class WheelIntake(Intake):
         return {"environment": Lock("pylock", platform, "", files, python, self.command)}
 
     def _chosen(self, platform: Platform) -> Chosen:
-        return self._pylock().chosen(platform, python_of(platform, self.tree.project))
+        extras, groups = frozenset(self.wanted.extras), frozenset(self.wanted.groups)
+        return self._pylock().chosen(platform, python_of(platform, self.tree.project), extras, groups)
 
     def _pylock(self) -> Pylock:
-        found: Pylock = self.tree.once((self.path, "pylock"), self._parsed)
+        found: Pylock = self.tree.once((self.path, "pylock", self.wanted), self._parsed)
         return found
 
     def _parsed(self) -> Pylock:
         if self.path.name == UV_LOCK:
-            return exported(self.path, self.tree)
+            return exported(self.path, self.tree, self.wanted)
         if self.path.name == REQUIREMENTS:
             return hashed(self)
         return parse_pylock(self.path, text_of(self.path), self.command)
@@ -82,7 +85,7 @@ class WheelIntake(Intake):
     def _require_answers(self, platform: Platform, python: str) -> None:
         project = python_project(self.tree)
         if project is not None and not project.dynamic:
-            asked = here(map(Asked, project.dependencies), platform, python)
+            asked = here(map(Asked, project.requires(self.wanted.extras)), platform, python)
             require_answers(asked, self._chosen(platform).files, self.tree.root, platform, self._pylock(), project.name)
 
     @told(lambda intake, *_: intake.path, lambda intake, *_: intake.command)
@@ -101,12 +104,15 @@ class WheelIntake(Intake):
         project = python_project(self.tree)
         if project is None:
             return ()
-        return tuple(str(one.requirement) for one in here(map(Asked, project.dependencies), platform, python))
+        asked = here(map(Asked, project.requires(self.wanted.extras)), platform, python)
+        own = [f"{project.name}[{','.join(self.wanted.extras)}]"] if self.wanted.extras else []
+        return (*own, *(str(one.requirement) for one in asked))
 
     def described(self) -> Iterator[str]:
         """Yield, in words, what was found and is taken."""
         what = f", for {self.tree.root / REQUIREMENTS}" if self.answers_requirements else ""
-        yield f"taking {self.path}{what}"
+        more = f", with {', '.join((*self.wanted.extras, *self.wanted.groups))}" if self.wanted else ""
+        yield f"taking {self.path}{what}{more}"
 
 
 def is_hashed(tree: Tree) -> bool:

@@ -14,7 +14,7 @@ from env.formats.freshness import require_fresh
 from env.formats.lock import Lock, find_lock, lock_name
 from env.intake.added import added
 from env.intake.found import OURS, take
-from env.intake.intake import Intake
+from env.intake.intake import Chosen, Intake
 from env.platforms import PYTHON, Platform, parse_platform
 from env.spec import Tree, source_requirements
 from images.errors import InterpreterError, PlatformNotOfferedError, UnknownEnvironmentError
@@ -61,7 +61,13 @@ class Build:
         if "environment" not in self.recipe.installs or image.lock == OURS or folder.resolve().parent == RECIPES:
             return None
         tree = self.tree.beside(folder)
-        return take(tree, kinds=(self.environment,), file=image.lock, environment=image.environment)
+        return take(
+            tree,
+            kinds=(self.environment,),
+            file=image.lock,
+            environment=image.environment,
+            chosen=Chosen(image.extras, image.groups),
+        )
 
     @property
     def epoch(self) -> int:

@@ -15,6 +15,7 @@ from rich.table import Table
 from env.errors import UnlockedError
 from env.index.probe import choose
 from env.intake.found import passed_over
+from env.intake.intake import Chosen
 from env.platforms import Platform, parse_platform, parse_platforms
 from env.spec import Tree
 from env.store.fetch import fetch
@@ -116,7 +117,11 @@ def _recipe(options: argparse.Namespace, tree: Tree, console: Console) -> Recipe
         options.parser.error(f"--with is for a project without a recipe (--from): {where} the parts of a recipe")
     if bare:
         recipe, intake = project_recipe(
-            options.project, tree, options.environment or "", jupyter=bool(options.with_what)
+            options.project,
+            tree,
+            options.environment or "",
+            jupyter=bool(options.with_what),
+            chosen=Chosen(options.extra, options.group),
         )
         for line in intake.described():
             console.print(line, markup=False)
@@ -129,6 +134,8 @@ def _recipe(options: argparse.Namespace, tree: Tree, console: Console) -> Recipe
     image = recipe.image
     changes = {
         "environment": options.environment or image.environment,
+        "extras": tuple(dict.fromkeys((*image.extras, *options.extra))),
+        "groups": tuple(dict.fromkeys((*image.groups, *options.group))),
         "allow_unmet": (*image.allow_unmet, *options.allow_unmet),
         "skip_post_link": (*image.skip_post_link, *options.skip_post_link),
         "skip_activation": (*image.skip_activation, *options.skip_activation),

@@ -126,6 +126,8 @@ def _add_build(commands: Commands) -> None:
         "and nothing of it is replaced",
     )
     for name, what in (
+        ("extra", "extras of the project that go in, of uv.lock or pylock.toml"),
+        ("group", "dependency groups of the project that go in, of uv.lock or pylock.toml"),
         ("allow-unmet", "packages that may lack what they require"),
         ("skip-post-link", "conda packages whose post-link script the image does without"),
         ("skip-activation", "activation scripts of the project that the image does without"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from env.intake.found import take
-from env.intake.intake import Intake
+from env.intake.intake import NOTHING_MORE, Chosen, Intake
 from env.spec import Tree
 from images.errors import RecipeError
 from images.recipe.recipe import Image, Recipe, load_part
@@ -19,7 +19,9 @@ CREATED = datetime(2026, 11, 1, tzinfo=UTC)
 """The time that files carry, unless SOURCE_DATE_EPOCH says otherwise: that of this project's own recipes."""
 
 
-def project_recipe(place: Path, tree: Tree, environment: str = "", *, jupyter: bool = False) -> tuple[Recipe, Intake]:
+def project_recipe(
+    place: Path, tree: Tree, environment: str = "", *, jupyter: bool = False, chosen: Chosen = NOTHING_MORE
+) -> tuple[Recipe, Intake]:
     """Return a recipe for a project's folder, or for one of its locks, and the lock that is taken.
 
     With `jupyter`, it serves JupyterLab, collaboration and MCP from that environment.
@@ -34,7 +36,7 @@ def project_recipe(place: Path, tree: Tree, environment: str = "", *, jupyter: b
         raise RecipeError(place, "is not there")
     # Absolute, so that what is advised can be run from anywhere.
     folder = folder.resolve()
-    intake = take(tree.beside(folder), file=file, environment=environment)
+    intake = take(tree.beside(folder), file=file, environment=environment, chosen=chosen)
     if intake is None:
         known = "pixi.lock, uv.lock, pylock.toml, conda-lock.yml, an @EXPLICIT file or a requirements.txt with hashes"
         raise RecipeError(folder, f"has nothing that says what to install: bring a {known}")
@@ -50,6 +52,8 @@ def project_recipe(place: Path, tree: Tree, environment: str = "", *, jupyter: b
             "created": CREATED,
             "lock": intake.path.name,
             "environment": environment,
+            "extras": chosen.extras,
+            "groups": chosen.groups,
         }
     )
     path = folder / "image.toml"

@@ -179,6 +179,10 @@ class Image(Table):
     ``ours``, for this project's own packages whatever else is in the folder."""
     environment: str = ""
     """Which of the environments in that lock: of pixi.lock, or a category of conda-lock.yml."""
+    extras: tuple[str, ...] = ()
+    """Extras of the project in that lock that go in, of uv.lock or pylock.toml."""
+    groups: tuple[str, ...] = ()
+    """Its dependency groups that go in."""
     allow_unmet: tuple[str, ...] = ()
     """Packages that may lack what they require, since whoever made the lock knows that they do without."""
     skip_post_link: tuple[str, ...] = ()

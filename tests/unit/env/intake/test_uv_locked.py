@@ -8,9 +8,11 @@ import pytest
 
 from env.errors import LockFormatError, NotTakenError, SpecError, StaleLockError
 from env.intake.found import take
-from env.intake.intake import Intake
+from env.intake.intake import Chosen, Intake
 from env.platforms import AMD64
 from env.spec import Tree
+from tests.support.pixi_files import MANIFEST, conda, lock, write
+from tests.support.pylocks import pylock
 
 PROJECT = """[project]
 name = "mine"
@@ -103,3 +105,112 @@ def test_what_comes_from_git_or_another_folder_is_refused_by_name(tmp_path: Path
 def test_what_is_no_uv_lock_ends_with_a_line(tmp_path: Path, lock: str) -> None:
     with pytest.raises((LockFormatError, StaleLockError, SpecError), match=r"uv\.lock"):
         taken(tmp_path, lock=lock).locks(AMD64)
+
+
+GROUPED = PROJECT.replace('more = ["never"]', 'more = ["idna==3.10"]') + '[dependency-groups]\ndev = ["six==1.17.0"]\n'
+GROUPED_LOCK = (
+    """version = 1
+revision = 3
+requires-python = ">=3.12"
+"""
+    + "".join(
+        f"""
+[[package]]
+name = "{name}"
+version = "{version}"
+source = {{ registry = "https://index.invalid/simple" }}
+wheels = [{{ url = "https://files.index.invalid/{name}-{version}-py3-none-any.whl", hash = "sha256:{"a" * 64}" }}]
+"""
+        for name, version in (("idna", "3.10"), ("six", "1.17.0"), ("tabulate", "0.9.0"))
+    )
+    + """
+[[package]]
+name = "mine"
+version = "0.1"
+source = { editable = "." }
+dependencies = [{ name = "tabulate" }]
+[package.optional-dependencies]
+more = [{ name = "idna" }]
+[package.dev-dependencies]
+dev = [{ name = "six" }]
+[package.metadata]
+requires-dist = [
+    { name = "idna", marker = "extra == 'more'", specifier = "==3.10" },
+    { name = "tabulate", specifier = "==0.9.0" },
+]
+provides-extras = ["more"]
+[package.metadata.requires-dev]
+dev = [{ name = "six", specifier = "==1.17.0" }]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (Chosen(), {"tabulate"}),
+        (Chosen(("more",)), {"tabulate", "idna"}),
+        (Chosen((), ("dev",)), {"tabulate", "six"}),
+        (Chosen(("More",), ("Dev",)), {"tabulate", "idna", "six"}),
+    ],
+)
+def test_extras_and_groups_go_in_where_they_are_asked_for(tmp_path: Path, wanted: Chosen, names: set[str]) -> None:
+    taken(tmp_path, GROUPED, GROUPED_LOCK)
+    intake = take(Tree().beside(tmp_path), chosen=wanted)
+    assert intake is not None
+    assert {file.name for file in intake.locks(AMD64)["environment"].files} == names
+    assert any(one.startswith("mine[") for one in intake.requires(AMD64)) == bool(wanted.extras)
+
+
+def test_an_extra_or_a_group_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    taken(tmp_path, GROUPED, GROUPED_LOCK)
+    for wanted, told in ((Chosen(("nope",)), "no extra 'nope': it has more"), (Chosen((), ("x",)), "'x': it has dev")):
+        intake = take(Tree().beside(tmp_path), chosen=wanted)
+        assert intake is not None
+        with pytest.raises(SpecError, match=told):
+            intake.locks(AMD64)
+
+
+def test_extras_of_a_pylock_are_chosen_by_its_markers(tmp_path: Path) -> None:
+    text = pylock({"tabulate": "0.9.0", "idna": "3.10", "six": "1.17.0"})
+    text = text.replace('name = "idna"\n', 'name = "idna"\nmarker = "\'more\' in extras"\n')
+    text = text.replace('name = "six"\n', 'name = "six"\nmarker = "\'dev\' in dependency_groups"\n')
+    text = text.replace("created-by", 'extras = ["more"]\ndependency-groups = ["dev"]\ncreated-by')
+    (tmp_path / "pylock.toml").write_text(text)
+    for wanted, count in ((Chosen(), 1), (Chosen(("more",)), 2), (Chosen(("more",), ("dev",)), 3)):
+        intake = take(Tree().beside(tmp_path), chosen=wanted)
+        assert intake is not None
+        assert len(intake.locks(AMD64)["environment"].files) == count
+    intake = take(Tree().beside(tmp_path), chosen=Chosen(("nope",)))
+    assert intake is not None
+    with pytest.raises(NotTakenError, match="has no 'nope' among its extras: it has more"):
+        intake.locks(AMD64)
+
+
+def test_what_has_nothing_but_groups_and_extras_says_which(tmp_path: Path) -> None:
+    bare = GROUPED.replace('["tabulate==0.9.0"]', "[]").split("[build-system]")[0]
+    bare += '[dependency-groups]\ndev = ["six==1.17.0"]\n'
+    locked = GROUPED_LOCK.replace('dependencies = [{ name = "tabulate" }]\n', "").replace("editable", "virtual")
+    intake = taken(tmp_path, bare, locked.replace('    { name = "tabulate", specifier = "==0.9.0" },\n', ""))
+    with pytest.raises(
+        NotTakenError, match="nothing besides its extras and groups: choose of --extra more, --group dev"
+    ):
+        intake.locks(AMD64)
+
+
+def test_a_pylock_of_groups_alone_says_which(tmp_path: Path) -> None:
+    text = pylock({"six": "1.17.0"}).replace(
+        'name = "six"\n', 'name = "six"\nmarker = "\'dev\' in dependency_groups"\n'
+    )
+    groups = 'dependency-groups = ["default", "dev"]\ndefault-groups = ["default"]\ncreated-by'
+    (tmp_path / "pylock.toml").write_text(text.replace("created-by", groups, 1))
+    intake = take(Tree().beside(tmp_path))
+    assert intake is not None
+    with pytest.raises(NotTakenError, match="choose of --group dev"):
+        intake.locks(AMD64)
+
+
+def test_locks_without_extras_say_so(tmp_path: Path) -> None:
+    write(tmp_path, MANIFEST, lock(conda("numpy", "1.26.4")))
+    with pytest.raises(NotTakenError, match=r"pixi\.lock: has no extras and groups to choose from \(more\)"):
+        take(Tree().beside(tmp_path), chosen=Chosen(("more",)))
