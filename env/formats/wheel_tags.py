@@ -19,7 +19,10 @@ _FLOOR_GLIBC_MINOR = 28
 def supported_tags(
     platform: Platform, version: tuple[int, int] = (3, 13), glibc_minor: int = _FLOOR_GLIBC_MINOR
 ) -> tuple[Tag, ...]:
-    """Give the wheel tags of a CPython with glibc 2 of that minor version on a platform, best first (PEP 425, 600)."""
+    """Return the wheel tags of a CPython with glibc 2 of that minor version on a platform, best first.
+
+    Sources: PEP 425, PEP 600.
+    """
     machine = platform.machine
     platforms: list[str] = []
     for minor in range(glibc_minor, _OLDEST_GLIBC_MINOR[machine] - 1, -1):

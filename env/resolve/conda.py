@@ -91,7 +91,7 @@ def _judge(run: subprocess.CompletedProcess[str], manifest: Manifest) -> None:
 
 
 def _end_of(date: str | None) -> str | None:
-    """Give the instant, in UTC, that a date or time means as a limit: a date includes its whole day, as uv reads it."""
+    """Return the instant, in UTC, that a date or time means as a limit: a date includes its whole day, as in uv."""
     if date is None:
         return None
     try:

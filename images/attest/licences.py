@@ -116,7 +116,7 @@ def _of_deb(path: Path) -> str:
 
 
 def dep5(text: str) -> str:
-    """Give all licences that a Debian copyright file names, as one expression; ``NOASSERTION`` where it has no form."""
+    """Return all licences that a Debian copyright file names, as one expression; ``NOASSERTION`` for a free text."""
     # Paragraphs and fields alone: `debian.copyright` refuses files for faults of form that hide no licence.
     paragraphs = list(Deb822.iter_paragraphs(text.splitlines()))
     if not paragraphs or not paragraphs[0].keys() & {"Format", "Format-Specification"}:

@@ -19,7 +19,7 @@ _WIDTH = 116
 
 
 def layers_of(build: Build) -> dict[str, list[LayerPlan]]:
-    """Give the planned layers by OCI platform name, without the project's own wheel, which is built from the checkout.
+    """Return the planned layers by OCI platform, without the project's own wheel, which is built from the checkout.
 
     Raises:
         LockMissingError, LockFormatError, StaleLockError: a lock can't be built from.

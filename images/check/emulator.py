@@ -23,7 +23,7 @@ from images.rootfs.bytecode import host
 
 
 def emulator(platform: Platform, store: Store, console: Console) -> Path | None:
-    """Give the emulator that runs a platform's programs on this host, fetched if need be; None if it runs them itself.
+    """Return the emulator of a platform's programs on this host, fetched if need be; None if the host runs them itself.
 
     Raises:
         EnvError: the host is not Linux, or the package can't be fetched.

@@ -73,7 +73,7 @@ def control(deb: Path) -> str:
 
 
 def unpack(deb: Path, package: str, stage: Path) -> Iterator[Entry]:
-    """Give the entries of a package; the files' bytes are put below `stage` under numbers, never under their own names.
+    """Return a package's entries; the files' bytes are put below `stage` under numbers, never under their own names.
 
     Raises:
         PackageContentError: a path reaches outside the root, or an entry is a device, a fifo or a dangling hard link.

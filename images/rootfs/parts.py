@@ -41,7 +41,7 @@ def own_entries(part: NamedPart, user: User) -> Iterator[Entry]:
 
 
 def program(name: str, service: Service) -> bytes:
-    """Give a service as a supervisord program section; its output goes to the container's, unbuffered and unrotated."""
+    """Return a service's section for supervisord; its output goes to the container's, unbuffered and unrotated."""
     settings = {
         "command": _command(service.command),
         "autorestart": SUPERVISOR_RESTART[service.restart],

@@ -24,8 +24,9 @@ from images.recipe.recipe import read_recipe
 from tests.support.warm import Warm
 
 REPOSITORY = Path(__file__).parents[2]
-# What the commands import, each when it is run.
+# What the commands import, each when it is run, and shorter waits between attempts.
 IMPORTED = (
+    "tests.support.impatient",
     "env.cli.command",
     *(f"images.cli.{path.stem}" for path in (REPOSITORY / "images" / "cli").glob("[!_]*.py")),
     *(f"images.check.{name}" for name in ("live_server", "mcp_client", "reports", "run")),
@@ -142,10 +143,15 @@ def command(*arguments: object) -> list[str]:
 
 
 def images(
-    *arguments: object, env: dict[str, str] | None = None, umask: int = 0o022
+    *arguments: object, env: dict[str, str] | None = None, umask: int = 0o022, cold: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m images`` as a user does."""
+    """Run ``python -m images`` as a user does; `cold` where it matters what is read as Python starts."""
     settings = {**os.environ, **(env or {})}
+    if cold:
+        words = command(*arguments)
+        return subprocess.run(
+            words, cwd=REPOSITORY, env=settings, umask=umask, capture_output=True, text=True, check=False
+        )
     return _warm().run("images", list(map(str, arguments)), env=settings, cwd=REPOSITORY, umask=umask)
 
 

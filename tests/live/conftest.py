@@ -42,7 +42,7 @@ IMPORTED = (
 
 
 @functools.cache
-def warm() -> Warm:
+def _warm() -> Warm:
     """Return the process that servers are forked from, one for all tests of a run's worker."""
     process = Warm("jupyterlab", *IMPORTED, env=_where_it_is())
     atexit.register(process.close)
@@ -76,6 +76,7 @@ class Server:
     cold: bool = False  # the start itself is tested: nothing is imported before it
     port: int = 0
     process: subprocess.Popen[bytes] | Forked | None = None
+    _warm: Warm | None = None  # what it is forked from, where words come before its command
 
     @property
     def url(self) -> str:
@@ -124,11 +125,13 @@ class Server:
             arguments.append("--JupyterMCP.max_kernels=1000")
         with (self.home / "server.log").open("ab") as log:
             where: dict[str, Any] = {"env": environment, "cwd": self.folder, "stdout": log, "stderr": log}
-            if self.cold or self.prefix:
-                command = [*self.prefix, sys.executable, "-m", "jupyterlab", *arguments]
+            if self.cold:
+                command = [sys.executable, "-m", "jupyterlab", *arguments]
                 self.process = subprocess.Popen(command, start_new_session=True, **where)
             else:
-                self.process = warm().start("jupyterlab", arguments, **where)
+                if self.prefix and self._warm is None:
+                    self._warm = Warm("jupyterlab", *IMPORTED, env=_where_it_is(), prefix=self.prefix)
+                self.process = (self._warm or _warm()).start("jupyterlab", arguments, **where)
         for _ in range(600):
             assert self.process.poll() is None, self.log
             try:
@@ -149,7 +152,11 @@ class Server:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(60)
+        code = self.process.wait(60)
+        if self._warm is not None:
+            self._warm.close()
+            self._warm = None
+        return code
 
     def client(self, headers: dict[str, str] | None = None, **options: Any) -> Client[Any]:
         return Client(StreamableHttpTransport(self.mcp, headers=headers or self.headers), **options)

@@ -13,7 +13,7 @@ from .conftest import MakeServer
 from .test_tools import call
 
 EMPTY = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-MANY = 15_000
+MANY = 3_000
 
 
 async def raw(client: Any, tool: str, **arguments: Any) -> dict[str, Any]:

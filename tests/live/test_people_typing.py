@@ -13,14 +13,14 @@ from fastmcp.exceptions import ToolError
 from playwright.async_api import Page, expect
 
 from .browser import CHROMIUM, tab_on
-from .conftest import MakeServer
+from .conftest import Server
 from .test_execution import run_cell
 from .test_tools import call, fresh
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 
 WAIT = 60_000  # milliseconds
-SECONDS = float(os.environ.get("TYPING_SECONDS", "10"))
+SECONDS = float(os.environ.get("TYPING_SECONDS", "5"))
 KEYS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -51,9 +51,7 @@ async def until(client: Any, path: str, cell_id: str, source: str) -> None:
         await call(client, "watch_notebook", path=path, timeout=1)
 
 
-def test_many_edits_at_once_around_a_person_take_no_caret_and_no_keystroke(make_server: MakeServer) -> None:
-    server = make_server()
-
+def test_many_edits_at_once_around_a_person_take_no_caret_and_no_keystroke(server: Server) -> None:
     async def run() -> None:
         async with server.client() as client:
             path, (above, mine, below) = await three_cells(client)
@@ -81,9 +79,7 @@ def test_many_edits_at_once_around_a_person_take_no_caret_and_no_keystroke(make_
     asyncio.run(run())
 
 
-def test_the_cell_a_person_types_in_is_refused_to_agents_and_free_with_the_flag(make_server: MakeServer) -> None:
-    server = make_server()
-
+def test_the_cell_a_person_types_in_is_refused_to_agents_and_free_with_the_flag(server: Server) -> None:
     async def run() -> None:
         async with server.client() as client:
             path, (_, mine, below) = await three_cells(client)
@@ -160,7 +156,7 @@ async def type_for(page: Page, seconds: float) -> str:
     return typed
 
 
-async def typing_while_an_agent_works(server: Any, seconds: float) -> None:
+async def typing_while_an_agent_works(server: Server, seconds: float) -> None:
     async with server.client() as client:
         path, (above, mine, below) = await three_cells(client)
         async with tab_on(server, path) as page:
@@ -184,10 +180,10 @@ async def typing_while_an_agent_works(server: Any, seconds: float) -> None:
             assert counts["refused"] > 0
 
 
-def test_not_a_keystroke_is_lost_while_an_agent_works_everywhere_else(make_server: MakeServer) -> None:
-    asyncio.run(typing_while_an_agent_works(make_server(), SECONDS))
+def test_not_a_keystroke_is_lost_while_an_agent_works_everywhere_else(server: Server) -> None:
+    asyncio.run(typing_while_an_agent_works(server, SECONDS))
 
 
 @pytest.mark.slow
-def test_not_a_keystroke_is_lost_in_two_minutes(make_server: MakeServer) -> None:
-    asyncio.run(typing_while_an_agent_works(make_server(), 120))
+def test_not_a_keystroke_is_lost_in_two_minutes(server: Server) -> None:
+    asyncio.run(typing_while_an_agent_works(server, 120))

@@ -33,8 +33,8 @@ OUTPUTS = {
     ),
     "plotly": (
         "from IPython.display import display\n"
-        "display({'application/vnd.plotly.v1+json': {'data': [{'type': 'bar', 'y': [0.25] * 400_000}], 'layout': {}},"
-        " 'text/html': '<script>' + 'x' * 3_000_000 + '</script>'}, raw=True)"
+        "display({'application/vnd.plotly.v1+json': {'data': [{'type': 'bar', 'y': [0.25] * 40_000}], 'layout': {}},"
+        " 'text/html': '<script>' + 'x' * 300_000 + '</script>'}, raw=True)"
     ),
     "long text": "print('begin'); print('y ' * 100_000); print('the end')",
     "traceback": "def half(n):\n    return 1 / n\n\nhalf(0)",

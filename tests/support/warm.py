@@ -62,11 +62,11 @@ class Forked:
 class Warm:
     """A process that has imported these modules, and is forked for each program."""
 
-    def __init__(self, *modules: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *modules: str, env: Mapping[str, str] | None = None, prefix: Sequence[str] = ()) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="warm-")
         self._address = f"{self._folder.name}/socket"
         # -P: this file's folder is not where modules are looked for.
-        words = [sys.executable, "-P", __file__, self._address, *modules]
+        words = [*prefix, sys.executable, "-P", __file__, self._address, *modules]
         self._process = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
