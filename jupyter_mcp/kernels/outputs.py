@@ -41,7 +41,10 @@ class OutputSink:
         self._pieces: list[int] = []  # of each output: the messages that made it
         self._column: int | None = None  # where in the last line the stream goes on; None: at its end
         self._parts: list[str] = []  # of the last output, a stream: what its text does not have yet
-        self._written: list[Output] = []  # what the document holds, as it was written
+        self._returns = False  # whether those have carriage returns
+        self._shown = 0  # how many of them the document has: a flood is not put together at each writing
+        self._written: list[Output] = []  # what the document holds beside those, as it was written
+        self._changed = False  # an output before the last one is another since
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -139,6 +142,7 @@ class OutputSink:
             refused = self.allowance.swap(new, self.kept)
             if refused is None:
                 self.outputs[number] = clean({**self.outputs[number], **new})
+                self._changed = True
             for shown in refused or []:
                 self._add(*shown)
             self._flush_soon()
@@ -150,6 +154,7 @@ class OutputSink:
 
     def _clear(self) -> None:
         self._parts.clear()
+        self._shown, self._returns = 0, False
         self._column = None
         self.outputs.clear()
         self._pieces.clear()
@@ -164,18 +169,28 @@ class OutputSink:
             self._column = None
         else:
             self._pieces[-1] += 1
+        if not self._returns and ("\r" in text or self._column is not None):
+            self._join()
+            self._returns = True
         self._parts.append(clean(text))
 
     def _join(self) -> None:
         """Return the last output, a stream, the text that has come since."""
         if not self._parts:
             return
-        last, text = self.outputs[-1], "".join(self._parts)
+        last, number = self.outputs[-1], len(self.outputs) - 1
+        shown, text = self._parts[: self._shown], "".join(self._parts)
+        complete = self._shown == len(self._parts)
         self._parts.clear()
-        if len(last["text"]) <= OVERWRITE_UP_TO and (self._column is not None or "\r" in text):
+        self._shown = 0
+        if len(last["text"]) <= OVERWRITE_UP_TO and self._returns:
             last["text"], self._column = overwrite(last["text"], self._column, text)
         else:
             last["text"] += text
+        self._returns = False
+        if shown and number < len(self._written):
+            held = self._written[number]
+            held["text"] = last["text"] if complete else "".join([held["text"], *shown])
 
     def _flush_soon(self) -> None:
         if self._timer is None:
@@ -191,11 +206,14 @@ class OutputSink:
 
     def _write(self) -> None:
         """Make the document's outputs those of this run, with the least change."""
-        self._join()
         cell = self._cell()
         shared = None if cell is None else cell.get("outputs")
         if not isinstance(shared, Array):
+            self._join()
             return
+        if len(shared) == len(self._written) == len(self.outputs) and self._goes_on(shared):
+            return
+        self._join()
         if len(shared) != len(self._written):
             # Somebody else changed the outputs meanwhile, or a moved cell was made anew.
             shared.clear()
@@ -205,6 +223,19 @@ class OutputSink:
             self._written = []
         for number, output in enumerate(self.outputs):
             self._write_one(shared, number, output)
+        self._changed = False
+
+    def _goes_on(self, shared: Array[Any]) -> bool:
+        """Add to the last output, a stream, what came since, if nothing else did."""
+        if not self._parts or self._returns or self._changed or "text" not in self._written[-1]:
+            return False
+        text = shared[len(shared) - 1].get("text")
+        if not isinstance(text, Text) or self._written[-1]["text"] is not self.outputs[-1]["text"]:
+            return False
+        if self._shown < len(self._parts):
+            text += "".join(self._parts[self._shown :])
+            self._shown = len(self._parts)
+        return True
 
     def _write_one(self, shared: Array[Any], number: int, output: Output) -> None:
         if number >= len(self._written):

@@ -192,3 +192,98 @@ def test_code_without_a_cell_sees_the_variables_and_leaves_no_trace(server: Serv
             assert shown["content"]["execution_count"] == 2
 
     asyncio.run(job())
+
+
+def test_stop_of_a_stubborn_cell_is_told_truly_a_restart_frees_it_and_a_shutdown_is_missed_aloud(
+    server: Server,
+) -> None:
+    async def job() -> None:
+        async with notebook(server, "x = 1", STUBBORN, "print(x)") as (client, path):
+            await has_a_kernel(client, path)
+            run = (await call(client, "run_cells", path=path, start=1, stop=2, wait=0))["run"]
+            # Its cell prints nothing: the kernel says busy, and Jupyter knows.
+            await eventually(lambda: _state(client, path), "busy")
+            assert "has not obeyed" in (await call(client, "interrupt_kernel", path=path))["outcome"]
+            assert (await call(client, "get_run", run_id=run, wait=0))["state"] == "running"
+            waiting = (await call(client, "run_cells", path=path, start=2, wait=0))["run"]
+            await call(client, "restart_kernel", path=path)
+            ended = await call(client, "get_run", run_id=run)
+            assert "was restarted while the cell ran" in ended["cells"][0]["error"]
+            stopped = await call(client, "get_run", run_id=waiting)
+            assert (stopped["state"], stopped["cells"][0]["state"]) == ("interrupted", "skipped")
+            # Asked for while the restart goes on, it runs on the new kernel, where x is not.
+            after = await call(client, "run_cells", path=path, start=2, wait=60)
+            assert "NameError" in after["cells"][0]["outputs"]
+            assert "earlier variables are gone" in after["notices"][0]
+            assert "is shut down" in (await call(client, "shutdown_kernel", path=path))["outcome"]
+            after = await call(client, "run_cells", path=path, start=0, stop=1, wait=60)
+            assert after["state"] == "done"
+            assert "New kernel: earlier variables are gone" in after["notices"][0]
+
+    asyncio.run(job())
+
+
+async def _state(client: Any, path: str) -> str | None:
+    kernels = (await call(client, "list_kernels"))["kernels"]
+    return next((one["state"] for one in kernels if one["notebook"] == path), None)
+
+
+def test_set_kernel_writes_what_jupyterlab_shows_and_its_file_keeps_it(server: Server) -> None:
+    async def job() -> None:
+        async with notebook(server, "0") as (client, path):
+            reply = await call(client, "set_kernel", path=path, name="python3")
+            assert "next run of a cell starts it" in reply["outcome"]
+            async with httpx.AsyncClient(base_url=server.url, headers=server.headers) as http:
+                spec = (await http.get("api/kernelspecs")).json()["kernelspecs"]["python3"]["spec"]
+
+                async def in_file() -> Any:
+                    content = (await http.get(f"api/contents/{path}")).json()["content"]
+                    return content["metadata"].get("kernelspec")
+
+                shown = {key: spec[key] for key in ("display_name", "language")}
+                await eventually(in_file, {"name": "python3", **shown})
+            with pytest.raises(ToolError, match=r"no kernel 'cobol'; it has python3"):
+                await call(client, "set_kernel", path=path, name="cobol")
+
+    asyncio.run(job())
+
+
+# Ten minutes of a cell, at a hundredth of the time: it outlives its client by many times the client's life.
+LONG = """
+import sys, time
+for minute in range(60):
+    print("minute", minute, flush=True)
+    print("warning", minute, file=sys.stderr, flush=True)
+    time.sleep(.1)
+'the end'
+"""
+
+
+@ERAS
+def test_a_cell_of_ten_minutes_outlives_its_client_and_another_sees_all_of_it(server: Server, era: str) -> None:
+    async def job() -> None:
+        async with notebook(server, "0", LONG) as (_, path), server.client(mode=era) as other:
+            await has_a_kernel(other, path)
+            await leave_without_a_word(server, era, path, 1)
+            found = await call(other, "get_cell", path=path, index=1)
+            assert found["state"] == "running"
+            run = found["run"]
+            early = await call(other, "get_run", run_id=run, wait=0)
+            assert early["state"] == "running"
+            assert "minute 0" in early["cells"][0]["outputs"]
+            assert "the end" not in early["cells"][0]["outputs"]
+            ended = await call(other, "get_run", run_id=run, wait=60)
+            assert (ended["state"], ended["cells"][0]["state"]) == ("done", "done")
+            assert ended["cells"][0]["seconds"] >= 6
+            shown = await outputs_in_document(other, path, 1)
+            for name, word in (("stdout", "minute"), ("stderr", "warning")):
+                said = "".join(one["text"] for one in shown if one.get("name") == name)
+                assert said == "".join(f"{word} {minute}\n" for minute in range(60))
+            assert [one["data"]["text/plain"] for one in shown if "data" in one] == ["'the end'"]
+            after = await call(other, "get_cell", path=path, index=1)
+            assert (after["state"], after["execution_count"]) == ("done", 2)
+            # Nothing of it is left: the kernel is free for the next cell.
+            kernel = next(one for one in (await call(other, "list_kernels"))["kernels"] if one["notebook"] == path)
+            assert "runs" not in kernel
+
+    asyncio.run(job())

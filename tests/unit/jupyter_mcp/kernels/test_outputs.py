@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_mcp.kernels.messages import clean, overwrite
+from jupyter_mcp.kernels.output_limit import Allowance
+from jupyter_mcp.kernels.outputs import OutputSink
+from tests.support.fake_live import notebook_of, outputs_of
 
 PIECES = st.lists(st.sampled_from(["ab", "c", "\r", "\n", "\r\n", "xyz", " "]), max_size=12)
 
@@ -63,3 +68,76 @@ def test_half_a_surrogate_pair_and_a_huge_integer_are_replaced() -> None:
     assert clean("a\ud83d") == "a\N{REPLACEMENT CHARACTER}"
     assert clean({"n": [2**70, True, 5]}) == {"n": [float(2**70), True, 5]}
     assert clean(10**400) == str(10**400)
+
+
+pieces = st.lists(
+    st.one_of(
+        st.tuples(st.just("stream"), st.sampled_from(["stdout", "stderr"]), st.text("ab\n\r", max_size=4)),
+        st.tuples(st.sampled_from(["flush", "look", "clear", "display", "update", "other"]), st.just(""), st.just("")),
+    ),
+    max_size=30,
+)
+
+
+@given(pieces)
+def test_the_document_shows_at_each_writing_what_has_been_put_out(come: list[tuple[str, str, str]]) -> None:
+    """However messages, writings, looks of a waiting call, and what others do to the cell follow each other."""
+
+    async def job() -> None:
+        live = notebook_of("x")
+        sink = OutputSink(live, "a", Allowance(1 << 20, 10_000))
+        sink.begin()
+        plain: list[list[str]] = []
+        for kind, name, text in come:
+            if kind == "stream":
+                sink.take("stream", {"name": name, "text": text})
+                if not plain or plain[-1][0] != name:
+                    plain.append([name, ""])
+                plain[-1][1] += text
+            elif kind == "flush":
+                sink._flush()
+                shown = [{**one, "text": str(one["text"])} if "text" in one else one for one in outputs_of(live)]
+                assert shown == [without_transient(one) for one in sink.so_far()]
+            elif kind == "look":
+                sink.so_far()
+            elif kind == "clear":
+                sink.take("clear_output", {"wait": False})
+                plain.clear()
+            elif kind == "other":
+                live.document.ycells[0]["outputs"].clear()
+            else:
+                data = {"data": {"text/plain": str(len(plain))}, "metadata": {}, "transient": {"display_id": "d"}}
+                sink.take("display_data" if kind == "display" else "update_display_data", data)
+                if kind == "display":
+                    plain.append(["display", ""])
+        sink.end(1)
+        shown = [{**one, "text": str(one["text"])} if "text" in one else one for one in outputs_of(live)]
+        assert shown == [without_transient(one) for one in sink.outputs]
+        said = [overwrite("", None, text)[0] for name, text in plain if name != "display"]
+        assert [one["text"] for one in shown if "text" in one] == said
+        if sink._timer is not None:
+            sink._timer.cancel()
+
+    asyncio.run(job())
+
+
+def without_transient(output: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in output.items() if key != "transient"}
+
+
+def test_a_long_stream_is_written_piece_by_piece_and_not_put_together_before_somebody_looks() -> None:
+    async def job() -> None:
+        live = notebook_of("x")
+        sink = OutputSink(live, "a", Allowance(1 << 20, 10_000))
+        sink.begin()
+        sizes: list[int] = []
+        live.document.ydoc.observe(lambda event: sizes.append(len(event.update)))
+        for _ in range(20):
+            sink.take("stream", {"name": "stdout", "text": "x" * 10_000})
+            sink._flush()
+        assert max(sizes) < 10_500
+        assert len(sink._parts) > 15
+        assert outputs_of(live)[0]["text"] == sink.so_far()[0]["text"] == "x" * 200_000
+        sink.end(1)
+
+    asyncio.run(job())
