@@ -80,7 +80,9 @@ pieces = st.lists(
 
 
 @given(pieces)
-def test_the_document_shows_at_each_writing_what_has_been_put_out(come: list[tuple[str, str, str]]) -> None:
+def test_the_document_shows_at_each_writing_what_has_been_put_out(  # noqa: C901 - a step for each kind
+    come: list[tuple[str, str, str]],
+) -> None:
     """However messages, writings, looks of a waiting call, and what others do to the cell follow each other."""
 
     async def job() -> None:
