@@ -87,6 +87,7 @@ class OutputSink:
             self._timer = None
         with self.live.document.ydoc.transaction():
             self._write()
+            self._join()
             cell = self._cell()
             if cell is None:
                 return

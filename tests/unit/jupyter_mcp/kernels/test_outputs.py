@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_mcp.kernels.messages import clean, overwrite
@@ -70,7 +70,7 @@ def test_half_a_surrogate_pair_and_a_huge_integer_are_replaced() -> None:
     assert clean(10**400) == str(10**400)
 
 
-pieces = st.lists(
+COME = st.lists(
     st.one_of(
         st.tuples(st.just("stream"), st.sampled_from(["stdout", "stderr"]), st.text("ab\n\r", max_size=4)),
         st.tuples(st.sampled_from(["flush", "look", "clear", "display", "update", "other"]), st.just(""), st.just("")),
@@ -79,7 +79,8 @@ pieces = st.lists(
 )
 
 
-@given(pieces)
+@given(COME)
+@example([("stream", "stdout", "a"), ("flush", "", ""), ("stream", "stdout", "b")])
 def test_the_document_shows_at_each_writing_what_has_been_put_out(  # noqa: C901 - a step for each kind
     come: list[tuple[str, str, str]],
 ) -> None:
