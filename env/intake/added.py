@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -136,7 +137,7 @@ class _Choice:
         return needs
 
     def _required(self, package: Addition, extras: frozenset[str], *, only_extras: bool = False) -> Iterator[_Need]:
-        for requirement in map(Requirement, package.requires):
+        for requirement in map(_parsed, package.requires):
             if only_extras and applies(requirement, frozenset(), self.platform, self.python):
                 continue
             if applies(requirement, extras, self.platform, self.python):
@@ -187,6 +188,9 @@ class _Choice:
         best = self._best(package)
         wheel = next(one for one in package.wheels if one.file == best)
         return LockedFile(package.name, package.version, wheel.file, wheel.sha256, wheel.size)
+
+
+_parsed = cache(Requirement)
 
 
 def _fits(specifier: SpecifierSet, version: str) -> bool:
