@@ -16,19 +16,22 @@ from tests.support.needs import summary
 TOGETHER = ("images/work", "conformance")
 """Folders whose tests share what takes long to make: one worker runs them all. Elsewhere a file is for one worker."""
 LONGEST = (
-    "images/test_build.py",
-    "images/test_conda.py",
     "images/work",
-    "live/test_security.py",
+    "images/test_conda.py",
+    "images/test_push.py",
+    "images/test_mistakes.py",
+    "images/test_build.py",
+    "images/test_export.py",
     "live/test_rooms.py",
     "live/test_execution.py",
-    "live/test_together.py",
-    "live/test_stop.py",
+    "live/test_security.py",
+    "live/test_people_typing.py",
+    "live/test_crash_faults.py",
+    "live/test_people_kernel.py",
+    "live/test_late_outputs.py",
     "live/test_bridge.py",
     "live/test_proxy.py",
-    "images/test_push.py",
     "images/test_check.py",
-    "images/test_export.py",
 )
 """Begun first, so that no worker is left with one of them at the end."""
 
