@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from datetime import UTC, datetime
+from inspect import signature
 from typing import Any
 
 from jupyter_server.utils import ensure_async
@@ -101,9 +102,10 @@ class _Keeper:
             return session
         if kernel_id is None or kernel_id not in self._sessions.kernel_manager:
             about = {key: session[key] for key in ("path", "name", "type")}
-            kernel_id = await self._sessions.start_kernel_for_session(
-                session["id"], kernel_name=name, kernel_id=kernel_id, **about
-            )
+            # jupyter-server 2.19 starts a kernel under no id but its own.
+            start = self._sessions.start_kernel_for_session
+            more = {"kernel_id": kernel_id} if "kernel_id" in signature(start).parameters else {}
+            kernel_id = await start(session["id"], kernel_name=name, **more, **about)
         for one in _of(await self._all(), session["path"]):
             await ensure_async(self._update(one["id"], kernel_id=kernel_id))
         await self._retire({now["id"]})

@@ -368,8 +368,3 @@ def test_a_recipe_with_a_pixi_lock_of_its_own_is_built_from_it(checkout: Checkou
         held = content_of(image)
         assert "opt/env/lib/libcompiled.so.1" in held
         assert not any("overlaid" in path for path in held)
-    image_toml = mine / "image.toml"
-    image_toml.write_text(OWN_IMAGE.replace('"mine"]', '"mine", "jupyter-mcp"]'))
-    refused = ours.run(*words, **where)
-    assert refused.returncode == 65
-    assert "leave out the part that installs it" in refused.stderr
