@@ -38,6 +38,7 @@ class Collaboration:
     get_document = YDocExtension.get_document
     document_load_progressively = False
     notebook_output_delay_threshold_mb = 100
+    behavior_on_external_change = "overwrite"  # jupyter-server-ydoc 3.1 asks for it
 
     def __init__(self, settings: dict[str, Any], folder: Path, poll: float | None, delay: float) -> None:
         class Store(SQLiteYStore):
