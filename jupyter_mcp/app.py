@@ -40,7 +40,7 @@ from .rooms.opening import forget_stopped
 from .rooms.recoveries import Recoveries
 from .rtc_adapter import NO_ROOMS, Rooms
 from .stop_signal import take_between_callbacks
-from .tools import people_api
+from .tools import people_api, runs_api
 from .tools.activity import SCHEMAS
 from .tools.audit import AuditLog
 from .tools.audit_file import AuditFile
@@ -252,6 +252,7 @@ class JupyterMCP(ExtensionApp):
         )
         # The ExtensionApp adds the base URL itself.
         self.handlers.extend([(r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}), *people_api.handlers(gate)])
+        self.handlers.extend(runs_api.handlers(self._execution.runs))
         self.handlers.extend((path, NoOAuth) for path in PATHS)
         if self._server.base_url != "/":
             # Clients also look at the top of the host, which is ours if nobody stands before us.

@@ -27,7 +27,7 @@ def sources() -> str:
     digest = hashlib.sha256()
     settings = ("package.json", "package-lock.json", "rspack.config.cjs", "tsconfig.json", "install.json")
     named = [HERE / name for name in settings]
-    written = [*(HERE / "src").glob("*.ts"), *(HERE / "style").iterdir()]
+    written = [*(HERE / "src").glob("*.ts"), *(HERE / "style").iterdir(), *(HERE / "schema").iterdir()]
     for file in sorted(file for file in (*named, *written) if not file.name.endswith(".test.ts")):
         digest.update(f"{file.relative_to(HERE)}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -267,6 +267,10 @@ class Runs:
             )
         return run
 
+    def active(self) -> list[Run]:
+        """Return those that wait or go on, in their order."""
+        return list(self._active.values())
+
     def ahead_of(self, run: Run) -> list[Run]:
         """Return the runs that the kernel has before this one."""
         before: list[Run] = []

@@ -1,15 +1,18 @@
 import { ILabShell, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { Clipboard, ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { LabIcon } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 
+import { Badges } from './badges';
+import { question } from './cells';
 import { connect } from './connect';
 import { button } from './dom';
 import { type IKernelContext, Kernels } from './kernels';
 import { Marks } from './marks';
+import { follow, Still } from './view';
 import { AgentPanel, IPlaces } from './panel';
 import { Action, summary } from './state';
 import { AgentStore } from './store';
@@ -75,6 +78,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     });
     const kernels = new Kernels(app.serviceManager.sessions, () => open);
     store.began.connect(() => kernels.ask());
+    new Badges(store, tracker);
+    const still = new Still(tracker);
+    let following = false;
+    store.began.connect((_, call) => following && follow(tracker, call.notebook, call.running));
+    store.ended.connect((_, call) => following && follow(tracker, call.notebook, call.cells.at(-1)?.id ?? null));
     const panel = new AgentPanel(store, places);
     panel.id = 'jupyter-mcp-agents';
     panel.title.icon = icon;
@@ -99,6 +107,52 @@ const plugin: JupyterFrontEndPlugin<void> = {
       app.commands.addCommand(id, { label, execute, describedBy: { args: { type: 'object', properties: {} } } });
       palette?.addItem({ command: id, category: 'Agents' });
     }
+
+    const schema = { args: { type: 'object', properties: {} } };
+    app.commands.addCommand('jupyter-mcp:ask', {
+      label: 'Ask the Agent About This Cell',
+      caption: 'Ask the agent about this cell: copies a question that names it',
+      icon,
+      describedBy: schema,
+      isEnabled: () => tracker.activeCell !== null,
+      execute: () => {
+        const [current, cell] = [tracker.currentWidget, tracker.activeCell];
+        if (current && cell) {
+          const number = current.content.activeCellIndex + 1;
+          Clipboard.copyToSystem(question(current.context.localPath, cell.model.id, number));
+          Notification.info('Copied: paste it to your agent, and ask.', { autoClose: 3000 });
+        }
+      }
+    });
+    const toggle = (id: string, label: string, caption: string, on: () => boolean, set: (on: boolean) => void) => {
+      app.commands.addCommand(id, {
+        label,
+        caption,
+        describedBy: schema,
+        isToggleable: true,
+        isToggled: on,
+        execute: () => {
+          set(!on());
+          app.commands.notifyCommandChanged(id);
+        }
+      });
+      palette?.addItem({ command: id, category: 'Agents' });
+    };
+    toggle(
+      'jupyter-mcp:still',
+      'Keep My Cell Still',
+      'Keep the active cell in its place while outputs above it grow',
+      () => still.on,
+      on => (still.on = on)
+    );
+    toggle(
+      'jupyter-mcp:follow',
+      'Follow the Agents',
+      'Show the cell that an agent works in, in the notebook in front',
+      () => following,
+      on => (following = on)
+    );
+    palette?.addItem({ command: 'jupyter-mcp:ask', category: 'Agents' });
 
     if (statusBar) {
       const item = new Widget();

@@ -30,6 +30,7 @@ const call = (more: Partial<ICall>): ICall => ({
   tool: 'update_cell',
   notebook: 'n.ipynb',
   cells: [],
+  running: null,
   started: '2026-11-27T10:00:00+00:00',
   seconds: 0.1,
   ...more

@@ -43,6 +43,7 @@ export interface ICall {
   tool: string;
   notebook: string | null;
   cells: ITouched[];
+  running: string | null;
   started: string;
   seconds: number;
 }

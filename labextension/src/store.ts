@@ -2,12 +2,15 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { Event, ServerConnection } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { IRunCell } from './cells';
 import { Action, EMPTY, ICall, IState } from './state';
 
 const SCHEMAS = 'https://schema.jupyter.org/jupyter_mcp/';
 const KEPT = 200;
 /** Agents come and go without an event. */
 const ASK_EVERY = 15_000;
+/** What waits for the kernel moves up without one, too. */
+const RUNS_EVERY = 1500;
 
 /** The server's state of its agents, kept up to date by its events. */
 export class AgentStore {
@@ -19,6 +22,12 @@ export class AgentStore {
         void this.refresh();
       }
     }, ASK_EVERY);
+    window.setInterval(() => {
+      const busy = this._runs.length > 0 || this._state.agents.some(agent => agent.calls.length > 0);
+      if (busy && !document.hidden) {
+        void this._askRuns();
+      }
+    }, RUNS_EVERY);
   }
 
   /** Emitted when the state is another one. */
@@ -27,8 +36,28 @@ export class AgentStore {
   }
 
   /** Emitted when a call begins to run something. */
-  get began(): ISignal<this, void> {
+  get began(): ISignal<this, ICall> {
     return this._began;
+  }
+
+  /** Emitted when a call is over. */
+  get ended(): ISignal<this, ICall> {
+    return this._ended;
+  }
+
+  /** Emitted when it was asked which cells run and wait. */
+  get runsChanged(): ISignal<this, void> {
+    return this._runsChanged;
+  }
+
+  /** The cells that run or wait. */
+  get runs(): IRunCell[] {
+    return this._runs;
+  }
+
+  /** When `runs` was asked for, in the terms of performance.now(). */
+  get runsAsked(): number {
+    return this._runsAsked;
   }
 
   /** The last that is known. */
@@ -48,6 +77,7 @@ export class AgentStore {
   async refresh(): Promise<void> {
     try {
       this._take((await this._request('state', 'GET')) as IState);
+      await this._askRuns();
     } catch (error) {
       this._fault = error instanceof Error ? error.message : String(error);
       this._changed.emit();
@@ -76,6 +106,23 @@ export class AgentStore {
     return data;
   }
 
+  private async _askRuns(): Promise<void> {
+    if (this._askingRuns) {
+      return;
+    }
+    this._askingRuns = true;
+    try {
+      const { cells } = (await this._request('runs', 'GET')) as { cells: IRunCell[] };
+      this._runs = cells;
+      this._runsAsked = performance.now();
+      this._runsChanged.emit();
+    } catch {
+      // The server is going, or its state is asked for soon: then it says what is wrong.
+    } finally {
+      this._askingRuns = false;
+    }
+  }
+
   private _take(state: IState): void {
     this._state = state;
     this._fault = '';
@@ -92,7 +139,9 @@ export class AgentStore {
       this._changed.emit();
     }
     if (event['phase'] === 'began') {
-      this._began.emit();
+      this._began.emit(event as unknown as ICall);
+    } else if (event['phase'] === 'ended') {
+      this._ended.emit(event as unknown as ICall);
     }
     // What else it changes is the server's to say; many events make one question.
     if (this._asking === null) {
@@ -105,7 +154,12 @@ export class AgentStore {
 
   private readonly _settings: ServerConnection.ISettings;
   private readonly _changed = new Signal<this, void>(this);
-  private readonly _began = new Signal<this, void>(this);
+  private _runs: IRunCell[] = [];
+  private _runsAsked = 0;
+  private _askingRuns = false;
+  private readonly _began = new Signal<this, ICall>(this);
+  private readonly _ended = new Signal<this, ICall>(this);
+  private readonly _runsChanged = new Signal<this, void>(this);
   private _state: IState = EMPTY;
   private _fault = '';
   private _asking: number | null = null;

@@ -23,7 +23,7 @@ from jupyter_mcp.notebooks.cells import Cells
 from jupyter_mcp.notebooks.notebooks import Notebooks
 from jupyter_mcp.notebooks.running import Running
 from jupyter_mcp.notebooks.undoing import Undoing
-from jupyter_mcp.tools import people_api
+from jupyter_mcp.tools import people_api, runs_api
 from jupyter_mcp.tools.audit import AuditLog
 from jupyter_mcp.tools.gate import Gate
 from jupyter_mcp.tools.steering import Files, Steering
@@ -113,7 +113,8 @@ async def served(
         )
         server = made.server
         app, lifespan = http_app(server, max_body_bytes=1 << 20, max_sessions=8)
-        async with bridge(app, lifespan, settings=settings, handlers=people_api.handlers(gate)) as served_at:
+        handlers = [*people_api.handlers(gate), *runs_api.handlers(at.execution.runs)]
+        async with bridge(app, lifespan, settings=settings, handlers=handlers) as served_at:
             yield Served(served_at, rooms, at, gate, events, server.offered)
 
 
