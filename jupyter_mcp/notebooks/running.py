@@ -112,6 +112,8 @@ class Running:
 
     def _start(self, live: Live, run: Run, seconds: float | None) -> Run:
         self.runs.start(run, self._go(live, run, self._execution_timeout if seconds is None else seconds))
+        if (actor := ACTOR.get()) is not None:
+            actor.starts(run)
         return run
 
     async def _go(self, live: Live, run: Run, seconds: float | None) -> None:

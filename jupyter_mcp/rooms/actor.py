@@ -6,6 +6,7 @@ it, which is right for a run that outlives its call.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -30,6 +31,15 @@ class Author:
     id: str
     kind: str
     name: str
+
+
+class Stoppable(Protocol):
+    """What goes on by itself: a run."""
+
+    over: asyncio.Event
+
+    def stop(self, why: str) -> None:
+        """Ask it to stop."""
 
 
 class Actor(Protocol):
@@ -62,6 +72,9 @@ class Actor(Protocol):
 
     def runs_code(self, live: Live, source: str) -> None:
         """Note that it begins to run code that is in no cell. Raises a ToolError if it may not."""
+
+    def starts(self, run: Stoppable) -> None:
+        """Note what it started, which may go on when the actor is done."""
 
     def run_ended(self, live: Live, outcome: str) -> None:
         """Note that what it began to run is over: done, failed (it could not be run) or stopped."""

@@ -17,7 +17,7 @@ from fastmcp.exceptions import ToolError
 from pycrdt import Map
 
 from jupyter_mcp.paths import LONGEST_PATH, SUFFIX
-from jupyter_mcp.rooms.actor import Author, next_number
+from jupyter_mcp.rooms.actor import Author, Stoppable, next_number
 from jupyter_mcp.rooms.live import Live, revision
 
 from .agents import Agent
@@ -62,6 +62,7 @@ class Call:
     running: str | None = None  # the cell that runs now
     more_cells: int = 0
     code: str | None = None  # that it ran in no cell
+    run: Stoppable | None = None  # that it started
     over: bool = False  # it has answered; what it began to run may go on
 
     @property
@@ -124,6 +125,10 @@ class Call:
             self.code = source
             self.notice(self, live, None)
             self.began_to_run(self)
+
+    def starts(self, run: Stoppable) -> None:
+        """Note what it started: a person who stops the agent stops that too, also when the call has answered."""
+        self.run = run
 
     def run_ended(self, live: Live, outcome: str) -> None:
         """Note that its run is over; if it has answered before, what ran since is told by itself."""

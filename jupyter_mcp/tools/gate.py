@@ -37,6 +37,7 @@ class Gate:
         self.activity = Activity(emit, log, audit)
         self._presences = presences
         self._running: set[Call] = set()
+        self._left: set[Call] = set()  # that have answered, and whose runs may go on
 
     @asynccontextmanager
     async def serving(self, agent: Agent, tool: str, arguments: dict[str, Any], *, reads: bool) -> AsyncIterator[Call]:
@@ -81,6 +82,7 @@ class Gate:
             if call.cells or call.code is not None or (not reads and outcome == "done"):
                 self.activity.ended(call, outcome)
             call.answered()
+            self._left = {one for one in (*self._left, call) if one.run is not None and not one.run.over.is_set()}
 
     def admitted(self, agent: Agent) -> None:
         """Note that the server's Authorizer let the agent do what it is about to do: people may see it now."""
@@ -128,7 +130,12 @@ class Gate:
             if call.task is not None and call.stopped_by is None:
                 call.stopped_by = rule.by
                 call.task.cancel()
-        return len(stopped)
+        left = [call for call in self._left if call.run is not None and not call.run.over.is_set()]
+        fitting = [call for call in left if self.steering.fits(rule, call.agent, call.paths)]
+        for call in fitting:
+            if call.run is not None:
+                call.run.stop(f"was stopped by {rule.by}")
+        return len(stopped) + len(fitting)
 
     def state(self) -> dict[str, Any]:
         """Return who is here, what runs, what is held back, and what was done lately."""

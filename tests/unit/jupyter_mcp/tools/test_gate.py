@@ -233,6 +233,42 @@ def test_stop_ends_what_runs_tells_the_agent_who_did_and_pauses_it(tmp_path: Pat
     run(tmp_path, job)
 
 
+@pytest.mark.parametrize("tool", ["run_cells", "run_code"])
+def test_stop_also_ends_what_goes_on_after_its_call_has_answered(tmp_path: Path, tool: str) -> None:
+    async def job(at: Served) -> None:
+        at.write("n.ipynb", "one", "two")
+        started, interrupted = asyncio.Event(), asyncio.Event()
+        at.seat.manager.on_interrupt = interrupted.set
+        ran: list[str] = []
+
+        async def script(kernel: FakeKernel) -> None:
+            ran.append(kernel.code)
+            kernel.status("busy")
+            started.set()
+            await interrupted.wait()
+            kernel.done()
+
+        at.seat.fake.script = script
+        async with at.agent() as client:
+            given = {"code": "one"} if tool == "run_code" else {}
+            reply = await client.call_tool(tool, {"path": "n.ipynb", "wait": 0, **given})
+            assert reply.structured_content is not None
+            await started.wait()
+            await at.steer("stop", notebook="other.ipynb")
+            assert not interrupted.is_set()
+            await at.steer("stop")
+            await asyncio.wait_for(interrupted.wait(), 20)
+            await at.steer("resume")
+            run_id = reply.structured_content["run"]
+            ended = (await client.call_tool("get_run", {"run_id": run_id})).structured_content
+            assert ended is not None
+            assert "was stopped by" in str(ended)
+            assert ran == ["one"]
+            assert [event["stopped_calls"] for schema, event in at.events if schema == STEERING][:2] == [0, 1]
+
+    run(tmp_path, job)
+
+
 @pytest.mark.parametrize(
     ("tool", "what"), [("execute_cell", {"index": 1}), ("run_cells", {"start": 1}), ("run_code", {"code": "two"})]
 )
