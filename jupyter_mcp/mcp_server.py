@@ -41,6 +41,7 @@ from .tools.toolset import Toolset
 from .tools.variable_tools import offer_variable_tools
 from .tornado_asgi import ASGI_PATH
 from .transport.boundary import LONGEST, request_boundary, resource_boundary, tool_boundary
+from .transport.bridge_cancels import BridgeCancels
 from .transport.endpoint import ASGIApp
 from .transport.json_first import deferring
 from .transport.revival import Revival
@@ -235,4 +236,7 @@ def http_app(
             limit_bodies(app, ASGI_PATH, max_body_bytes)
             yield
 
-    return Revival(SessionCap(deferring(app), max_sessions), max_sessions), lifespan
+    served: ASGIApp = Revival(SessionCap(deferring(app), max_sessions), max_sessions)
+    if isinstance(server, _Server) and server.toolbox is not None:
+        served = BridgeCancels(served, server.toolbox.cancelling.cancelled)
+    return served, lifespan

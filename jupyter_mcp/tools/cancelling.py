@@ -1,7 +1,7 @@
 """An explicit cancel of a call interrupts the run that it waits for; a client that leaves does not.
 
 `notifications/cancelled` is one. Over HTTP, 2026-07-28 has none: there a client closes the connection, as one does
-that is killed or loses its network, and the run goes on; stop_run stops it.
+that is killed or loses its network, and the run goes on; stop_run stops it. A bridge's client has it in both eras.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fastmcp.server.dependencies import get_context, get_http_request
 
 from jupyter_mcp.kernels.runs import Run
 from jupyter_mcp.rooms.actor import ACTOR
+from jupyter_mcp.transport.bridge_cancels import bridge_of
 
 from .calls import Call
 
@@ -45,7 +46,8 @@ class Cancelling:
 
     @contextmanager
     def _listening(self, run: Run | None) -> Iterator[None]:
-        session = get_http_request().headers.get(_SESSION)
+        request = get_http_request()
+        session = request.headers.get(_SESSION) or bridge_of(request.scope)
         if run is None or session is None:  # without sessions, the request ids of many clients would be one
             yield
             return
@@ -65,10 +67,11 @@ class Cancelling:
     async def middleware(self, context: Any, call_next: Any) -> Any:
         """See each notification before the SDK's server: stop the run whose call is cancelled."""
         if context.method == "notifications/cancelled" and context.request is not None:
-            self._cancelled(context.request.headers.get(_SESSION), context.params or {})
+            self.cancelled(context.request.headers.get(_SESSION), context.params or {})
         return await call_next(context)
 
-    def _cancelled(self, session: str | None, params: Any) -> None:
+    def cancelled(self, session: str | None, params: Any) -> None:
+        """Stop the run of a session's or a bridge's call."""
         run = self._waiting.get((str(session), str(params.get("requestId"))))
         reason = str(params.get("reason") or "").lower()
         if run is not None and not any(words in reason for words in _TIMED_OUT):

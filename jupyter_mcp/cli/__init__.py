@@ -1,0 +1,1 @@
+"""The program `jupyter mcp`: find servers, connect clients, bridge to those that can only start programs."""
