@@ -26,6 +26,7 @@ from .tools.cell_tools import offer_cell_tools
 from .tools.edit_tools import offer_edit_tools
 from .tools.execution_tools import offer_execution_tools
 from .tools.gate import Gate
+from .tools.guidance import offer_guidance
 from .tools.kernel_tools import offer_kernel_tools
 from .tools.looking_tools import offer_looking_tools
 from .tools.notebook_tools import offer_notebook_tools
@@ -215,6 +216,7 @@ def mcp_server(
         offer_variable_tools,
         offer_room_tools,
         offer_resources,
+        offer_guidance,
         offer_subscriptions,
     ):
         offer(tools)

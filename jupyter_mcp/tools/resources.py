@@ -1,4 +1,4 @@
-"""Notebooks as resources: a template, and completion of its paths."""
+"""Notebooks as resources: a template, and completion of its paths and of the prompts'."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 
 from fastmcp.exceptions import ResourceError, ToolError
 from fastmcp.server.completions import CompletionReference
-from mcp.types import Completion, CompletionArgument, CompletionContext, ResourceTemplateReference
+from mcp.types import Completion, CompletionArgument, CompletionContext, PromptReference
 
 from jupyter_mcp.transport.auth import caller
 
+from .guidance import PROMPTS
 from .replies import shortened
 from .reply_limits import reply_limit
 from .toolbox import Toolbox
@@ -19,8 +20,15 @@ TEMPLATE = f"{SCHEME}{{path*}}"
 _MOST = 100  # values that a completion may have
 
 
+def takes_a_path(reference: CompletionReference) -> bool:
+    """Return whether the `path` of this template or prompt is a notebook's."""
+    if isinstance(reference, PromptReference):
+        return reference.name in PROMPTS
+    return reference.uri == TEMPLATE
+
+
 def offer_resources(tools: Toolbox) -> None:
-    """Put the template and its completion on the server."""
+    """Put the template, and the completion of paths, on the server."""
     server, notebooks = tools.server, tools.notebooks
 
     @server.resource(TEMPLATE, name="notebook", title="A notebook", mime_type="application/x-ipynb+json")
@@ -42,7 +50,7 @@ def offer_resources(tools: Toolbox) -> None:
     async def complete(
         reference: CompletionReference, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion | None:
-        if not isinstance(reference, ResourceTemplateReference) or (reference.uri, argument.name) != (TEMPLATE, "path"):
+        if argument.name != "path" or not takes_a_path(reference):
             return None
         async with tools.serving("completion/complete", {}, reads=True):
             await caller().require("read", "contents")
