@@ -162,6 +162,13 @@ def conformance(session: nox.Session) -> None:
     run(session, LAB, npm, ("python", "-m", "pytest", str(folder)), suites, project=True)
 
 
+@declared("hosts", program=("tests.hosts",))
+def hosts(session: nox.Session) -> None:
+    """Run Codex, OpenCode and Gemini CLI against a scripted model, and write docs/reference/hosts.md; needs npm."""
+    npm = ("npm", "ci", "--ignore-scripts", "--loglevel=error", f"--prefix={ROOT / 'tests' / 'hosts'}")
+    run(session, LAB, npm, ("python", "-m", "tests.hosts", *session.posargs), project=True)
+
+
 @declared("labextension", usage=" [-- --check]")
 def labextension(session: nox.Session) -> None:
     """Build JupyterLab's extension into jupyter_mcp/labextension, with the locked Node; needs npm: -- [--check]."""

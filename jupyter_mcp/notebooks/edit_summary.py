@@ -13,7 +13,8 @@ from .edits import Plan
 _DIFF = 2000  # characters of the diff
 _LINE = 160  # characters of one of its lines
 _MOST_LINES = 400  # of a cell that are compared line by line
-_CELLS = 60  # that are named
+_NEW_CELLS = 60  # that are named: nobody else tells their ids
+_CHANGED_CELLS = 12  # that are named beside them
 _NOTES = 1500  # characters of what each edit did
 
 
@@ -21,8 +22,11 @@ def summary(path: str, plan: Plan) -> dict[str, Any]:
     """Return what an agent needs to go on; bounded, and it says what it leaves out."""
     changed = [(index, slot) for index, slot in enumerate(plan.slots) if slot.at is None or slot.touched]
     names = {id(slot): name for name, slot in plan.names.items()}
+    new = [slot for _, slot in changed if slot.at is None][:_NEW_CELLS]
+    others = [slot for _, slot in changed if slot.at is not None][:_CHANGED_CELLS]
+    told = {id(slot) for slot in (*new, *others)}
     cells = []
-    for index, slot in changed[:_CELLS]:
+    for index, slot in ((index, slot) for index, slot in changed if id(slot) in told):
         cell: dict[str, Any] = {"id": slot.id, "index": index, "revision": slot.revision}
         if slot.at is None:
             cell["new"] = True
@@ -30,8 +34,8 @@ def summary(path: str, plan: Plan) -> dict[str, Any]:
             cell["name"] = names[id(slot)]
         cells.append(cell)
     reply = {"path": path, "cell_count": len(plan.slots), "done": _notes(plan.notes), "cells": cells}
-    if len(changed) > _CELLS:
-        reply["more_cells"] = len(changed) - _CELLS
+    if len(changed) > len(cells):
+        reply["more_cells"] = len(changed) - len(cells)
     return {**reply, "diff": diff(plan)}
 
 

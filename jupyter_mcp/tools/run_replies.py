@@ -14,7 +14,10 @@ from .brief import CELL, LISTED, in_brief
 from .waiting import what_it_does
 
 A_PERSON = "a restart of the kernel, for which a person can be asked,"
-MOST_CELLS = 40  # cells of a run that are told one by one
+FEW_CELLS = 12  # a run of so many is told cell by cell
+MOST_CELLS = 40  # cells of a longer one that are
+
+_TELLING = (State.ERROR, State.INTERRUPTED, State.RUNNING)
 
 
 class CellRun(BaseModel):
@@ -115,12 +118,15 @@ async def told_of(run: Run, runs: Runs) -> dict[str, Any]:
 
 
 def _shown(steps: list[Step]) -> list[Step]:
-    """Return the steps that are told one by one: what failed and what runs, then the last ones that ended."""
-    if len(steps) <= MOST_CELLS:
+    """Return the steps that are told one by one: what failed and what runs, then the last ones that put something out.
+
+    Of a long run most cells say nothing but that they ran.
+    """
+    if len(steps) <= FEW_CELLS:
         return steps
-    telling = [step for step in steps if step.state in (State.ERROR, State.INTERRUPTED, State.RUNNING)][:MOST_CELLS]
-    ended = [step for step in steps if step.state is State.DONE]
-    chosen = {id(step) for step in [*telling, *ended[-(MOST_CELLS - len(telling)) or len(ended) :]]}
+    telling = [step for step in steps if step.state in _TELLING][:MOST_CELLS]
+    speaking = [step for step in steps if step.state is State.DONE and step.outputs != []]
+    chosen = {id(step) for step in [*telling, *speaking[-(MOST_CELLS - len(telling)) or len(speaking) :]]}
     return [step for step in steps if id(step) in chosen]
 
 

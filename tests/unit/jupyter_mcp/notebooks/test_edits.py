@@ -332,6 +332,11 @@ async def test_the_reply_shows_a_short_diff_and_says_what_it_leaves_out() -> Non
     assert len(str(long)) < 10_000
     assert long["diff"].endswith("[the rest of the diff is left out; get_cell shows each cell]")
     assert long["more_cells"] == 40
+    renamed = notebook.edit(
+        {"op": "str_replace", "old": "line", "new": "row", "all": True}, {"op": "insert", "source": "new"}
+    )
+    assert [cell.get("new", False) for cell in renamed["cells"]] == [False] * 12 + [True]
+    assert renamed["more_cells"] == 100 - 12
 
 
 async def test_carets_in_the_rest_of_a_changed_cell_stay_where_they_are() -> None:
