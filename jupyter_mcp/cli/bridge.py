@@ -40,6 +40,7 @@ from .servers import Server
 BACK_WITHIN = 45.0  # seconds for a server to be there again
 LAST_CALLS = 60.0  # seconds for the calls that run when standard input ends
 _BETWEEN = 0.5
+_LONGEST_PAUSE = 30.0  # seconds between attempts to hear what the server sends by itself
 _JSON = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 _BROKEN = (OSError, HTTPException)
 _INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
@@ -274,6 +275,7 @@ class Bridge:
             threading.Thread(target=self._hear, daemon=True).start()
 
     def _hear(self) -> None:
+        pause = _BETWEEN
         while not self._stopped.is_set():
             self._listening = Posting(self._server)
             with contextlib.suppress(*_BROKEN):
@@ -281,9 +283,11 @@ class Bridge:
                 if response.status in (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.BAD_REQUEST):
                     return  # it sends nothing by itself
                 if response.status == HTTPStatus.OK:
+                    pause = _BETWEEN
                     for body in _bodies(response):
                         self._write(line(body))
-            self._stopped.wait(2 * _BETWEEN)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            self._stopped.wait(pause)
 
 
 def _bodies(response: HTTPResponse) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import stat
 import urllib.error
 import urllib.request
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -22,6 +24,8 @@ from .errors import NoServerError, UsageError
 _LARGEST = 1 << 20  # bytes of a runtime file that is read
 _WITHIN = 15.0  # seconds for a server to answer
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_NOBODY, _NOT_TRUSTED = 0, -1  # in the place of a status
+_EVERYWHERE = ("0.0.0.0", "::", "*", "")  # noqa: S104 - what others listen on
 _VERSION = "2026-07-28"
 _ASKS = {
     "jsonrpc": "2.0",
@@ -75,8 +79,12 @@ def running() -> list[Found]:
 
 def look(server: Server) -> Found | None:
     """Ask a server whether it lives, and whether MCP answers there; None if it does not live."""
-    if _answer(f"{server.url}api")[0] == 0:
+    status = _answer(f"{server.url}api")[0]
+    if status == _NOBODY:
         return None
+    if status == _NOT_TRUSTED:
+        note = "its certificate is not trusted: name the file of its authority in SSL_CERT_FILE"
+        return Found(server, mcp=False, note=note)
     headers = {
         "Content-Type": "application/json",
         "Accept": "application/json, text/event-stream",
@@ -98,7 +106,7 @@ def look(server: Server) -> Found | None:
         return Found(
             server, mcp=False, note="it is not installed there: pip install jupyter-mcp-rooms, and start Jupyter anew"
         )
-    return Found(server, mcp=False, note=f"MCP answers {status}" if status else "MCP does not answer")
+    return Found(server, mcp=False, note=f"it answers {status}" if status > 0 else "it does not answer")
 
 
 def for_folder(folder: str) -> Server:
@@ -170,16 +178,31 @@ def _read(file: Path) -> Server | None:
         url, pid = info["url"], info["pid"]
         if not isinstance(url, str) or type(pid) is not int or pid < 1 or not _lives(pid) or info.get("sock"):
             return None
+        url = _here(_address(url), info.get("hostname"))
         return Server(
-            _address(url),
+            url,
             root=_text(info.get("root_dir")),
-            token=_text(info.get("token")),
+            token=_text(info.get("token")) or _token_of_hub(url),
             pid=pid,
             version=_text(info.get("version")),
             started=about.st_mtime,
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, UsageError):
         return None
+
+
+def _here(url: str, listens_on: Any) -> str:
+    """Return an address that is good on this machine: a name of it need not lead back to it."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or listens_on not in _EVERYWHERE:
+        return url
+    return urlunsplit((parts.scheme, f"127.0.0.1:{parts.port or 80}", parts.path, "", ""))
+
+
+def _token_of_hub(url: str) -> str:
+    """Return the token that JupyterHub gives to the programs of a user's server, for that server."""
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+    return os.environ.get("JUPYTERHUB_API_TOKEN", "") if prefix and urlsplit(url).path == prefix else ""
 
 
 def _lives(pid: int) -> bool:
@@ -243,7 +266,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _answer(url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, str]:
-    """Return the status and the begin of the body; 0 if nobody answers."""
+    """Return the status and the begin of the body."""
     handlers: Iterable[Any] = (
         _NoRedirect(),
         *((urllib.request.ProxyHandler({}),) if is_loopback(url) else ()),
@@ -255,7 +278,8 @@ def _answer(url: str, body: bytes | None = None, headers: dict[str, str] | None 
     except urllib.error.HTTPError as error:
         error.close()
         return error.code, ""
-    except (OSError, ValueError):
-        return 0, ""
-    except Exception as error:  # noqa: BLE001 - http.client's own, of a server that speaks something else
-        return 0, type(error).__name__
+    except OSError as error:
+        trusted = not isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError)
+        return _NOBODY if trusted else _NOT_TRUSTED, ""
+    except (ValueError, HTTPException):  # of a server that speaks something else
+        return _NOBODY, ""

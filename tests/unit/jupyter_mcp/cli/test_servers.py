@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -180,3 +183,33 @@ def test_another_machines_token_comes_from_the_environment(
 def test_what_is_no_address_is_told(address: str) -> None:
     with pytest.raises(UsageError, match="--server takes"):
         servers.for_url(address)
+
+
+def test_a_server_that_listens_everywhere_is_asked_on_this_machine(runtime: Path, tmp_path: Path) -> None:
+    everywhere = "0.0.0.0"  # noqa: S104 - as people set it
+    runtime_file(runtime, 7, tmp_path, url="http://a-name-that-leads-nowhere:7/base/", hostname=everywhere)
+    runtime_file(runtime, 8, tmp_path, url="https://name:8/", hostname=everywhere)
+    assert {server.url for server in servers._listed()} == {"http://127.0.0.1:7/base/", "https://name:8/"}
+
+
+def test_a_hubs_token_goes_to_its_own_server_alone(
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "of the hub")
+    runtime_file(runtime, 7, tmp_path, url="http://127.0.0.1:7/user/ada/", token="")
+    runtime_file(runtime, 8, tmp_path, token="")
+    assert {server.url: server.token for server in servers._listed()} == {
+        "http://127.0.0.1:7/user/ada/": "of the hub",
+        "http://127.0.0.1:8/": "",
+    }
+
+
+def test_a_certificate_that_is_not_trusted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise urllib.error.URLError(ssl.SSLCertVerificationError("self-signed"))
+
+    monkeypatch.setattr(urllib.request.OpenerDirector, "open", refuse)
+    found = servers.look(servers.Server("https://h/"))
+    assert found is not None
+    assert "SSL_CERT_FILE" in found.note
