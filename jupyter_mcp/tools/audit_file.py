@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-_TRIES = 5  # to open a file that others put aside meanwhile
+_TRIES = 1000  # each is one more line that somebody else has written
 
 
 class AuditFile:
