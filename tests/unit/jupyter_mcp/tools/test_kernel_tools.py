@@ -188,6 +188,7 @@ def test_run_cells_with_restart_runs_on_a_new_kernel_and_a_bad_call_costs_none(t
 def test_of_many_cells_those_that_failed_and_the_last_are_told_and_the_rest_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(run_replies, "FEW_CELLS", 3)
     monkeypatch.setattr(run_replies, "MOST_CELLS", 3)
 
     async def job(at: Served) -> None:
@@ -199,6 +200,7 @@ def test_of_many_cells_those_that_failed_and_the_last_are_told_and_the_rest_coun
                 kernel.reply(status="error", ename="E", evalue="", traceback=[])
                 kernel.status("idle")
             else:
+                kernel.stream("said")
                 kernel.done()
 
         at.seat.fake.script = script
