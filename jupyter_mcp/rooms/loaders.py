@@ -7,10 +7,11 @@ known by a hash of its bytes, and nothing else is ours.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,8 +87,14 @@ class Guarded(FileLoader):  # type: ignore[misc]
 
         Notebooks that are no files of this machine have only their time stamp to go by, unless `thoroughly`.
         """
-        async with loader_lock(self):
+        async with self._writing, loader_lock(self):
             return await self._changed(thoroughly=thoroughly)
+
+    @property
+    def _writing(self) -> asyncio.Lock:
+        """Held from a write of ours until it is known as ours: whoever looks in between would take it for others'."""
+        lock: asyncio.Lock = self.__dict__.setdefault("_writing_lock", asyncio.Lock())
+        return lock
 
     async def _changed(self, *, thoroughly: bool) -> bool:
         if not self.digest:
@@ -115,19 +122,42 @@ class Guarded(FileLoader):  # type: ignore[misc]
         if model["type"] != KIND or not self.digest:
             other: Model | None = await super().maybe_save_content(model)
             return other
-        if await self.changed():
-            raise OutOfBandChanges
-        before = self.last_modified
+        await self._writing.acquire()
         try:
+            await self._require_unchanged()
+            before = self.last_modified
             saved: Model | None = await super().maybe_save_content(model)
+            if saved is None and self.last_modified == before:
+                self._writing.release()
+                return None  # not writable
+            self.writes += 1
         except OutOfBandChanges:
+            self._writing.release()
             raise
-        except Exception:
-            await self._note_torn()
+        except BaseException as error:
+            noting = self._noting(self._note_torn() if isinstance(error, Exception) else None)
+            await asyncio.shield(noting)
             raise
-        if saved is None and self.last_modified == before:
-            return None  # not writable
-        self.writes += 1
+        # An edit cancels this save, also when the file is written: that the write is ours is noted all the same.
+        await asyncio.shield(self._noting(self._note_write(model, saved)))
+        return saved
+
+    async def _require_unchanged(self) -> None:
+        async with loader_lock(self):
+            if await self._changed(thoroughly=True):
+                raise OutOfBandChanges
+
+    def _noting(self, note: Coroutine[Any, Any, None] | None) -> asyncio.Task[None]:
+        async def noted() -> None:
+            try:
+                if note is not None:
+                    await note
+            finally:
+                self._writing.release()
+
+        return asyncio.create_task(noted())
+
+    async def _note_write(self, model: Model, saved: Model | None) -> None:
         signature = self._sign(self.path)
         # A save that is cancelled when it has begun goes on to its end, and gives None.
         digest = await self._hash() if saved is None else saved.get("hash")
@@ -135,7 +165,6 @@ class Guarded(FileLoader):  # type: ignore[misc]
             self._now_known(str(digest or ""), signature)
         else:
             self._now_known(_NOT_OURS, None)
-        return saved
 
     async def _is_there(self, content: Notebook) -> bool:
         """Return whether the file still is what was just saved, by the sources of its cells.
@@ -167,7 +196,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
     async def maybe_notify(self) -> None:
         """Tell the rooms about a change by others, once; called each second."""
         if self.digest and isinstance(self.last_modified, datetime):
-            async with loader_lock(self):
+            async with self._writing, loader_lock(self):
                 changed = await self._changed(thoroughly=False)
                 seen = self._unreadable is not None and self._unreadable == self._sign(self.path)
                 if changed and not seen:

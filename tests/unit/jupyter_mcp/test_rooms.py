@@ -22,6 +22,7 @@ from jupyter_mcp.notebooks.cells import Cells
 from jupyter_mcp.notebooks.notebooks import Notebooks
 from jupyter_mcp.rooms.content_check import unsound
 from jupyter_mcp.rooms.live import Live
+from jupyter_mcp.rooms.loaders import Guarded
 from jupyter_mcp.rooms.snapshot import read
 from jupyter_mcp.rooms.ydoc_private import loader_of
 from tests.support.disk import FaultyDisk, open_files
@@ -375,6 +376,38 @@ def test_a_write_of_ours_that_failed_half_way_is_no_change_by_others(tmp_path: P
         rooms.faults.tear = False
         await live_is_saved(rooms, live)
         assert on_disk(file) == ["one", "ours"]
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize("moment", ["after the write", "while it is noted"])
+def test_an_edit_while_our_own_write_is_looked_at_is_not_undone_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    written, go_on = asyncio.Event(), asyncio.Event()
+    slow = {"after the write": "_note_write", "while it is noted": "_is_there"}[moment]
+    upstream = getattr(Guarded, slow)
+
+    async def delayed(self: Guarded, *arguments: Any) -> Any:
+        written.set()
+        await go_on.wait()
+        return await upstream(self, *arguments)
+
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / PATH, "one")
+        live = await rooms.rooms.join(PATH)
+        monkeypatch.setattr(Guarded, slow, delayed)
+        insert(live, "two")
+        await written.wait()
+        try:
+            assert on_disk(rooms.root / PATH) == ["one", "two"]
+            CELLS.delete(live, 1, None)  # upstream's save of before is cancelled, and another begins
+            await asyncio.sleep(0.2)
+        finally:
+            go_on.set()
+        await live_is_saved(rooms, live)
+        assert sources(live) == ["one"]
+        assert on_disk(rooms.root / PATH) == ["one"]
 
     run(tmp_path, job)
 
