@@ -14,8 +14,6 @@ from jupyter_server.utils import ensure_async
 from tornado import web
 
 from jupyter_mcp.errors import BadPathError
-from jupyter_mcp.notebooks.change_views import brief
-from jupyter_mcp.notebooks.undoing import Undoing
 from jupyter_mcp.paths import canonical
 from jupyter_mcp.transport.auth import Action
 
@@ -24,7 +22,6 @@ from .steering import Mode
 
 ACTIONS: dict[str, tuple[Mode, bool]] = {
     "resume": ("run", False),
-    "ask": ("ask", False),
     "read-only": ("read-only", False),
     "pause": ("paused", False),
     "stop": ("paused", True),
@@ -32,17 +29,15 @@ ACTIONS: dict[str, tuple[Mode, bool]] = {
 _LONGEST_NAME = 80
 
 
-class PeopleHandler(APIHandler):
+class _PeopleHandler(APIHandler):
     """What the endpoints have in common."""
 
     auth_resource = "contents"
     gate: Gate
-    undoing: Undoing
 
-    def initialize(self, gate: Gate, undoing: Undoing) -> None:
-        """Take the gate, and who takes changes back; called by Tornado for each request."""
+    def initialize(self, gate: Gate) -> None:
+        """Take the gate; called by Tornado for each request."""
         self.gate = gate
-        self.undoing = undoing
 
     async def require(self, action: Action, resource: str) -> None:
         """Ask the server's Authorizer. Raises 403."""
@@ -55,11 +50,6 @@ class PeopleHandler(APIHandler):
         name = getattr(user, "display_name", None) or getattr(user, "name", None) or getattr(user, "username", "")
         return "".join(one if one.isprintable() else " " for one in str(name)[:_LONGEST_NAME]).strip() or "Somebody"
 
-    def state(self) -> dict[str, Any]:
-        """Return who is here, what runs, what was done, and which changes of it can be taken back."""
-        numbers = {event["call"] for event in self.gate.activity.recent}
-        return {**self.gate.state(), "changes": [brief(one) for one in self.undoing.known(numbers)]}
-
     def answer(self, data: dict[str, Any]) -> None:
         """Answer with JSON that nobody keeps."""
         self.set_header("Cache-Control", "no-store")
@@ -69,26 +59,21 @@ class PeopleHandler(APIHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with JSON that says what to do."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        detail = error.log_message % error.args if isinstance(error, web.HTTPError) and error.log_message else None
+        detail = error.log_message if isinstance(error, web.HTTPError) else None
         self.answer({"message": detail or HTTPStatus(status_code).phrase})
 
 
-class StateHandler(PeopleHandler):
-    """`GET {base_url}jupyter-mcp/state`: who is here, what runs, what is held back, what was done lately.
-
-    A page in which people can answer agents says `?page=1`.
-    """
+class StateHandler(_PeopleHandler):
+    """`GET {base_url}jupyter-mcp/state`: who is here, what runs, what is held back, what was done lately."""
 
     @web.authenticated
     async def get(self) -> None:
         """Return the state; needs `read contents`."""
         await self.require("read", "contents")
-        if self.get_query_argument("page", ""):
-            self.gate.review.page_is_open()
-        self.answer(self.state())
+        self.answer(self.gate.state())
 
 
-class SteerHandler(PeopleHandler):
+class SteerHandler(_PeopleHandler):
     """`POST {base_url}jupyter-mcp/steer`: pause, read-only, stop or resume, for agents and notebooks, or for all."""
 
     @web.authenticated
@@ -103,7 +88,7 @@ class SteerHandler(PeopleHandler):
             self.gate.steer(mode, self.person(), agent=agent, notebook=notebook, stop=stop)
         except ValueError as error:
             raise web.HTTPError(400, str(error)) from error
-        self.answer(self.state())
+        self.answer(self.gate.state())
 
     def _asked(self) -> tuple[str, str | None, str | None]:
         found = self.get_json_body()
@@ -125,7 +110,7 @@ class SteerHandler(PeopleHandler):
         return action, agent, notebook
 
 
-class ConnectHandler(PeopleHandler):
+class ConnectHandler(_PeopleHandler):
     """`POST {base_url}jupyter-mcp/token`: the token that an agent's client needs, for a person who asks for it."""
 
     @web.authenticated
@@ -136,9 +121,9 @@ class ConnectHandler(PeopleHandler):
         self.answer({"token": token if isinstance(token, str) and token else None})
 
 
-def handlers(gate: Gate, undoing: Undoing) -> list[tuple[str, type[APIHandler], dict[str, Any]]]:
+def handlers(gate: Gate) -> list[tuple[str, type[APIHandler], dict[str, Any]]]:
     """Return the endpoints, below the server's base URL."""
-    about = {"gate": gate, "undoing": undoing}
+    about = {"gate": gate}
     return [
         (r"/jupyter-mcp/state", StateHandler, about),
         (r"/jupyter-mcp/steer", SteerHandler, about),
