@@ -73,6 +73,8 @@ def within(job: Job, *sources: str, root: str | None = None, bound: float | None
             try:
                 await asyncio.wait_for(job(desk), WITHIN)
             finally:
+                if going_on := set(desk.control._tasks):  # they may connect to a kernel once more
+                    await asyncio.wait(going_on, timeout=WITHIN)
                 await one.execution.runs.close()
                 await one.execution.close()
                 for fake in desk.others:
