@@ -1,7 +1,8 @@
 """How MCP clients are told of a server: the file, the place in it and the words of each.
 
-The one source of these formats: `jupyter mcp connect` writes them, JupyterLab's dialog shows them. They are those of
-the clients' documentation, autumn 2026; Codex, OpenCode and Gemini CLI were run with them (docs/reference/hosts.md).
+`jupyter mcp connect` writes these formats; JupyterLab's dialog has its own yet (labextension/src/connect.ts).
+They are those of the clients' documentation, autumn 2026; Codex, OpenCode and Gemini CLI were run with them
+(docs/reference/hosts.md).
 """
 
 from __future__ import annotations

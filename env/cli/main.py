@@ -176,7 +176,7 @@ def _add_store(commands: argparse._SubParsersAction[CommandParser]) -> None:
         parents=[common],
         help="read every file again, and print those that changed",
         description="Read every file in the store again, and print those whose content is not what their name says; "
-        "exit code 34 if there are any.",
+        "exit code 1 if there are any.",
     )
     check.add_argument("--repair", action="store_true", help="delete them: the next fetch or build downloads them")
     check.set_defaults(run="env.cli.store:run_check")
@@ -185,7 +185,7 @@ def _add_store(commands: argparse._SubParsersAction[CommandParser]) -> None:
         parents=[common],
         help="remove what no lock, no record of a build and no given layout needs",
         description="Remove what no lock of this checkout, no record of a build and no given layout needs. Refused "
-        "while a build or a fetch uses the store (exit code 33).",
+        "while a build or a fetch uses the store (exit code 75).",
     )
     less.add_argument("--unused-for", type=float, metavar="DAYS", help="remove what builds made and did not use since")
     less.add_argument(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,7 +51,11 @@ def sources(live: Live) -> list[str]:
 
 
 def on_disk(file: Path) -> list[str]:
-    return ["".join(cell["source"]) for cell in json.loads(file.read_text())["cells"]]
+    for _ in range(100):
+        with contextlib.suppress(json.JSONDecodeError):  # a thread of the contents manager is writing it
+            return ["".join(cell["source"]) for cell in json.loads(file.read_text())["cells"]]
+        time.sleep(0.02)
+    return [file.read_text()]
 
 
 async def until(probe: Callable[[], Any], wanted: Any) -> None:
