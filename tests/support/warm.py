@@ -145,8 +145,10 @@ def _watch(program: int, connection: socket.socket) -> None:
     connection.sendall(json.dumps({"pid": program}).encode() + b"\n")
     ended = os.pidfd_open(program)
     if connection in select.select([ended, connection], [], [])[0]:
-        with contextlib.suppress(ProcessLookupError):
+        try:
             os.killpg(program, signal.SIGKILL)
+        except ProcessLookupError:  # it has no group of its own yet
+            os.kill(program, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
     with contextlib.suppress(OSError):
         connection.sendall(json.dumps({"code": code}).encode() + b"\n")
