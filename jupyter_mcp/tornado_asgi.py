@@ -147,7 +147,7 @@ class MCPHandler(JupyterHandler):
         self._forget_body()
 
     def on_finish(self) -> None:
-        """Return the place back, also when a check refused the request."""
+        """Free the place, also when a check refused the request."""
         super().on_finish()
         self._ended = True
         vars(self).pop("_caller", None)  # which has us: without the cycle both are freed now, by their counts

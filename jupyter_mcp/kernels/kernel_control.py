@@ -204,7 +204,7 @@ class KernelControl:
         return "The kernel is shut down, and its variables are gone. The next run of a cell starts another."
 
     async def exchange(self, path: str, name: str, by: str) -> str:
-        """Return the notebook a kernel of that name instead of the one that runs, if one runs and is another."""
+        """Replace the kernel that runs by one of that name, if it is another; return what became of it."""
         session = preferred(await self._all(), path, set())
         if session is None:
             return f"The next run of a cell starts it: {name}."

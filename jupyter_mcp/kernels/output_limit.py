@@ -73,7 +73,7 @@ class Allowance:
         self._reserve = Kept()
 
     def emptied(self) -> None:
-        """Return everything back: the cell's output was cleared."""
+        """Free all that was spent: the cell's output was cleared."""
         self.full = False
         self._spent = Kept()
 

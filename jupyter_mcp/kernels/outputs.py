@@ -176,7 +176,7 @@ class OutputSink:
         self._parts.append(clean(text))
 
     def _join(self) -> None:
-        """Return the last output, a stream, the text that has come since."""
+        """Add the text that has come since to the last output, a stream."""
         if not self._parts:
             return
         last, number = self.outputs[-1], len(self.outputs) - 1

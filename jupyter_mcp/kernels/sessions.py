@@ -210,7 +210,7 @@ def _one_kernel(arriving: Session, there: list[Session]) -> str:
 
 
 def known_from_the_start(kernels: Any) -> None:
-    """Return each kernel's manager a state and a time before others can see it.
+    """Set a state and a time on each kernel's manager before others can see it.
 
     Upstream (jupyter-server 2.21) puts a new kernel among the others and only then, in a later turn of the event
     loop, sets its `last_activity`: a list of kernels or sessions that is asked for in between was answered with 500.

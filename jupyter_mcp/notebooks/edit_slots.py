@@ -61,11 +61,6 @@ class Slot:
         return self.retyped or self._read[0]
 
     @property
-    def type_before(self) -> str:
-        """The type as it is, or as it was made."""
-        return self._read[0]
-
-    @property
     def revision_before(self) -> str:
         """The revision that get_cell gives."""
         return revision(*self._read)

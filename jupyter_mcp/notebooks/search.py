@@ -118,7 +118,7 @@ class Search:
         return {"cells": [{key: item for key, item in cell.items() if key not in left_out} for cell in cells]}
 
     async def _name_cells(self, hits: Hits) -> None:
-        """Return each match its cell's id, as get_notebook does; files may have none, or one twice."""
+        """Set the cell's id on each match, as get_notebook does; files may have none, or one twice."""
         by_path: dict[str, list[dict[str, Any]]] = {}
         for match in hits.matches:
             by_path.setdefault(match["path"], []).append(match)

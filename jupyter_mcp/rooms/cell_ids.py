@@ -135,7 +135,7 @@ class CellIds:
         return found
 
     async def name(self, contents: Any, path: str, file_id: str | None, model: dict[str, Any]) -> None:
-        """Return the cells of a notebook that was read from its file ids that last."""
+        """Set ids that last on the cells of a notebook that was read from its file."""
         content = model["content"]
         cells: list[Cell] = content["cells"]
         own = await self._own_ids(contents, path, model)

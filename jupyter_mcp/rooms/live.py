@@ -241,7 +241,7 @@ class Live:
         return [cell.get("id") for cell in self.document.ycells]
 
     def name_cells(self) -> None:
-        """Return cells that have no id, or another's, one of their own; people's tabs bring such."""
+        """Set an id on cells that have none, or another's; people's tabs bring such."""
         if not self._odd:
             return
         self._ids = [cell.get("id") for cell in self.document.ycells]
@@ -251,7 +251,7 @@ class Live:
         self._odd = False
 
     def rename(self, ids: dict[int, str]) -> None:
-        """Return the cells at these indexes these ids."""
+        """Set these ids on the cells at these indexes."""
         with self.ours(), self.document.ydoc.transaction():
             for at, cell_id in ids.items():
                 if self._ids[at] != cell_id:

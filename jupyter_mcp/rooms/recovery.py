@@ -143,7 +143,7 @@ def _is_ours(found: Replay, theirs: Notebook, digest: str | None) -> bool:
 
 
 async def _bring_store_in_step(found: Replay, doc: Doc[Any], store_of: StoreFactory) -> None:
-    """Return the store the updates it missed, under the history that clients already hold."""
+    """Add the updates that the store missed, under the history that clients already hold."""
     store = store_of(found.header.room_id)
     async with store:
         stored: Doc[Any] = Doc()

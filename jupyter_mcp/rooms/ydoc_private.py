@@ -80,7 +80,7 @@ class OwnedLock(asyncio.Lock):
         return True
 
     def release(self) -> None:
-        """Return it back; the last time lets others have it."""
+        """Release it; the last time lets others have it."""
         if self._again:
             self._again -= 1
             return

@@ -29,7 +29,7 @@ class Activity:
     """What agents did lately."""
 
     def __init__(self, emit: Emit, log: Logger, audit: AuditLog | None = None) -> None:
-        """Give each event to `emit`, with the id of its schema, and what agents did to `audit`."""
+        """Pass each event to `emit`, with the id of its schema, and what agents did to `audit`."""
         self._emit = emit
         self._audit = audit
         self.log = log

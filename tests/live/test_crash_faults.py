@@ -196,7 +196,7 @@ class World:
             replace(self.seen(VICTIM), {**POISONED, **UNREADABLE}[one.how])
 
     async def edit_victim(self, one: Round, client: Any) -> set[Path]:
-        """Return the neighbour edits that are in its journal alone; return the journal."""
+        """Make edits of the neighbour that are in its journal alone; return the journal."""
         before = self.journal_files()
         replace(self.seen(VICTIM), POISONED["NaN"])
         with contextlib.suppress(ToolError):  # its room may still be that of what was there before

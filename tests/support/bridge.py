@@ -68,7 +68,7 @@ class Bridge:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Return the loop turns until it is so; the test's own time limit ends what never is."""
+    """Let the loop turn until it is so; the test's own time limit ends what never is."""
     while not true():  # noqa: ASYNC110 - a test looks from outside
         await asyncio.sleep(0.005)
 

@@ -41,7 +41,7 @@ class SmallDisk:
                     continue
 
     def free(self) -> None:
-        """Return back what `fill` took."""
+        """Free what `fill` took."""
         (self.seen / _BALLAST).unlink(missing_ok=True)
 
 
