@@ -78,7 +78,7 @@ def _parsed(text: str, origin: object) -> tuple[McpServer, ...]:
 
 
 def _told_apart(servers: Iterable[McpServer]) -> list[McpServer]:
-    """Number the servers of one name, since clients key them by name."""
+    """Add numbers to servers of one name, since clients key them by name."""
     seen: dict[str, int] = {}
     result = []
     for one in servers:
