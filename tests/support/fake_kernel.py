@@ -228,3 +228,17 @@ class FakeSpecs:
 
     def get_all_specs(self) -> dict[str, Any]:
         return {name: {"spec": {"argv": ["x"], "display_name": name}} for name in self.names}
+
+
+async def never_ends(kernel: FakeKernel) -> None:
+    """Run a cell that prints and goes on; a script for `FakeKernel`."""
+    kernel.status("busy")
+    kernel.stream("on")
+
+
+def obeys(kernel: FakeKernel) -> None:
+    """End the cell that runs, as a kernel does that is interrupted."""
+    error = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
+    kernel.publish("error", error)
+    kernel.reply(status="error", execution_count=1, **error)
+    kernel.status("idle")

@@ -19,7 +19,7 @@ from jupyter_mcp.kernels import kernel_control as control_module
 from jupyter_mcp.kernels.kernel_control import KernelControl
 from jupyter_mcp.kernels.runs import Run, State
 from jupyter_mcp.notebooks.running import outputs_of
-from tests.support.fake_kernel import FakeKernel, FakeManager
+from tests.support.fake_kernel import FakeKernel, FakeManager, never_ends, obeys
 from tests.support.fake_live import outputs_of as shown_in
 from tests.support.seat import Seat, seat
 
@@ -86,18 +86,6 @@ def within(job: Job, *sources: str, root: str | None = None, bound: float | None
 async def until(true: Callable[[], bool]) -> None:
     while not true():  # noqa: ASYNC110 - a test looks from outside
         await asyncio.sleep(0.005)
-
-
-async def never_ends(kernel: FakeKernel) -> None:
-    kernel.status("busy")
-    kernel.stream("on")
-
-
-def obeys(kernel: FakeKernel) -> None:
-    error = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
-    kernel.publish("error", error)
-    kernel.reply(status="error", execution_count=1, **error)
-    kernel.status("idle")
 
 
 async def running(desk: Desk, at: int = 0) -> Run:

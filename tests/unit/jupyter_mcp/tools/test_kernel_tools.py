@@ -12,7 +12,7 @@ from fastmcp.exceptions import ToolError
 
 from jupyter_mcp.kernels import runs as runs_module
 from jupyter_mcp.tools import run_replies
-from tests.support.fake_kernel import FakeKernel, FakeManager
+from tests.support.fake_kernel import FakeKernel, FakeManager, never_ends, obeys
 from tests.support.served import ERAS, Served, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # upstream's streams
@@ -23,18 +23,6 @@ SPECS = SimpleNamespace(
         "ir": {"spec": {"display_name": "R", "language": "R"}},
     }
 )
-
-
-async def never_ends(kernel: FakeKernel) -> None:
-    kernel.status("busy")
-    kernel.stream("on")
-
-
-def obeys(kernel: FakeKernel) -> None:
-    error = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
-    kernel.publish("error", error)
-    kernel.reply(status="error", execution_count=1, **error)
-    kernel.status("idle")
 
 
 async def told(client: Any, tool: str, **arguments: Any) -> dict[str, Any]:
