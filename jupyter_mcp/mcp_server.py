@@ -37,6 +37,7 @@ from .tools.room_tools import offer_room_tools
 from .tools.run_tools import offer_run_tools
 from .tools.sdk_private import limit_bodies, low_level
 from .tools.subscriptions import offer_subscriptions
+from .tools.tasks import offer_tasks
 from .tools.toolbox import Toolbox
 from .tools.toolset import Toolset
 from .tools.variable_tools import offer_variable_tools
@@ -218,6 +219,7 @@ def mcp_server(
         offer_resources,
         offer_guidance,
         offer_subscriptions,
+        offer_tasks,
     ):
         offer(tools)
     server.complete()

@@ -271,6 +271,10 @@ class Runs:
         """Return those that wait or go on, in their order."""
         return list(self._active.values())
 
+    def known(self, run_id: str) -> bool:
+        """Return whether a run goes on or is still known."""
+        return run_id in self._active or run_id in self._ended
+
     def ahead_of(self, run: Run) -> list[Run]:
         """Return the runs that the kernel has before this one."""
         before: list[Run] = []

@@ -18,6 +18,7 @@ from .parameters import WAIT, CellId, CellIds, Expected, Index, Path, Wait, hint
 from .replies import CellOutput, Ran, reply, schema
 from .reply_limits import reply_limit
 from .run_replies import RunReply, brief_of, still_ignored, told_of
+from .tasks import may_become_a_task
 from .toolbox import Toolbox
 from .waiting import waited
 
@@ -51,8 +52,9 @@ def offer_execution_tools(tools: Toolbox) -> None:
         agent = await tools.admit(("execute", "kernels"), ("write", "contents"))
         live = await notebooks.join(path)
         run = running.cell(live, live.locate(index, cell_id), by=agent.name, expected=expected, seconds=timeout)
+        seconds = may_become_a_task(run, lambda: _outputs_reply(live, run, runs), tools.call_timeout)
         with run.steps[0].held():
-            await waited(tools, run, tools.call_timeout, stops=True)
+            await waited(tools, run, seconds, stops=True)
             if run.ignored.is_set() and not run.over.is_set():
                 raise still_ignored(run)
             return await _outputs_reply(live, run, runs)
@@ -79,8 +81,8 @@ def offer_execution_tools(tools: Toolbox) -> None:
             if restart:
                 await tools.kernels.restart_if_there(live.path, agent.name)
             running.begin(live, run)
-        await waited(tools, run, wait, stops=True)
-        return reply(await told_of(run, runs))
+        await waited(tools, run, may_become_a_task(run, lambda: _run_reply(run, runs), wait), stops=True)
+        return await _run_reply(run, runs)
 
     @server.tool(
         annotations=hints("Run code", reads=False, destroys=True, repeatable=False, world=True),
@@ -90,13 +92,18 @@ def offer_execution_tools(tools: Toolbox) -> None:
         """Run code on the notebook's kernel, with its variables, but in no cell: to look at data, say."""
         agent = await tools.admit(("execute", "kernels"), ("write", "contents"))
         run = running.code(await notebooks.join(path), code, by=agent.name)
-        await waited(tools, run, wait, stops=True)
-        return reply(await told_of(run, runs))
+        await waited(tools, run, may_become_a_task(run, lambda: _run_reply(run, runs), wait), stops=True)
+        return await _run_reply(run, runs)
+
+
+async def _run_reply(run: Run, runs: Runs) -> ToolResult:
+    return reply(await told_of(run, runs))
 
 
 async def _outputs_reply(live: Live, run: Run, runs: Runs) -> ToolResult:
     """Return the outputs of a run of one cell, and beside them the cell as it is now, and what is told of the run."""
     step = run.steps[0]
+    late = ["The outputs are no longer kept here; get_cell reads them."] if step.outputs is None else []  # a task's
     outputs = outputs_of(run) if run.over.is_set() else step.outputs or []
     shown = await in_brief(outputs, step.cell_id)
     beside: dict[str, Any] = {"execution_count": step.count}
@@ -104,4 +111,6 @@ async def _outputs_reply(live: Live, run: Run, runs: Runs) -> ToolResult:
         beside = {**asdict(live.address(at)), **beside}
     if not run.over.is_set():
         beside["run"] = brief_of(run, runs)
-    return reply(outputs_reply(shown), reply_limit(streams=True), run.notices, beside=beside, pictures=shown.pictures)
+    return reply(
+        outputs_reply(shown), reply_limit(streams=True), [*run.notices, *late], beside=beside, pictures=shown.pictures
+    )
