@@ -17,6 +17,7 @@ from typing import Any
 
 from fastmcp.exceptions import ToolError
 from fastmcp.server.context import Context
+from fastmcp.server.dependencies import get_http_request
 from fastmcp.server.extensions import (
     MethodBinding,
     ServerExtension,
@@ -28,8 +29,10 @@ from fastmcp.tools import ToolResult
 from fastmcp.utilities.tasks import TASKS_EXTENSION_ID
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 from mcp.types import INVALID_PARAMS, CallToolRequestParams, CallToolResult, RequestParams, TextContent
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, MISSING_REQUIRED_CLIENT_CAPABILITY
+from mcp_types.jsonrpc import HEADER_MISMATCH
 from pydantic import BaseModel, ConfigDict, Field
 
 from jupyter_mcp.kernels.runs import KEPT_FOR, Run, Runs, State
@@ -137,7 +140,7 @@ class Tasks(ServerExtension):
         }
 
     async def _get(self, context: ServerRequestContext[Any, Any], params: TaskParams) -> dict[str, Any]:
-        async with self._serving("tasks/get", context, ("read", "contents"), reads=True):
+        async with self._serving("tasks/get", context, params, ("read", "contents"), reads=True):
             run = self._run(params)
             state = TaskState.model_validate({"result_type": "complete", **self._told(run)})
             told = state.model_dump(by_alias=True)
@@ -158,13 +161,13 @@ class Tasks(ServerExtension):
         return result.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     async def _cancel(self, context: ServerRequestContext[Any, Any], params: TaskParams) -> dict[str, Any]:
-        async with self._serving("tasks/cancel", context, ("write", "kernels"), reads=False) as who:
+        async with self._serving("tasks/cancel", context, params, ("write", "kernels"), reads=False) as who:
             self._run(params).stop(f"was stopped by {who}")
             return {"resultType": "complete"}
 
     async def _update(self, context: ServerRequestContext[Any, Any], params: TaskParams) -> dict[str, Any]:
         """Take answers to questions that no run asks."""
-        async with self._serving("tasks/update", context, ("read", "contents"), reads=True):
+        async with self._serving("tasks/update", context, params, ("read", "contents"), reads=True):
             self._run(params)
             return {"resultType": "complete"}
 
@@ -175,12 +178,19 @@ class Tasks(ServerExtension):
 
     @asynccontextmanager
     async def _serving(
-        self, what: str, context: ServerRequestContext[Any, Any], wanted: tuple[Action, str], *, reads: bool
+        self,
+        what: str,
+        context: ServerRequestContext[Any, Any],
+        params: TaskParams,
+        wanted: tuple[Action, str],
+        *,
+        reads: bool,
     ) -> AsyncIterator[str]:
         """Serve a question through the gate; gives who asks. What is refused is an error of the request."""
         if read_client_extension_settings(context, self.identifier) is None:
             needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {self.identifier: {}}}}
             raise MCPError(MISSING_REQUIRED_CLIENT_CAPABILITY, f"{what} needs the client's {self.identifier}", needed)
+        _check_header(params)
         try:
             async with self._tools.serving(what, {}, reads=reads, session=context.session):
                 yield (await self._tools.admit(wanted)).name
@@ -192,6 +202,13 @@ def _status(run: Run) -> str:
     if not run.over.is_set():
         return "working"
     return "cancelled" if run.stops and run.state is State.INTERRUPTED else "completed"
+
+
+def _check_header(params: TaskParams) -> None:
+    """Refuse a routing header (SEP-2243) that names another task than the body; the SDK checks its own methods."""
+    named = get_http_request().headers.get(MCP_NAME_HEADER)
+    if named is not None and decode_header_value(named) != params.task_id:
+        raise MCPError(HEADER_MISMATCH, f"The header {MCP_NAME_HEADER} and the body's taskId name different tasks")
 
 
 def _declares(meta: dict[str, Any] | None) -> bool:

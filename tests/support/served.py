@@ -54,10 +54,10 @@ class Served:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(nbformat.v4.new_notebook(cells=cells)))
 
-    def agent(self, name: str = "Claude Code", era: str = "auto") -> Client[Any]:
-        """Return an MCP client."""
+    def agent(self, name: str = "Claude Code", era: str = "auto", **options: Any) -> Client[Any]:
+        """Return an MCP client; options are FastMCP's."""
         transport = StreamableHttpTransport(self.bridge.url, headers=AUTHORIZED)
-        return Client(transport, mode=era, client_info=Implementation(name=name, version="1"))
+        return Client(transport, mode=era, client_info=Implementation(name=name, version="1"), **options)
 
     async def state(self) -> dict[str, Any]:
         """Return what people see."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
+from mcp.types import CallToolResult, Request, RequestParams, Result
+from pydantic import Field
 
 from jupyter_mcp.tools import tasks
 from tests.support.bridge import AUTHORIZED
+from tests.support.bridge import until as until_so
 from tests.support.fake_kernel import FakeKernel
-from tests.support.served import Served, run
+from tests.support.served import ERAS, Served, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # upstream's streams
 
@@ -20,7 +24,7 @@ TASKS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 
 
 class Asking:
-    """A client that speaks 2026-07-28 by hand: no SDK here knows tasks."""
+    """A client that speaks 2026-07-28 by hand, to see what goes over the wire."""
 
     def __init__(self, at: Served, capabilities: dict[str, Any] | None = None) -> None:
         self.at = at
@@ -204,6 +208,16 @@ def test_who_asks_for_no_task_or_is_paused_is_told(tmp_path: Path) -> None:
     run(tmp_path, job)
 
 
+def test_a_header_that_names_another_task_is_refused(tmp_path: Path) -> None:
+    async def job(at: Served) -> None:
+        for method in ("tasks/get", "tasks/cancel", "tasks/update"):
+            refused = await Asking(at).ask(method, "run-1", taskId="run-0")
+            assert refused["error"]["code"] == -32020
+            assert "Mcp-Name" in refused["error"]["message"]
+
+    run(tmp_path, job)
+
+
 def test_a_list_of_a_run_that_goes_on_is_no_task(tmp_path: Path) -> None:
     async def job(at: Served) -> None:
         at.write("n.ipynb", "one")
@@ -217,5 +231,74 @@ def test_a_list_of_a_run_that_goes_on_is_no_task(tmp_path: Path) -> None:
         assert listed["structuredContent"]["kernels"][0]["runs"][0]["run"] == task
         go.set()
         await client.ended(task)
+
+    run(tmp_path, job)
+
+
+class _Task(Result):
+    """A task, as the SDK reads it."""
+
+    result_type: Literal["task"] = Field(alias="resultType")
+    task_id: str = Field(alias="taskId")
+
+
+class _Looked(Result):
+    """What tasks/get answers."""
+
+    result_type: Literal["complete"] = Field(alias="resultType")
+    status: Literal["working", "input_required", "completed", "failed", "cancelled"]
+    result: dict[str, Any] | None = None
+
+
+class _Which(RequestParams):
+    task_id: str = Field(alias="taskId")
+
+
+class _Get(Request[_Which, Literal["tasks/get"]]):
+    method: Literal["tasks/get"] = "tasks/get"
+    name_param = "taskId"  # for the header Mcp-Name
+
+
+class _KnowsTasks(ClientExtension):
+    """The client's half of the extension, through the hooks that the SDK has for it."""
+
+    identifier = tasks.TASKS_EXTENSION_ID
+
+    def __init__(self) -> None:
+        self.driven: list[str] = []
+
+    def claims(self) -> list[ResultClaim[Any]]:
+        return [ResultClaim(result_type="task", model=_Task, resolve=self._drive)]
+
+    async def _drive(self, task: _Task, context: ClaimContext) -> CallToolResult:
+        self.driven.append(task.task_id)
+        while True:
+            asked = _Get(params=_Which.model_validate({"taskId": task.task_id}))
+            looked = await context.session.send_request(asked, _Looked)
+            if looked.status != "working":
+                return CallToolResult.model_validate(looked.result)
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("era", ERAS)
+@CALLS
+def test_a_client_of_the_sdk_gets_the_same_with_tasks_and_in_the_era_that_has_none(
+    tmp_path: Path, era: str, tool: str, arguments: dict[str, Any]
+) -> None:
+    async def job(at: Served) -> None:
+        at.write("n.ipynb", "one")
+        go = asyncio.Event()
+        at.seat.fake.script = until(go)
+        knows = _KnowsTasks()
+        async with at.agent(era=era, extensions=[knows]) as client:
+            calling = asyncio.create_task(client.call_tool(tool, {"path": "n.ipynb", **arguments}))
+            if era == "auto":
+                await until_so(lambda: bool(knows.driven))
+            else:
+                await until_so(lambda: any(run.seconds > 0.2 for run in at.seat.execution.runs.active()))
+            go.set()
+            result = await calling
+        assert "first last" in str(result.structured_content)
+        assert bool(knows.driven) == (era == "auto")
 
     run(tmp_path, job)
