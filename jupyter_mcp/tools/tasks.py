@@ -208,7 +208,7 @@ def _check_header(params: TaskParams) -> None:
     """Refuse a routing header (SEP-2243) that names another task than the body; the SDK checks its own methods."""
     named = get_http_request().headers.get(MCP_NAME_HEADER)
     if named is not None and decode_header_value(named) != params.task_id:
-        raise MCPError(HEADER_MISMATCH, f"The header {MCP_NAME_HEADER} and the body's taskId name different tasks")
+        raise MCPError(HEADER_MISMATCH, "The header Mcp-Name and the body's taskId name different tasks")
 
 
 def _declares(meta: dict[str, Any] | None) -> bool:
