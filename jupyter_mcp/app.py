@@ -45,7 +45,9 @@ from .tools.activity import SCHEMAS
 from .tools.audit import AuditLog
 from .tools.audit_file import AuditFile
 from .tools.gate import Gate
-from .tools.steering import MODES, Files, Steering
+from .tools.people_review_api import review_handlers
+from .tools.people_undo_api import undo_handlers
+from .tools.steering import MODES, Files, Review, Steering
 from .tools.steering_file import SteeringFile
 from .tornado_asgi import MCPHandler
 from .transport.endpoint import Endpoint
@@ -117,8 +119,15 @@ class JupyterMCP(ExtensionApp):
         MODES,
         "run",
         config=True,
-        help="What agents may do: run (everything), read-only, or paused (nothing). People can hold them back further, "
-        "not let them go further.",
+        help="What agents may do: run (everything), ask (a person, before they run or delete), read-only, or paused "
+        "(nothing). People can hold them back further, not let them go further.",
+    )
+    review_mode = Enum(
+        ("auto", "ask"),
+        "auto",
+        config=True,
+        help="Whether agents ask a person in JupyterLab before they run or delete something (ask), where no person has "
+        "decided: a person's `resume` lets them go, for a notebook, an agent or all.",
     )
     agent_modes = Dict(
         key_trait=Unicode(),
@@ -251,7 +260,10 @@ class JupyterMCP(ExtensionApp):
             body_timeout=self.body_timeout,
         )
         # The ExtensionApp adds the base URL itself.
-        self.handlers.extend([(r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}), *people_api.handlers(gate)])
+        self.handlers.extend(
+            [(r"/mcp/?", MCPHandler, {"endpoint": self._endpoint}), *people_api.handlers(gate, undoing)]
+        )
+        self.handlers.extend([*undo_handlers(gate, undoing), *review_handlers(gate, undoing)])
         self.handlers.extend(runs_api.handlers(self._execution.runs))
         self.handlers.extend((path, NoOAuth) for path in PATHS)
         if self._server.base_url != "/":
@@ -273,6 +285,7 @@ class JupyterMCP(ExtensionApp):
             mode=self.agents_mode,
             agents=self.agent_modes,
             notebooks=self.notebook_modes,
+            review=cast("Review", self.review_mode),
         )
         self._audit = self._make_audit()
         if steering.fault:

@@ -60,6 +60,14 @@ class PausedError(ToolError):
     """A person, or the server's configuration, holds the agent back."""
 
 
+class NotAllowedYetError(ToolError):
+    """A person has to allow what the agent wants to run or delete, and has not yet."""
+
+
+class RefusedByPersonError(ToolError):
+    """A person was asked, and said no."""
+
+
 class StoppedError(ToolError):
     """A person ended the call."""
 

@@ -60,7 +60,8 @@ deletes. Pass `expected` (the `revision` that every read and write returns) when
 read before; if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
 theirs: changes of it are refused, work elsewhere. `over_person` is for what that person asked for. edit_notebook \
 makes many changes at once. undo_edits takes yours back. \
-People can pause agents or set them to read-only: the refusal says who did, ask them.
+People can pause agents, set them to read-only, or have them ask before they run or delete: the refusal says who did, \
+ask them.
 
 Outputs are shown in brief, without bytes: a marker or notice says what was left out. get_output gets it, \
 pictures as pictures.
@@ -165,7 +166,8 @@ class _Server(FastMCP[Any]):
             return await super().call_tool(name, arguments, run_middleware=False, **options)
         # A tool that says nothing of itself may do anything.
         reads = tool.annotations is not None and tool.annotations.read_only_hint is True
-        async with self.toolbox.serving(name, arguments or {}, reads=reads):
+        destroys = tool.annotations is None or tool.annotations.destructive_hint is not False
+        async with self.toolbox.serving(name, arguments or {}, reads=reads, destroys=destroys):
             return await super().call_tool(name, arguments, run_middleware=False, **options)
 
     async def read_resource(self, uri: str, *, run_middleware: bool = True, **options: Any) -> ResourceResult:

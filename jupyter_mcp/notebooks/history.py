@@ -7,7 +7,7 @@ first, of the notebook that has too many of them, or of all when they take too m
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -73,7 +73,8 @@ class ChangeRecord:
     @property
     def open(self) -> bool:
         """Return whether something of it may still be taken back."""
-        return not self.forgotten and self.undone_by is None
+        left = any(not cell.undone for cell in self.cells) or any(self.metadata)
+        return left and not self.forgotten and self.undone_by is None
 
 
 class History:
@@ -135,6 +136,11 @@ class History:
     def of(self, room_id: str) -> list[ChangeRecord]:
         """Return the notebook's changes, the latest first."""
         return list(reversed(self._of.get(room_id, ())))
+
+    def all(self) -> Iterator[ChangeRecord]:
+        """Yield the changes of all notebooks."""
+        for changes in self._of.values():
+            yield from changes
 
     def find(self, room_id: str, number: int) -> ChangeRecord | None:
         """Return a change by its number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from jupyter_mcp.errors import CellMissingError, ChangeMissingError, NotAllowedError
@@ -68,19 +68,34 @@ class Undoing:
 
     async def change(self, path: str, number: int) -> ChangeRecord:
         """Return a change of the notebook, to be looked at. Raises ChangeMissingError."""
-        return self._numbered(await self._notebooks.join(path), number)
+        path = await self._notebooks.existing(path)
+        return self._find(self._notebooks.rooms.room_id(path), path, number)
+
+    async def revisions(self, path: str) -> dict[str, str]:
+        """Return the revisions of the notebook's cells now, by their ids."""
+        live = await self._notebooks.join(path)
+        cells = [live.address(at) for at in range(len(live.document.ycells))]
+        return {cell.id: cell.revision for cell in cells}
+
+    def known(self, numbers: Container[int]) -> list[ChangeRecord]:
+        """Return the changes of these numbers that are known."""
+        return [one for one in self._cells.history.all() if one.number in numbers]
 
     def _deleted(self, live: Live) -> list[CellRecord]:
         changes = self._cells.history.of(live.room_id)
         return [one for change in changes for one in change.cells if one.deleted and live.find(one.cell_id) is None]
 
-    def _numbered(self, live: Live, number: int) -> ChangeRecord:
-        change = self._cells.history.find(live.room_id, number)
+    def _find(self, room_id: str | None, path: str, number: int) -> ChangeRecord:
+        change = None if room_id is None else self._cells.history.find(room_id, number)
         if change is None:
             raise ChangeMissingError(
-                f"No change {number} of {live.path!r} is known; the last {MOST_CHANGES} of a notebook are, since this "
+                f"No change {number} of {path!r} is known; the last {MOST_CHANGES} of a notebook are, since this "
                 "server started."
             )
+        return change
+
+    def _numbered(self, live: Live, number: int) -> ChangeRecord:
+        change = self._find(live.room_id, live.path, number)
         if change.undone_by is not None:
             raise ChangeMissingError(f"Change {number} was taken back already, by {change.undone_by}.")
         if change.forgotten:

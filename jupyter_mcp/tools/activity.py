@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from .audit import AuditLog
-from .calls import Call
+from .calls import MOST_CELLS, Call
 from .steering import Rule
 
 SCHEMAS: Final = Path(__file__).parents[1] / "events"
 TOOL_CALL: Final = "https://schema.jupyter.org/jupyter_mcp/tool_call/v1"
 STEERING: Final = "https://schema.jupyter.org/jupyter_mcp/steering/v1"
+UNDO: Final = "https://schema.jupyter.org/jupyter_mcp/undo/v1"
 _KEPT = 200  # events
 
 Emit = Callable[[str, dict[str, Any]], object]
@@ -56,14 +57,19 @@ class Activity:
             "notebook": rule.notebook,
             "stopped_calls": stopped,
         }
-        self._tell(STEERING, data)
+        self.tell(STEERING, data)
+
+    def taken_back(self, by: str, notebook: str, change: int | None, cells: list[str]) -> None:
+        """Tell that a person took a change back, or restored a cell (no `change`)."""
+        self.tell(UNDO, {"by": by, "notebook": notebook, "change": change, "cells": cells[:MOST_CELLS]})
 
     def _tell_call(self, call: Call, event: dict[str, Any]) -> None:
         if self._audit is not None:
             self._audit.note(call, event)
-        self._tell(TOOL_CALL, event)
+        self.tell(TOOL_CALL, event)
 
-    def _tell(self, schema: str, data: dict[str, Any]) -> None:
+    def tell(self, schema: str, data: dict[str, Any]) -> None:
+        """Emit an event; whatever goes wrong is logged."""
         try:
             self._emit(schema, data)
         except Exception:  # boundary: what listens must not stop what is done

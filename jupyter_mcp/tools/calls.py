@@ -47,7 +47,10 @@ class Call:
     paths: list[str]  # notebooks and folders that the arguments name
     index: int | None
     cell_ids: list[str]
+    arguments: dict[str, Any]
+    destroys: bool  # as the tool says of itself
     require: Callable[[Call, bool], None]  # raises PausedError
+    may_run: Callable[[Call, Live, str | None], None]  # raises NotAllowedYetError
     notice: Callable[[Call, Live, str | None], None]
     began_to_run: Callable[[Call], None]
     left_run_ended: Callable[[Call, str], None]  # of a run that outlived the call, and its outcome
@@ -63,6 +66,7 @@ class Call:
     more_cells: int = 0
     code: str | None = None  # that it ran in no cell
     run: Stoppable | None = None  # that it started
+    allowed: dict[str, str] | None = None  # by a person: the revisions that cells had then
     over: bool = False  # it has answered; what it began to run may go on
 
     @property
@@ -110,6 +114,7 @@ class Call:
         """Note that a cell is run."""
         self._at(live)
         self.require(self, True)
+        self.may_run(self, live, cell_id)
         if (touched := self._touched(cell_id)) is not None:
             touched.ran = True
             touched.before = touched.before or revision_of(live, cell_id)
@@ -122,6 +127,7 @@ class Call:
         self._at(live)
         self.require(self, not self.reads)
         if not self.reads:
+            self.may_run(self, live, None)
             self.code = source
             self.notice(self, live, None)
             self.began_to_run(self)

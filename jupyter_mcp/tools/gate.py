@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from logging import Logger
 from typing import Any
 
-from jupyter_mcp.errors import PausedError, StoppedError
+from jupyter_mcp.errors import NotAllowedYetError, PausedError, StoppedError
 from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.rooms.live import Live
 from jupyter_mcp.rooms.presence import Presences
@@ -22,7 +22,8 @@ from jupyter_mcp.rooms.presence import Presences
 from .activity import Activity, Emit
 from .agents import Agent, Agents
 from .audit import AuditLog
-from .calls import Call, named
+from .calls import Call, named, revision_of
+from .review import Report, Review, wanted
 from .steering import CONFIGURATION, Mode, Rule, Steering
 
 
@@ -35,12 +36,15 @@ class Gate:
         self.steering = steering
         self.agents = Agents()
         self.activity = Activity(emit, log, audit)
+        self.review = Review(self.activity.tell)
         self._presences = presences
         self._running: set[Call] = set()
         self._left: set[Call] = set()  # that have answered, and whose runs may go on
 
     @asynccontextmanager
-    async def serving(self, agent: Agent, tool: str, arguments: dict[str, Any], *, reads: bool) -> AsyncIterator[Call]:
+    async def serving(
+        self, agent: Agent, tool: str, arguments: dict[str, Any], *, reads: bool, destroys: bool = False
+    ) -> AsyncIterator[Call]:
         """Serve a call. Raises PausedError before it begins, and StoppedError in place of what it was stopped in."""
         paths, index, cell_ids = named(arguments)
         call = Call(
@@ -50,7 +54,10 @@ class Gate:
             paths,
             index,
             cell_ids,
+            arguments,
+            destroys,
             require=self._require,
+            may_run=self._may_run,
             notice=self._notice,
             began_to_run=self.activity.began,
             left_run_ended=self.activity.ended,
@@ -95,8 +102,33 @@ class Gate:
     def require(self, agent: Agent, paths: list[str], *, writes: bool, begins: bool = True) -> None:
         """Raise PausedError if the agent may not read, or with `writes` not change, these notebooks now."""
         rule = self.steering.holding(agent, paths)
-        if rule is not None and (writes or rule.mode == "paused"):
+        if rule is not None and rule.mode != "ask" and (writes or rule.mode == "paused"):
             raise PausedError(f"{rule.words()}; nothing {'' if begins else 'more '}was done. {_advice(rule)}")
+
+    async def consent(self, call: Call, *, report: Report, gone: asyncio.Event) -> None:
+        """Wait for a person's yes, if one is needed. Raises RefusedByPersonError, NotAllowedYetError."""
+        what = wanted(call.tool, call.arguments, reads=call.reads, destroys=call.destroys)
+        if what is None or call.allowed is not None:
+            return
+        rule = self.steering.holding(call.agent, call.paths)
+        if rule is not None and rule.mode == "ask":
+            call.allowed = await self.review.ask(call, rule, what, report=report, gone=gone)
+            self._require(call, writes=True, begins=True)  # a person may have paused it meanwhile
+
+    def _may_run(self, call: Call, live: Live, cell_id: str | None) -> None:
+        """Raise NotAllowedYetError if a person has to allow this first, or has allowed something else."""
+        rule = self.steering.holding(call.agent, call.paths)
+        if rule is None or rule.mode != "ask":
+            return
+        if call.allowed is None:
+            raise NotAllowedYetError(
+                f"{rule.words()} before they run anything; nothing more was run. Call again to ask."
+            )
+        if cell_id is not None and call.allowed.get(cell_id) != revision_of(live, cell_id):
+            raise NotAllowedYetError(
+                f"The cell {cell_id!r} is not as it was when a person allowed to run it; it was not run. Call again "
+                "to ask."
+            )
 
     def _require(self, call: Call, writes: bool, begins: bool = False) -> None:
         self.require(call.agent, call.paths, writes=writes, begins=begins)
@@ -169,12 +201,13 @@ class Gate:
                 "notebook": rule.notebook,
                 "fixed": rule.by is CONFIGURATION,
             }
-            for rule in self.steering.rules()
+            for rule in (*self.steering.rules(), *self.steering.freed())
         ]
         return {
             "agents": agents,
             "rules": rules,
             "activity": list(self.activity.recent),
+            "questions": [question.told() for question in self.review.open()],
             "warning": self.steering.fault,
         }
 

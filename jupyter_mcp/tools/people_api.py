@@ -14,6 +14,8 @@ from jupyter_server.utils import ensure_async
 from tornado import web
 
 from jupyter_mcp.errors import BadPathError
+from jupyter_mcp.notebooks.change_views import brief
+from jupyter_mcp.notebooks.undoing import Undoing
 from jupyter_mcp.paths import canonical
 from jupyter_mcp.transport.auth import Action
 
@@ -22,6 +24,7 @@ from .steering import Mode
 
 ACTIONS: dict[str, tuple[Mode, bool]] = {
     "resume": ("run", False),
+    "ask": ("ask", False),
     "read-only": ("read-only", False),
     "pause": ("paused", False),
     "stop": ("paused", True),
@@ -29,15 +32,17 @@ ACTIONS: dict[str, tuple[Mode, bool]] = {
 _LONGEST_NAME = 80
 
 
-class _PeopleHandler(APIHandler):
+class PeopleHandler(APIHandler):
     """What the endpoints have in common."""
 
     auth_resource = "contents"
     gate: Gate
+    undoing: Undoing
 
-    def initialize(self, gate: Gate) -> None:
-        """Take the gate; called by Tornado for each request."""
+    def initialize(self, gate: Gate, undoing: Undoing) -> None:
+        """Take the gate, and who takes changes back; called by Tornado for each request."""
         self.gate = gate
+        self.undoing = undoing
 
     async def require(self, action: Action, resource: str) -> None:
         """Ask the server's Authorizer. Raises 403."""
@@ -50,6 +55,11 @@ class _PeopleHandler(APIHandler):
         name = getattr(user, "display_name", None) or getattr(user, "name", None) or getattr(user, "username", "")
         return "".join(one if one.isprintable() else " " for one in str(name)[:_LONGEST_NAME]).strip() or "Somebody"
 
+    def state(self) -> dict[str, Any]:
+        """Return who is here, what runs, what was done, and which changes of it can be taken back."""
+        numbers = {event["call"] for event in self.gate.activity.recent}
+        return {**self.gate.state(), "changes": [brief(one) for one in self.undoing.known(numbers)]}
+
     def answer(self, data: dict[str, Any]) -> None:
         """Answer with JSON that nobody keeps."""
         self.set_header("Cache-Control", "no-store")
@@ -59,21 +69,26 @@ class _PeopleHandler(APIHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with JSON that says what to do."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        detail = error.log_message if isinstance(error, web.HTTPError) else None
+        detail = error.log_message % error.args if isinstance(error, web.HTTPError) and error.log_message else None
         self.answer({"message": detail or HTTPStatus(status_code).phrase})
 
 
-class StateHandler(_PeopleHandler):
-    """`GET {base_url}jupyter-mcp/state`: who is here, what runs, what is held back, what was done lately."""
+class StateHandler(PeopleHandler):
+    """`GET {base_url}jupyter-mcp/state`: who is here, what runs, what is held back, what was done lately.
+
+    A page in which people can answer agents says `?page=1`.
+    """
 
     @web.authenticated
     async def get(self) -> None:
         """Return the state; needs `read contents`."""
         await self.require("read", "contents")
-        self.answer(self.gate.state())
+        if self.get_query_argument("page", ""):
+            self.gate.review.page_is_open()
+        self.answer(self.state())
 
 
-class SteerHandler(_PeopleHandler):
+class SteerHandler(PeopleHandler):
     """`POST {base_url}jupyter-mcp/steer`: pause, read-only, stop or resume, for agents and notebooks, or for all."""
 
     @web.authenticated
@@ -88,7 +103,7 @@ class SteerHandler(_PeopleHandler):
             self.gate.steer(mode, self.person(), agent=agent, notebook=notebook, stop=stop)
         except ValueError as error:
             raise web.HTTPError(400, str(error)) from error
-        self.answer(self.gate.state())
+        self.answer(self.state())
 
     def _asked(self) -> tuple[str, str | None, str | None]:
         found = self.get_json_body()
@@ -110,7 +125,7 @@ class SteerHandler(_PeopleHandler):
         return action, agent, notebook
 
 
-class ConnectHandler(_PeopleHandler):
+class ConnectHandler(PeopleHandler):
     """`POST {base_url}jupyter-mcp/token`: the token that an agent's client needs, for a person who asks for it."""
 
     @web.authenticated
@@ -121,9 +136,9 @@ class ConnectHandler(_PeopleHandler):
         self.answer({"token": token if isinstance(token, str) and token else None})
 
 
-def handlers(gate: Gate) -> list[tuple[str, type[APIHandler], dict[str, Any]]]:
+def handlers(gate: Gate, undoing: Undoing) -> list[tuple[str, type[APIHandler], dict[str, Any]]]:
     """Return the endpoints, below the server's base URL."""
-    about = {"gate": gate}
+    about = {"gate": gate, "undoing": undoing}
     return [
         (r"/jupyter-mcp/state", StateHandler, about),
         (r"/jupyter-mcp/steer", SteerHandler, about),

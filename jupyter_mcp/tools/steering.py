@@ -17,7 +17,8 @@ from typing import Any, Final, Literal, get_args
 from .agents import NAMELESS, Agent
 from .steering_file import SteeringFile
 
-Mode = Literal["run", "read-only", "paused"]
+Mode = Literal["run", "ask", "read-only", "paused"]
+Review = Literal["auto", "ask"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)  # from lax to strict
 MOST_RULES = 500
 CONFIGURATION = "This server's configuration"
@@ -42,11 +43,12 @@ class Rule:
 
     def words(self) -> str:
         """Say who holds what back, since when."""
-        what = {"paused": "paused", "read-only": "set to read-only", "run": "resumed"}[self.mode]
+        what = {"paused": "paused", "read-only": "set to read-only", "run": "resumed", "ask": "set"}[self.mode]
         who = f"agents called {self.agent_name!r}" if self.agent_name else "all agents"
         where = f" in {self.notebook!r}" if self.notebook else ""
         since = f" at {self.since[:16].replace('T', ' ')} UTC" if self.since else ""
-        return f"{self.by} has {what} {who}{where}{since}"
+        first = " to ask first" if self.mode == "ask" else ""
+        return f"{self.by} has {what} {who}{first}{where}{since}"
 
 
 class Files:
@@ -89,13 +91,18 @@ class Steering:
         mode: Mode = "run",
         agents: dict[str, Mode] | None = None,
         notebooks: dict[str, Mode] | None = None,
+        review: Review = "auto",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Begin with what the file has; `mode`, `agents` (by name) and `notebooks` (by pattern) are configuration."""
+        """Begin with what the file has; `mode`, `agents` (by name) and `notebooks` (by pattern) are configuration.
+
+        `review` is what holds where no person has decided.
+        """
         self._file = file
         self._files = files or Files()
         self._clock = clock
         self._fixed = Rule(mode, CONFIGURATION)
+        self._default = Rule("ask", CONFIGURATION) if review == "ask" else None
         self._fixed_agents = {name: Rule(mode, CONFIGURATION, agent_name=name) for name, mode in (agents or {}).items()}
         self._fixed_notebooks = {
             pattern: Rule(mode, CONFIGURATION, notebook=pattern) for pattern, mode in (notebooks or {}).items()
@@ -131,8 +138,10 @@ class Steering:
         file_id = None if notebook is None else self._files.id_of(notebook)
         rule = Rule(mode, by, self._now(), agent, agent_name, notebook, file_id)
         if mode == "run":
-            self._rules.pop(rule.about, None)
             self._rules.pop((agent, notebook), None)  # made before the file was there
+            self._rules.pop(rule.about, None)
+        if mode == "run" and self._default is None:
+            pass  # what is not held back needs no rule
         elif len(self._rules) >= MOST_RULES and rule.about not in self._rules:
             raise ValueError(f"There are {MOST_RULES} rules already; resume some agents or notebooks first.")
         else:
@@ -151,16 +160,33 @@ class Steering:
 
     def rules(self) -> list[Rule]:
         """Return all rules that hold something back, those of the configuration first."""
-        fixed = (self._fixed, *self._fixed_agents.values(), *self._fixed_notebooks.values())
+        default = () if self._default is None else (self._default,)
+        fixed = (*default, self._fixed, *self._fixed_agents.values(), *self._fixed_notebooks.values())
         return [rule for rule in (*fixed, *map(self._placed, self._rules.values())) if rule.mode != "run"]
+
+    def freed(self) -> list[Rule]:
+        """Return the rules by which people let agents go that would have to ask."""
+        return [rule for rule in map(self._placed, self._rules.values()) if rule.mode == "run"]
 
     def holding(self, agent: Agent, paths: Iterable[str]) -> Rule | None:
         """Return the strictest rule for what the agent does with these notebooks; None if it may do all."""
-        if not self._rules and not self._fixed_notebooks and not self._fixed_agents and self._fixed.mode == "run":
+        fixed = self._fixed_notebooks or self._fixed_agents or self._fixed.mode != "run" or self._default
+        if not self._rules and not fixed:
             return None
         paths = list(paths)
         fitting = [rule for rule in self.rules() if self.fits(rule, agent, paths)]
+        if self._default in fitting and any(
+            self._frees(rule, agent, paths) for rule in map(self._placed, self._rules.values())
+        ):
+            fitting.remove(self._default)
         return max(fitting, key=lambda rule: MODES.index(rule.mode), default=None)
+
+    def _frees(self, rule: Rule, agent: Agent, paths: list[str]) -> bool:
+        """Return whether a person has let the agent go in all these notebooks: nothing that may be another's counts."""
+        if rule.mode != "run" or rule.agent not in (None, agent.kind):
+            return False
+        notebook = rule.notebook
+        return notebook is None or (bool(paths) and all(self._files.same(notebook, path) for path in paths))
 
     def fits(self, rule: Rule, agent: Agent, paths: list[str]) -> bool:
         """Return whether the rule is about what the agent does with these notebooks."""

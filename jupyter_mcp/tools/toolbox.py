@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastmcp import FastMCP
-from fastmcp.server.dependencies import get_http_request
+from fastmcp.server.dependencies import get_context, get_http_request
 
 from jupyter_mcp.kernels.kernel_control import KernelControl
 from jupyter_mcp.notebooks.notebooks import Notebooks
@@ -55,20 +55,26 @@ class Toolbox:
         call = ACTOR.get()
         agent = call.agent if isinstance(call, Call) else asking_agent(asking)
         self.gate.admitted(agent)
+        if isinstance(call, Call):
+            await self.gate.consent(call, report=_report, gone=client_gone())
         return agent
 
     @asynccontextmanager
     async def serving(
-        self, what: str, arguments: dict[str, Any], *, reads: bool, session: Any = None
+        self, what: str, arguments: dict[str, Any], *, reads: bool, destroys: bool = False, session: Any = None
     ) -> AsyncIterator[None]:
         """Serve a call of a tool, or another request, through the gate. Raises PausedError and StoppedError."""
-        async with self.gate.serving(asking_agent(caller(), session), what, arguments, reads=reads):
+        async with self.gate.serving(asking_agent(caller(), session), what, arguments, reads=reads, destroys=destroys):
             yield
 
     def users(self) -> list[dict[str, str]]:
         """Return the people in the rooms and the agents here, each once."""
         agents = [{"id": agent.id, "name": agent.name} for agent in self.gate.agents.here()]
         return [*self.notebooks.rooms.people(), *agents]
+
+
+async def _report(past: float, message: str) -> None:
+    await get_context().report_progress(past, message=message)
 
 
 def client_gone() -> asyncio.Event:

@@ -96,6 +96,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ];
     const actions: [Action, string][] = [
       ['pause', 'Pause All Agents'],
+      ['ask', 'Have All Agents Ask First'],
       ['read-only', 'Set All Agents to Read-Only'],
       ['stop', 'Stop All Agents'],
       ['resume', 'Resume All Agents']

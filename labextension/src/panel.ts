@@ -3,8 +3,10 @@ import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import { button, part } from './dom';
-import { Action, base, clock, ICall, ruleFor, sentence, summary, told } from './state';
+import { Action, asksFirst, base, clock, ICall, ruleFor, sentence, summary, told } from './state';
+import { Questions } from './questions';
 import { AgentStore } from './store';
+import { ChangeList } from './undo';
 
 export interface IPlaces {
   /** The path of the notebook in front, if one is. */
@@ -29,6 +31,9 @@ export class AgentPanel extends Widget {
     this._status.setAttribute('role', 'status');
     this._body = part('div', 'jp-mcp-Body');
     this.node.append(this._status, this._body);
+    const numberOf = (notebook: string, cell: string) => places.numberOf(notebook, cell);
+    this._questions = new Questions(store, numberOf);
+    this._changes = new ChangeList(store, numberOf, () => this.update());
     store.changed.connect(this.update, this);
   }
 
@@ -69,7 +74,7 @@ export class AgentPanel extends Widget {
       controls.append(this._controls(name, kind, null));
     }
     const connect = button('Connect an agent…', 'Connect an agent', () => this._places.connect());
-    const parts: Node[] = [connect, part('h3', 'jp-mcp-Heading', 'What agents may do'), controls];
+    const parts: Node[] = [...this._questions.parts(), connect, part('h3', 'jp-mcp-Heading', 'What agents may do'), controls];
     if (state.warning) {
       const warning = part('p', 'jp-mcp-Warning', `A restart of the server may forget this: ${state.warning}.`);
       warning.setAttribute('role', 'alert');
@@ -95,6 +100,7 @@ export class AgentPanel extends Widget {
       group.append(button(text, `${text}: ${name}`, () => void this._steer(what, agent, notebook), pressed));
     };
     add('Pause', 'pause', rule?.mode === 'paused');
+    add('Ask first', 'ask', asksFirst(this._store.state, rule));
     add('Read only', 'read-only', rule?.mode === 'read-only');
     add('Stop', 'stop');
     return group;
@@ -122,11 +128,14 @@ export class AgentPanel extends Widget {
       link.classList.add('jp-mcp-Link');
       item.append(link);
     }
+    item.append(...this._changes.parts(call));
     return item;
   }
 
   private readonly _store: AgentStore;
   private readonly _places: IPlaces;
+  private readonly _changes: ChangeList;
+  private readonly _questions: Questions;
   private readonly _status: HTMLElement;
   private readonly _body: HTMLElement;
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { EMPTY, connections, marksOf, ruleFor, sentence, summary, told } from './state.ts';
-import type { IAgent, ICall, IRule, IState } from './state.ts';
+import { EMPTY, asked, asksFirst, connections, marksOf, ruleFor, sentence, summary, told } from './state.ts';
+import type { IAgent, ICall, IQuestion, IRule, IState } from './state.ts';
 
 const rule = (more: Partial<IRule>): IRule => ({
   mode: 'paused',
@@ -97,4 +97,30 @@ test('a client is connected by the address and a header', () => {
   for (const { text } of connections('http://h/mcp', 'T')) {
     assert.match(text, /Authorization"?: "?Bearer T/);
   }
+});
+
+const question: IQuestion = {
+  question: 1,
+  agent: { id: 'x', kind: 'x', name: 'Claude Code' },
+  what: 'run a cell',
+  detail: '',
+  notebook: 'a/n.ipynb',
+  cells: ['c'],
+  index: null
+};
+
+test('what an agent asks is told with the numbers of the cells, and the status bar tells it first', () => {
+  assert.equal(asked(question, third), 'Claude Code asks to run a cell in n.ipynb (cell 3).');
+  assert.equal(asked({ ...question, cells: [], index: 0 }, third), 'Claude Code asks to run a cell in n.ipynb (cell 1).');
+  assert.equal(asked({ ...question, cells: ['c', 'd'] }, () => null), 'Claude Code asks to run a cell in n.ipynb.');
+  assert.equal(summary(state({ questions: [question], rules: [rule({})] }), third), 'Claude Code asks to run a cell');
+});
+
+test('agents ask first where somebody decided so, or where the configuration has it and nobody did', () => {
+  const fixed = state({ rules: [rule({ mode: 'ask', fixed: true })] });
+  assert.equal(asksFirst(fixed, undefined), true);
+  assert.equal(asksFirst(fixed, rule({ mode: 'run' })), false);
+  assert.equal(asksFirst(EMPTY, undefined), false);
+  assert.equal(asksFirst(EMPTY, rule({ mode: 'ask' })), true);
+  assert.equal(sentence(rule({ mode: 'ask', notebook: 'n.ipynb' })), 'All agents in n.ipynb: ask first, by Ada');
 });

@@ -1,7 +1,9 @@
 /** What the server says of its agents, and what follows from it; no DOM and no JupyterLab, so that tests need neither. */
 
-export type Mode = 'run' | 'read-only' | 'paused';
-export type Action = 'resume' | 'read-only' | 'pause' | 'stop';
+import type { IChange } from './changes';
+
+export type Mode = 'run' | 'ask' | 'read-only' | 'paused';
+export type Action = 'resume' | 'ask' | 'read-only' | 'pause' | 'stop';
 
 export interface IRunning {
   tool: string;
@@ -48,10 +50,23 @@ export interface ICall {
   seconds: number;
 }
 
+/** What an agent asks a person before it does it. */
+export interface IQuestion {
+  question: number;
+  agent: { id: string; kind: string; name: string };
+  what: string;
+  detail: string;
+  notebook: string | null;
+  cells: string[];
+  index: number | null;
+}
+
 export interface IState {
   agents: IAgent[];
   rules: IRule[];
   activity: ICall[];
+  changes: IChange[];
+  questions: IQuestion[];
   warning: string | null;
 }
 
@@ -64,12 +79,43 @@ export interface IMark {
 /** The number of a cell as people count, if its notebook is open. */
 export type Numbering = (notebook: string, cellId: string) => number | null;
 
-export const EMPTY: IState = { agents: [], rules: [], activity: [], warning: null };
+export const EMPTY: IState = { agents: [], rules: [], activity: [], changes: [], questions: [], warning: null };
+
+const MODE_WORDS: Record<Mode, string> = {
+  run: 'not held back',
+  ask: 'ask first',
+  'read-only': 'read-only',
+  paused: 'paused'
+};
+
+/** Whether agents ask first here: as somebody decided, or as the server's configuration has it where nobody did. */
+export function asksFirst(state: IState, rule: IRule | undefined): boolean {
+  if (rule !== undefined) {
+    return rule.mode === 'ask';
+  }
+  return state.rules.some(
+    one => one.fixed && one.mode === 'ask' && one.agent === null && one.agent_name === null && one.notebook === null
+  );
+}
+
+/** Say what an agent asks. */
+export function asked(question: IQuestion, numberOf: Numbering): string {
+  const { notebook } = question;
+  const numbers = notebook === null ? [] : question.cells.map(cell => numberOf(notebook, cell));
+  const known = numbers.filter((one): one is number => one !== null);
+  const cells = known.length > 0 ? known : question.index !== null && question.index >= 0 ? [question.index + 1] : [];
+  const which = cells.length > 0 ? ` (${cells.length > 1 ? 'cells' : 'cell'} ${cells.join(', ')})` : '';
+  return `${question.agent.name} asks to ${question.what}${notebook === null ? '' : ` in ${base(notebook)}`}${which}.`;
+}
 
 /** Tell in a few words what the agents do: the text of the status bar. */
 export function summary(state: IState, numberOf: Numbering): string {
   const all = state.rules.find(rule => rule.agent === null && rule.agent_name === null && rule.notebook === null);
-  const held = all ? (all.mode === 'paused' ? 'Agents paused' : 'Agents read-only') : '';
+  const [question] = state.questions;
+  if (question !== undefined) {
+    return `${question.agent.name} asks to ${question.what}`;
+  }
+  const held = all ? `Agents ${MODE_WORDS[all.mode]}` : '';
   for (const agent of state.agents) {
     const call = agent.calls.find(one => one.running !== null);
     if (call?.running && call.notebook) {
@@ -104,8 +150,7 @@ export function ruleFor(state: IState, agent: string | null, notebook: string | 
 export function sentence(rule: IRule): string {
   const who = rule.agent_name ? rule.agent_name : 'All agents';
   const where = rule.notebook ? ` in ${rule.notebook}` : '';
-  const what = rule.mode === 'paused' ? 'paused' : 'read-only';
-  return `${who}${where}: ${what}, by ${rule.by}${rule.since ? ` at ${clock(rule.since)}` : ''}`;
+  return `${who}${where}: ${MODE_WORDS[rule.mode]}, by ${rule.by}${rule.since ? ` at ${clock(rule.since)}` : ''}`;
 }
 
 /** Say a call in a sentence, without its cells. */

@@ -3,6 +3,7 @@ import { Event, ServerConnection } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { IRunCell } from './cells';
+import { IChangeView, ITakenBack } from './changes';
 import { Action, EMPTY, ICall, IState } from './state';
 
 const SCHEMAS = 'https://schema.jupyter.org/jupyter_mcp/';
@@ -18,9 +19,8 @@ export class AgentStore {
     this._settings = settings;
     events.stream.connect(this._onEvent, this);
     window.setInterval(() => {
-      if (!document.hidden) {
-        void this.refresh();
-      }
+      // Hidden pages too: the server asks people only where a page is open.
+      void this.refresh();
     }, ASK_EVERY);
     window.setInterval(() => {
       const busy = this._runs.length > 0 || this._state.agents.some(agent => agent.calls.length > 0);
@@ -76,7 +76,7 @@ export class AgentStore {
 
   async refresh(): Promise<void> {
     try {
-      this._take((await this._request('state', 'GET')) as IState);
+      this._take((await this._request('state?page=1', 'GET')) as IState);
       await this._askRuns();
     } catch (error) {
       this._fault = error instanceof Error ? error.message : String(error);
@@ -88,6 +88,30 @@ export class AgentStore {
   async steer(action: Action, agent: string | null, notebook: string | null): Promise<void> {
     const about = { ...(agent === null ? {} : { agent }), ...(notebook === null ? {} : { notebook }) };
     this._take((await this._request('steer', 'POST', { action, ...about })) as IState);
+  }
+
+  /** Answer an agent that asks before it runs or deletes; rejects with the server's words. */
+  async answer(question: number, allow: boolean): Promise<void> {
+    this._take((await this._request('answer', 'POST', { question, allow })) as IState);
+  }
+
+  /** What a change did, with the sources before and after. */
+  async change(notebook: string, change: number): Promise<IChangeView> {
+    const query = URLExt.objectToQueryString({ notebook, change });
+    return (await this._request(`change${query}`, 'GET')) as IChangeView;
+  }
+
+  /** Take a change back; rejects with the server's words if nothing of it can be. */
+  async undo(notebook: string, change: number): Promise<ITakenBack> {
+    const reply = (await this._request('undo', 'POST', { notebook, change })) as ITakenBack;
+    await this.refresh();
+    return reply;
+  }
+
+  /** Bring back a cell that an agent deleted. */
+  async restore(notebook: string, cell: string): Promise<void> {
+    await this._request('restore', 'POST', { notebook, cell });
+    await this.refresh();
   }
 
   /** The token that agents need; null if the server can't tell one. */

@@ -26,6 +26,8 @@ from jupyter_mcp.notebooks.undoing import Undoing
 from jupyter_mcp.tools import people_api, runs_api
 from jupyter_mcp.tools.audit import AuditLog
 from jupyter_mcp.tools.gate import Gate
+from jupyter_mcp.tools.people_review_api import review_handlers
+from jupyter_mcp.tools.people_undo_api import undo_handlers
 from jupyter_mcp.tools.steering import Files, Steering
 from jupyter_mcp.tools.steering_file import SteeringFile
 
@@ -113,7 +115,12 @@ async def served(
         )
         server = made.server
         app, lifespan = http_app(server, max_body_bytes=1 << 20, max_sessions=8)
-        handlers = [*people_api.handlers(gate), *runs_api.handlers(at.execution.runs)]
+        handlers = [
+            *people_api.handlers(gate, undoing),
+            *undo_handlers(gate, undoing),
+            *review_handlers(gate, undoing),
+            *runs_api.handlers(at.execution.runs),
+        ]
         async with bridge(app, lifespan, settings=settings, handlers=handlers) as served_at:
             yield Served(served_at, rooms, at, gate, events, server.offered)
 
