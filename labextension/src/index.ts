@@ -8,6 +8,7 @@ import { Widget } from '@lumino/widgets';
 
 import { Badges } from './badges';
 import { question } from './cells';
+import { ASK_ABOUT_CELL, CONNECT, FOLLOW, SHOW, STEERING, STILL } from './commands';
 import { connect } from './connect';
 import { button } from './dom';
 import { type IKernelContext, Kernels } from './kernels';
@@ -67,7 +68,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
           }
         });
       },
-      connect: () => void app.commands.execute('jupyter-mcp:connect')
+      connect: () => void app.commands.execute(CONNECT)
     };
 
     new Marks(store, tracker);
@@ -91,8 +92,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     tracker.currentChanged.connect(() => panel.update());
 
     const commands: [string, string, () => unknown][] = [
-      ['jupyter-mcp:show', 'Show Agents', () => app.shell.activateById(panel.id)],
-      ['jupyter-mcp:connect', 'Connect an Agent', () => connect(store)]
+      [SHOW, 'Show Agents', () => app.shell.activateById(panel.id)],
+      [CONNECT, 'Connect an Agent', () => connect(store)]
     ];
     const actions: [Action, string][] = [
       ['pause', 'Pause All Agents'],
@@ -102,7 +103,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       ['resume', 'Resume All Agents']
     ];
     for (const [action, label] of actions) {
-      commands.push([`jupyter-mcp:${action}`, label, () => store.steer(action, null, null)]);
+      commands.push([STEERING[action], label, () => store.steer(action, null, null)]);
     }
     for (const [id, label, execute] of commands) {
       app.commands.addCommand(id, { label, execute, describedBy: { args: { type: 'object', properties: {} } } });
@@ -110,7 +111,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     }
 
     const schema = { args: { type: 'object', properties: {} } };
-    app.commands.addCommand('jupyter-mcp:ask', {
+    app.commands.addCommand(ASK_ABOUT_CELL, {
       label: 'Ask the Agent About This Cell',
       caption: 'Ask the agent about this cell: copies a question that names it',
       icon,
@@ -140,20 +141,20 @@ const plugin: JupyterFrontEndPlugin<void> = {
       palette?.addItem({ command: id, category: 'Agents' });
     };
     toggle(
-      'jupyter-mcp:still',
+      STILL,
       'Keep My Cell Still',
       'Keep the active cell in its place while outputs above it grow',
       () => still.on,
       on => (still.on = on)
     );
     toggle(
-      'jupyter-mcp:follow',
+      FOLLOW,
       'Follow the Agents',
       'Show the cell that an agent works in, in the notebook in front',
       () => following,
       on => (following = on)
     );
-    palette?.addItem({ command: 'jupyter-mcp:ask', category: 'Agents' });
+    palette?.addItem({ command: ASK_ABOUT_CELL, category: 'Agents' });
 
     if (statusBar) {
       const item = new Widget();

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright
 
 from tests.support.needs import find
 
@@ -32,8 +33,27 @@ async def tab_on(server: Server, path: str) -> AsyncIterator[Page]:
         try:
             page = await browser.new_page(viewport={"width": 1200, "height": 800})
             page.set_default_timeout(120_000)
-            await page.goto(f"{server.url}lab/tree/{path}?token={server.token}&reset")
+            url = f"{server.url}lab/tree/{path}?token={server.token}&reset"
+            await asyncio.gather(extension_started(page), page.goto(url))
             await page.wait_for_selector(".jp-Notebook .jp-Cell")
             yield page
         finally:
             await browser.close()
+
+
+async def extension_started(page: Page) -> None:
+    """Wait until this project's part of JupyterLab is there. Raises AssertionError if it says why it can't start."""
+    failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def listen(message: ConsoleMessage) -> None:
+        if "jupyter-mcp-rooms" in message.text and "activat" in message.text and not failed.done():
+            failed.set_result(message.text)
+
+    page.on("console", listen)
+    there = asyncio.ensure_future(page.wait_for_selector(".jp-mcp-StatusItem"))
+    await asyncio.wait((there, failed), return_when=asyncio.FIRST_COMPLETED)
+    page.remove_listener("console", listen)
+    if failed.done():
+        there.cancel()
+        raise AssertionError(f"the extension did not start: {failed.result()}")
+    await there

@@ -117,6 +117,9 @@ class Server:
             "--ServerApp.port_retries=0",
             f"--ServerApp.base_url={self.base_url}",
             f"--ServerApp.root_dir={self.folder}",
+            # JupyterLab reads where a person's settings are as it is imported, which was done for all servers at once.
+            f"--LabApp.user_settings_dir={self.home / 'settings'}",
+            f"--LabApp.workspaces_dir={self.home / 'workspaces'}",
             f"--ServerApp.jpserver_extensions={ {'serverside': True, **dict.fromkeys(self.without, False)} }",
             *self.options,
         ]

@@ -38,6 +38,7 @@ def test_a_person_takes_back_what_an_agent_did_and_restores_a_cell(make_server: 
             async with tab_on(server, path) as page:
                 errors: list[str] = []
                 page.on("pageerror", lambda error: errors.append(str(error)))
+                await expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true", timeout=WAIT)
                 cells = page.locator(CELLS)
                 await call(client, "update_cell", path=path, cell_id=below, source="first\n2nd\nthird")
                 await call(client, "delete_cell", path=path, cell_id=middle)
@@ -80,6 +81,8 @@ async def in_the_dark(page: Page, server: Server) -> None:
     raw = {"raw": '{"theme": "JupyterLab Dark"}'}
     reply = await page.request.put(settings, data=raw, headers=server.headers)
     assert reply.ok
+    # Written for this server only: a person's own JupyterLab on this machine keeps its theme.
+    assert list((server.home / "settings").rglob("themes.jupyterlab-settings"))
     await page.reload()
     await page.locator(".jp-mcp-StatusItem").click()
     panel = page.get_by_role("region", name="Agents")
@@ -115,6 +118,8 @@ def test_an_agent_that_has_to_ask_runs_after_a_yes_and_not_after_a_no(make_serve
                 running = asyncio.create_task(call(client, "run_code", path=path, code="print(6 * 7)"))
                 await expect(panel.get_by_role("group", name="asks to run code")).to_contain_text("print(6 * 7)")
                 await expect(page.locator(".jp-mcp-StatusItem")).to_contain_text("asks to run code", timeout=WAIT)
+                toast = page.locator(".Toastify__toast", has_text="asks to run code")
+                await expect(toast).to_be_in_viewport(ratio=0.95, timeout=WAIT)
                 await shot(page, "ask-light")
                 await panel.get_by_role("button", name="Allow, question").click()
                 assert "42" in str(await running)
