@@ -8,8 +8,8 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,6 +41,8 @@ class Downloader:
     stop: threading.Event
     advance: Callable[[int], None]
     """Told of bytes gained; negative when some turned out to be no good."""
+    held: set[Path] = field(default_factory=set)
+    """The unfinished files that are locked by a download of ours."""
 
     def get(self, wanted: Located) -> None:
         """Bring one file into the store.
@@ -50,13 +52,20 @@ class Downloader:
             EnvError: one of errors.py, by cause.
 
         """
-        with _partial(self.store.partial / wanted.file.sha256, self.stop) as file:
+        with _partial(self.store.partial / wanted.file.sha256, self.stop, self.held) as file:
             if _stored(self.store, wanted):
                 self.advance(wanted.file.size)
                 return
             with space_or(StoreFullError(self.store.root)):
                 self._fill(wanted, file)
             self.store.adopt(Path(file.name), wanted.file.sha256)
+
+    def forget_empty(self) -> None:
+        """Remove what downloads that were left behind have not begun to fill; they write nothing more."""
+        for path in tuple(self.held):
+            with suppress(FileNotFoundError):
+                if path.stat().st_size == 0:
+                    path.unlink()
 
     def _fill(self, wanted: Located, file: io.FileIO) -> None:
         self.advance(file.seek(0, os.SEEK_END))
@@ -146,7 +155,7 @@ def _continues(response: httpx.Response, offset: int) -> bool:
 
 
 @contextmanager
-def _partial(path: Path, stop: threading.Event) -> Iterator[io.FileIO]:
+def _partial(path: Path, stop: threading.Event, held: set[Path]) -> Iterator[io.FileIO]:
     # Locked: two fetches into one store must not append to the same file.
     while True:
         # Unbuffered, so that a byte counted is a byte written.
@@ -159,9 +168,11 @@ def _partial(path: Path, stop: threading.Event) -> Iterator[io.FileIO]:
                 continue
             if not _is_at(path, file):
                 continue
+            held.add(path)
             try:
                 yield file
             finally:
+                held.discard(path)
                 if _is_at(path, file) and os.fstat(file.fileno()).st_size == 0:
                     path.unlink()
             return

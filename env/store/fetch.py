@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 
 import httpx
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from env.connections import Connections
 from env.errors import StoreCorruptError
 from env.formats.lock import Lock, LockedFile
 from env.index.sources import Located, locate
-from env.retry import Stopped
+from env.parallel import each
 from env.store.download import Downloader
 from env.store.store import Store
 
@@ -64,32 +64,25 @@ def _present(store: Store, file: LockedFile, check: bool) -> bool:
 def _download(places: Sequence[Located], store: Store, console: Console) -> None:
     total = sum(place.file.size for place in places)
     console.print(f"fetching {len(places)} files, {decimal(total)}")
-    stop = threading.Event()
+    stop, connections = threading.Event(), Connections()
     with (
         _progress(console) as progress,
         httpx.Client(
-            follow_redirects=True, timeout=_TIMEOUT, limits=httpx.Limits(max_connections=CONNECTIONS)
+            follow_redirects=True,
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(max_connections=CONNECTIONS),
+            event_hooks={"request": [connections.watch]},
         ) as client,
-        ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="fetch") as pool,
     ):
         task = progress.add_task("fetch", total=total)
         downloader = Downloader(client, store, stop, lambda count: progress.advance(task, count))
         # The largest first, so that none of them is left alone at the end.
         ordered = sorted(places, key=lambda place: -place.file.size)
-        futures = [pool.submit(downloader.get, place) for place in ordered]
         try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            each(downloader.get, ordered, threads=CONNECTIONS, stop=stop, wake=connections.end)
         finally:
-            stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-    _raise_first(future.exception() for future in done)
+            downloader.forget_empty()
     console.print(f"fetched {len(places)} files, {decimal(total)}")
-
-
-def _raise_first(errors: Iterable[BaseException | None]) -> None:
-    for error in errors:
-        if error is not None and not isinstance(error, Stopped):
-            raise error
 
 
 def _progress(console: Console) -> Progress:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import httpx
 
+from env.connections import Connections
 from env.retry import Patience, TryAgain, may_pass, retry_after
 from images.errors import (
     AccessDeniedError,
@@ -66,14 +67,22 @@ class Registry:
         self._lock = threading.Lock()
         host = httpx.URL(f"https://{reference.server}").host
         # A proxy that is meant for the world has no way to this machine's own registry.
+        self._connections = Connections()
         self._client = httpx.Client(
-            timeout=_TIMEOUT, trust_env=not is_loopback(host), headers={"User-Agent": _CLIENT_ID}
+            timeout=_TIMEOUT,
+            trust_env=not is_loopback(host),
+            headers={"User-Agent": _CLIENT_ID},
+            event_hooks={"request": [self._connections.watch]},
         )
         self._base = httpx.URL(f"https://{reference.server}/v2/")
 
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+
+    def end(self) -> None:
+        """Break its connections: who waits for an answer in another thread waits no longer."""
+        self._connections.end()
 
     def open(self) -> None:
         """See that it answers, over TLS or, where that may be, without, and log in.

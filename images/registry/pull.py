@@ -9,7 +9,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any, BinaryIO
 
 from env.errors import UnknownPlatformError
 from env.files import link_or_copy
+from env.parallel import each
 from env.platforms import Platform, parse_platform
-from env.retry import Patience, TryAgain
+from env.retry import Patience, Stopped, TryAgain
 from env.store.store import CHUNK, Store
 from images.errors import (
     LayoutError,
@@ -78,17 +78,16 @@ def pull(
         wanted = {blob.digest: blob for document in manifests for blob in _blobs(reference, document, layers=layers)}
         missing = [blob for digest, blob in wanted.items() if digest.removeprefix("sha256:") not in store]
         advance = begin(sum(blob.size for blob in missing))
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            try:
-                # The largest first, so that none of them is left alone at the end.
-                for _ in pool.map(
-                    lambda blob: _bring(registry, blob, store, advance), sorted(missing, key=lambda one: -one.size)
-                ):
-                    pass
-            except BaseException:
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+        # The largest first, so that none of them is left alone at the end.
+        ordered = sorted(missing, key=lambda one: -one.size)
+        with store.in_use(), store.scratch() as scratch:
+            each(
+                lambda blob: _bring(registry, blob, store, scratch, advance),
+                ordered,
+                threads=CONNECTIONS,
+                stop=stop,
+                wake=registry.end,
+            )
     finally:
         registry.close()
     _write(folder, str(reference), manifests, list(wanted), store)
@@ -146,8 +145,8 @@ def _blobs(reference: Reference, document: Document, *, layers: bool) -> list[_B
     return [_Blob(one["digest"], one["size"]) for one in described]
 
 
-def _bring(registry: Registry, blob: _Blob, store: Store, advance: Callable[[int], None]) -> None:
-    with store.writer() as file:
+def _bring(registry: Registry, blob: _Blob, store: Store, scratch: Path, advance: Callable[[int], None]) -> None:
+    with store.writer(scratch) as file:
         registry.patience.keep_trying(lambda: _receive(registry, blob, file, advance), file.tell)
         file.flush()
         store.adopt(Path(file.name), blob.digest.removeprefix("sha256:"))
@@ -162,6 +161,8 @@ def _receive(registry: Registry, blob: _Blob, file: BinaryIO, advance: Callable[
         if offset and response.status_code == HTTPStatus.OK:
             _discard(file, advance)
         for chunk in response.iter_raw():
+            if registry.patience.stop.is_set():
+                raise Stopped
             if file.tell() + len(chunk) > blob.size:
                 # Not one byte more than the manifest promises, whatever comes.
                 _discard(file, advance)

@@ -7,13 +7,12 @@ that is interrupted leaves the tag as it was; the next one finds what has arrive
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from queue import SimpleQueue
 
+from env.parallel import each
 from env.retry import Patience
 from env.store.store import Store
 from images.cache import Cache, key_of
@@ -68,7 +67,7 @@ def push(
     registry = Registry(reference, credentials, Patience(stop), insecure=insecure, sources=wanted)
     try:
         registry.open()
-        outcomes = _put_blobs(contents, sources, Uploader(registry, stop, advance), stop)
+        outcomes = _put_blobs(contents, sources, registry, Uploader(registry, stop, advance), stop)
         for document in (*contents.manifests, contents.root):
             _put_manifest(registry, document, f"sha256:{document.digest}")
         for referrer in contents.referrers:
@@ -87,31 +86,16 @@ def push(
 
 
 def _put_blobs(
-    contents: Contents, sources: dict[str, list[str]], uploader: Uploader, stop: threading.Event
+    contents: Contents, sources: dict[str, list[str]], registry: Registry, uploader: Uploader, stop: threading.Event
 ) -> dict[str, Outcome]:
     # The largest first, so that none of them is left alone at the end.
-    waiting = deque(sorted(contents.parts, key=lambda part: -part.size))
-    finished: SimpleQueue[tuple[str, Outcome | BaseException]] = SimpleQueue()
+    parts = sorted(contents.parts, key=lambda part: -part.size)
 
-    def work() -> None:
-        while waiting and not stop.is_set():
-            with suppress(IndexError):
-                part = waiting.popleft()
-                try:
-                    finished.put((part.digest, uploader.put(part, sources[part.digest])))
-                except BaseException as error:  # noqa: BLE001 - the boundary of a thread: raised again in the main one
-                    finished.put((part.digest, error))
+    def put(part: Part) -> Outcome:
+        return uploader.put(part, sources[part.digest])
 
-    # Daemons: a request that waits for its answer must not keep a push that was interrupted from ending.
-    for number in range(CONNECTIONS):
-        threading.Thread(target=work, name=f"push-{number}", daemon=True).start()
-    outcomes: dict[str, Outcome] = {}
-    while len(outcomes) < len(contents.parts):
-        digest, outcome = finished.get()
-        if isinstance(outcome, BaseException):
-            raise outcome
-        outcomes[digest] = outcome
-    return outcomes
+    outcomes = each(put, parts, threads=CONNECTIONS, stop=stop, wake=registry.end)
+    return {part.digest: outcome for part, outcome in zip(parts, outcomes, strict=True)}
 
 
 def _put_manifest(registry: Registry, document: Document, name: str, *, again: bool = False) -> bool:

@@ -6,13 +6,14 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
@@ -247,6 +248,15 @@ def command(store: Store, file: LockedFile) -> list[str]:
     return [sys.executable, "-c", FETCH, str(store.root), file.name, file.file, file.sha256, str(file.size)]
 
 
+def interrupted(process: subprocess.Popen[str]) -> str:
+    process.send_signal(signal.SIGINT)
+    try:
+        # Half of what a server is waited for: a fetch that goes on waiting is still there then.
+        return process.communicate(timeout=15)[1]
+    finally:
+        process.kill()
+
+
 def test_ctrl_c_keeps_what_came_and_the_next_run_goes_on(mirror: Mirror, store: Store) -> None:
     file = mirror.locked("a", os.urandom(4 << 20))
     mirror.faults[file.file] = ["slow"]
@@ -254,14 +264,70 @@ def test_ctrl_c_keeps_what_came_and_the_next_run_goes_on(mirror: Mirror, store: 
     process = subprocess.Popen(command(store, file), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (partial.exists() and partial.stat().st_size == file.size // 2):
         threading.Event().wait(0.02)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    errors = interrupted(process)
     assert process.returncode == 130, errors
     assert file.sha256 not in store
     assert "Traceback" not in errors
     fetch([lock_of(file)], store, console=console())
     store.verified(file.sha256, file.name)
     assert mirror.requests[-1] == (file.file, f"bytes={file.size // 2}-", 206)
+
+
+@contextmanager
+def silent_server(*, accepts: bool) -> Iterator[int]:
+    """Listen on a port of loopback and never say a word; one that does not accept leaves connections half-made."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0 if not accepts else 5) as server, ExitStack() as others:
+        if not accepts:
+            # Linux lets one more wait than is asked for.
+            for _ in range(2):
+                full = others.enter_context(socket.socket())
+                full.setblocking(False)
+                full.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "accepts"),
+    [("http", True), ("https", True), ("http", False)],
+    ids=["no answer", "no handshake", "no connection"],
+)
+def test_ctrl_c_ends_a_fetch_that_waits_for_a_silent_server_and_leaves_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, scheme: str, *, accepts: bool
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    content = b"content"
+    file = LockedFile("a", "1", "a.deb", hashlib.sha256(content).hexdigest(), len(content), "debian")
+    with silent_server(accepts=accepts) as port:
+        monkeypatch.setenv("DEBIAN_MIRROR", f"{scheme}://127.0.0.1:{port}/debian")
+        process = subprocess.Popen(command(store, file), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not (store.partial / file.sha256).exists():
+            threading.Event().wait(0.02)
+        errors = interrupted(process)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert list(store.partial.iterdir()) == []
+
+
+def test_a_failure_does_not_wait_for_files_whose_server_is_silent(
+    mirror: Mirror, store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
+    slow = mirror.locked("a", os.urandom(4 << 20))
+    gone = mirror.locked("b", b"content")
+    mirror.faults[slow.file] = ["slow"]
+    del mirror.files[gone.file]
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            fetch([lock_of(slow, gone)], store, console=console())
+        except PackageGoneError as error:
+            ended.append(error)
+
+    fetching = threading.Thread(target=run, daemon=True)
+    fetching.start()
+    fetching.join(15)
+    assert ended, "it waits"
+    assert capfd.readouterr().err == ""
 
 
 FETCH_SET = """

@@ -19,6 +19,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     endless: bool = False
     """Whether the content comes again and again."""
+    silent: bool = False
+    """Whether nothing more is said after it, though more was promised, until the registry is ended."""
 
 
 @dataclass
@@ -28,6 +30,8 @@ class FakeRegistry:
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
+    reached: threading.Event = field(default_factory=threading.Event)
+    """Set when a silent answer has begun."""
 
     @property
     def name(self) -> str:
@@ -39,6 +43,7 @@ class FakeRegistry:
 def fake_registry() -> Iterator[FakeRegistry]:
     """Start one, and end it."""
     registry = FakeRegistry({"/v2/": Answer(b"{}")})
+    ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -51,13 +56,17 @@ def fake_registry() -> Iterator[FakeRegistry]:
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.type)
                 if not answer.endless:
-                    self.send_header("Content-Length", str(len(answer.content)))
+                    self.send_header("Content-Length", str(len(answer.content) + answer.silent))
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(answer.content)
                 while answer.endless:
                     self.wfile.write(answer.content)
+                if answer.silent:
+                    registry.reached.set()
+                    ended.wait()
+                    self.close_connection = True
 
         do_POST = do_HEAD = do_PUT = do_PATCH = do_GET  # noqa: N815 - http.server's names
 
@@ -73,5 +82,6 @@ def fake_registry() -> Iterator[FakeRegistry]:
     try:
         yield registry
     finally:
+        ended.set()
         server.shutdown()
         server.server_close()

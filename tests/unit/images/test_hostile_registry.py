@@ -6,8 +6,10 @@ import functools
 import hashlib
 import json
 import shutil
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +233,32 @@ def test_of_two_images_for_a_platform_the_first_is_taken(registry: FakeRegistry,
     index["manifests"].append(described(b"missing", MANIFEST, platform={"os": "linux", "architecture": "amd64"}))
     serve(registry, index, CONFIG_BYTES, below=content)
     assert pulled(registry, tmp_path) is None
+
+
+def test_a_pull_that_ends_does_not_wait_for_a_silent_registry_and_leaves_nothing(
+    registry: FakeRegistry, tmp_path: Path
+) -> None:
+    serve(registry, GOOD, CONFIG_BYTES)
+    registry.reached.clear()
+    registry.answers[f"/v2/x/blobs/{GOOD['layers'][0]['digest']}"] = Answer(CONTENT[:100], silent=True)
+    store, ended = Store(tmp_path / "store"), threading.Event()
+
+    def begin(_size: int) -> Callable[[int], None]:
+        def advance(count: int) -> None:
+            # Stands for Ctrl+C: what is raised while the other blob's rest does not come.
+            if count == len(CONFIG_BYTES):
+                registry.reached.wait()
+                raise KeyboardInterrupt
+
+        return advance
+
+    def run() -> None:
+        with suppress(KeyboardInterrupt):
+            pull(parse_source(f"{registry.name}/x:1"), [AMD64], store, None, tmp_path / "layout", begin)
+        ended.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    # It would wait for two minutes.
+    assert ended.wait(20)
+    assert list(store.partial.iterdir()) == []
+    assert not (tmp_path / "layout").exists()
