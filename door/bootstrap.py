@@ -16,11 +16,23 @@ import venv
 from pathlib import Path
 
 NO_ENVIRONMENT = 71
+INTERRUPTED = 130
 STAMP = "noxw.txt"
 
 
 def main(folder: Path, lock: Path) -> int:
-    """Make `folder`, unless another did so meanwhile; return the exit code."""
+    """Make `folder`, unless another did so meanwhile; return the exit code, and say in a line why there is none."""
+    try:
+        return _main(folder, lock)
+    except KeyboardInterrupt:
+        _say("interrupted: nothing was left half-made; run it again")
+        return INTERRUPTED
+    except (OSError, subprocess.SubprocessError) as error:
+        _say(f"could not make {folder}: {error}")
+        return NO_ENVIRONMENT
+
+
+def _main(folder: Path, lock: Path) -> int:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / "lock").open("w") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)

@@ -88,21 +88,26 @@ class Environments:
         """Hold an environment of these locks, with the project's wheel in it if asked for; make it if there is none.
 
         Raises:
-            EnvironmentMakingError: uv or hatchling could not make it.
+            EnvironmentMakingError: uv or hatchling could not make it, or the checkout can't be written to.
 
         """
+        try:
+            path, lock = self._held(kind, self._sources() if project else None)
+        except OSError as error:
+            raise EnvironmentMakingError(kind.name, str(error)) from None
+        with closing(lock):
+            yield Environment(path, lock.handle)
+
+    def _held(self, kind: Kind, sources: str | None) -> tuple[Path, _Lock]:
         self.home.mkdir(parents=True, exist_ok=True)
-        sources = self._sources() if project else None
         held = self._found(kind, sources)
         if held is None:
             # One at a time: who waited here for another's finds it made.
             with closing(_Lock(self.home / "lock")) as alone:
                 alone.wait()
                 held = self._found(kind, sources) or self._made(kind, sources)
-        path, lock = held
-        os.utime(lock.path)
-        with closing(lock):
-            yield Environment(path, lock.handle)
+        os.utime(held[1].path)
+        return held
 
     def slot(self, kind: Kind, number: int = 1) -> Path:
         """Return the folder of an environment; another `number` is for when the first one is in use as it is."""

@@ -120,6 +120,8 @@ class Server:
             # JupyterLab reads where a person's settings are as it is imported, which was done for all servers at once.
             f"--LabApp.user_settings_dir={self.home / 'settings'}",
             f"--LabApp.workspaces_dir={self.home / 'workspaces'}",
+            # Its place is found while it is imported: in a forked server it would be the person's own.
+            f"--BaseFileIdManager.db_path={self.home / 'data' / 'file_id_manager.db'}",
             f"--ServerApp.jpserver_extensions={ {'serverside': True, **dict.fromkeys(self.without, False)} }",
             *self.options,
         ]

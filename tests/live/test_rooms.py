@@ -291,3 +291,9 @@ def test_a_configured_store_is_used_for_rooms_that_agents_open(make_server: Make
     asyncio.run(edit())
     assert database.stat().st_size > 0
     assert not (server.folder / ".jupyter_ystore.db").exists()
+
+
+def test_a_server_of_the_tests_touches_nothing_of_the_persons_own_data(server: Server) -> None:
+    said = [line for line in server.log.splitlines() if "Configured database path" in line]
+    assert said, "the database of file ids is not told"
+    assert all(str(server.home) in line for line in said)
