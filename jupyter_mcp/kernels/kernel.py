@@ -24,6 +24,7 @@ from .connection import disconnect
 from .displays import Displays
 from .execute_request import ExecuteRequest
 from .fate import Fate
+from .large_streams import in_parts
 from .late_output import Ended, LateOutput
 from .output_limit import RESERVE
 from .output_tail import Frames
@@ -172,11 +173,16 @@ class Kernel:
         """
         parts = _without_identities(frames)
         sink = self._sink_of(parent_of(self._peek(parts, 2)))
-        if sink is not None and sink.full and (kind := self._peek(parts, 1).get("msg_type")) in _DROPPED:
-            if isinstance(sink, OutputSink) and (kind == "stream" or len(parts[4]) <= RESERVE):
-                sink.tail.add(parts)
+        if sink is None:
+            self._on_iopub(self._deserialized(parts))
             return
-        self._on_iopub(self._deserialized(parts))
+        kind = self._peek(parts, 1).get("msg_type")
+        pieces = in_parts(parts, self.client.session, sink.allowance.size) if kind == "stream" else [parts]
+        for piece in pieces:
+            if not (sink.full and kind in _DROPPED):
+                self._on_iopub(self._deserialized(piece))
+            elif isinstance(sink, OutputSink) and (kind == "stream" or len(piece[4]) <= RESERVE):
+                sink.tail.add(piece)
 
     def _peek(self, parts: Frames, at: int) -> dict[str, Any]:
         """Return a header before its signature is checked. Raises BadMessageError."""
@@ -221,9 +227,12 @@ class Kernel:
         if not isinstance(run.sink, OutputSink):
             return
         last: list[tuple[str, dict[str, Any]]] = []
-        for parts in run.sink.tail.take():
+        for held in run.sink.tail.take():
+            if isinstance(held, tuple):
+                last.append(held)
+                continue
             try:
-                message = self._deserialized(parts)
+                message = self._deserialized(held)
             except Exception as error:  # noqa: BLE001 - as in _read
                 self._skip(error)
             else:

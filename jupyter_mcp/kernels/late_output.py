@@ -35,7 +35,7 @@ class LateOutput:
         self.live = sink.live
         self.over = False
         self._count = count
-        self._allowance = sink.allowance
+        self.allowance = sink.allowance
         self._displays = sink.displays
         self._clear_next = self._emptied_next = sink.clear_next
         self._known = len(sink.outputs)  # outputs that the cell has, if nobody clears it
@@ -47,7 +47,7 @@ class LateOutput:
     @property
     def full(self) -> bool:
         """Return whether what comes next is dropped."""
-        return self.over or (self._allowance.full and not self._emptied_next)
+        return self.over or (self.allowance.full and not self._emptied_next)
 
     def take(self, kind: str, content: dict[str, Any]) -> None:
         """Apply one IOPub message, checked; kinds that are no output are ignored."""
@@ -56,18 +56,18 @@ class LateOutput:
         if kind in _OUTPUTS:
             if self._emptied_next:
                 self._emptied_next = False
-                self._allowance.emptied()
-            self._later(self._allowance.admit(kind, content, self._kept))
+                self.allowance.emptied()
+            self._later(self.allowance.admit(kind, content, self._kept))
         elif kind in _CHANGES:
             if kind == "clear_output":
                 self._emptied_next = content["wait"]
                 if not self._emptied_next:
-                    self._allowance.emptied()
+                    self.allowance.emptied()
             self._later([(kind, content)])
 
     def replace(self, number: int, content: dict[str, Any]) -> None:
         """Show a display's new data."""
-        refused = self._allowance.swap({"data": content["data"], "metadata": content["metadata"]}, self._kept)
+        refused = self.allowance.swap({"data": content["data"], "metadata": content["metadata"]}, self._kept)
         self._later([("replace", {**content, "number": number})] if refused is None else refused)
 
     def _kept(self) -> Kept:

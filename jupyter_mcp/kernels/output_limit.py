@@ -14,7 +14,7 @@ from typing import Any
 from .messages import shortened
 
 NOTICE = "\n[output cut off: the limit of this server is reached]\n"
-THE_END = "[some output is left out here; it ended so:]\n"
+THE_END = "[more than the limit is left out here, but for its end:]\n"
 
 RESERVE = 256 << 10  # bytes beyond the limit for errors, the result and the end of the output
 _RESERVED_MESSAGES = 64
@@ -71,6 +71,11 @@ class Allowance:
         self._limit = Kept(size, messages)
         self._spent = Kept()
         self._reserve = Kept()
+
+    @property
+    def size(self) -> int:
+        """The bytes of content that are kept at most."""
+        return self._limit.size
 
     def emptied(self) -> None:
         """Free all that was spent: the cell's output was cleared."""

@@ -107,8 +107,13 @@ class OutputSink:
             if self.clear_next:
                 self.clear_next = False
                 self._clear()
-            for shown in self.allowance.admit(kind, content, self.kept):
-                self._add(*shown)
+            was_full = self.allowance.full
+            shown = self.allowance.admit(kind, content, self.kept)
+            for one in shown:
+                self._add(*one)
+            if kind == "stream" and self.allowance.full and not was_full:
+                fitted = len(shown[0][1]["text"]) if len(shown) > 1 else 0  # the notice is the last
+                self.tail.add_rest(content["name"], content["text"][fitted:])
         else:
             return
         self._flush_soon()

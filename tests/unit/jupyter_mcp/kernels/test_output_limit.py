@@ -82,8 +82,8 @@ def test_bytes_are_counted_not_characters() -> None:
         kernel.stream("汉" * 1000)
         kernel.done()
 
-    first, notice = shown_by(script, size=1500)
-    assert first["text"] == "汉" * 500
+    first, notice, end = shown_by(script, size=1500)
+    assert first["text"] == end["text"] == "汉" * 500
     assert "output cut off" in notice["text"]
 
 
