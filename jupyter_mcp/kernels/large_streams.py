@@ -22,6 +22,7 @@ _TEXT = rb'"text"\s*:\s*"'
 _NAME_FIRST = re.compile(rb"\s*\{\s*" + _NAME + rb"\s*,\s*" + _TEXT), re.compile(rb'"\s*\}\s*\Z')
 _TEXT_FIRST = re.compile(rb"\s*\{\s*" + _TEXT), re.compile(rb'"\s*,\s*' + _NAME + rb"\s*\}\s*\Z")
 _AROUND = 100  # bytes in which what stands before or after the text is looked for
+_CONTINUATION = range(0x80, 0xC0)  # what follows the first byte of a character in UTF-8
 _ESCAPE = 6  # bytes of the longest one in JSON
 _BACKSLASHES = 1 << 16  # in a row, that are counted
 
@@ -75,7 +76,7 @@ def _text_of(content: memoryview) -> tuple[bytes, memoryview] | None:
 
 def _boundary(text: memoryview, at: int) -> int:
     """Return where to cut at the latest: `at`, or where the character or the escape begins that goes over it."""
-    while at and 0x80 <= text[at] < 0xC0:  # what follows the first byte of a character in UTF-8
+    while at and text[at] in _CONTINUATION:
         at -= 1
     for start in range(at - 1, max(at - _ESCAPE, -1), -1):
         if text[start] == ord("\\"):
