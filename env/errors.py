@@ -298,10 +298,20 @@ class NoWheelError(EnvError):
 
     exit_code = Exit.DATA
 
-    def __init__(self, path: object, package: str, platform: object, python: str) -> None:
+    def __init__(
+        self, path: object, package: str, platform: object, python: str, has: str = "", *, sources: bool = False
+    ) -> None:
+        lacks = f"{path}: {package} has no wheel for {platform} and CPython {python}"
+        if sources:
+            super().__init__(
+                f"{lacks}, only its sources, and they are not built: ask for a version that has a wheel, or build one "
+                "and give it an index (UV_FIND_LINKS)"
+            )
+            return
+        why = f", only for {has}: lock it for these too" if has else ""
         super().__init__(
-            f"{path}: {package} has no wheel for {platform} and CPython {python}: ask for another version of it, or "
-            "lock and build with --platform for the others alone"
+            f"{lacks}{why or ':'}{',' if why else ''} ask for another version of it, or lock and build with "
+            "--platform for the others alone"
         )
 
 

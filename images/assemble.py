@@ -64,7 +64,7 @@ def assemble(
         plans = [
             plan
             for platform in build.platforms
-            for plan in plan_layers(build.recipe, platform, build.locks(platform), project, own.get(platform))
+            for plan in plan_layers(build.recipe, platform, build.locks(platform), project, own.get(platform, ()))
         ]
         total(len(plans))
         look = partial(require_no_links, build)

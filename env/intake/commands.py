@@ -26,6 +26,12 @@ def lock_recipe(folder: Path) -> str:
     return f"./noxw -s lock -- --recipe {quoted(folder)}"
 
 
+def compile_hashed(source: Path) -> str:
+    """Return what makes a file of requirements with hashes."""
+    output = quoted(source.with_suffix(".txt"))
+    return f"uv pip compile {quoted(source)} --universal --generate-hashes --output-file {output}"
+
+
 def conda_lock(environment: Path) -> str:
     """Return what makes conda-lock.yml, from environment.yml."""
     return f"conda-lock -f {quoted(environment)} --lockfile {quoted(environment.with_name('conda-lock.yml'))}"

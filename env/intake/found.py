@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from env.errors import NotTakenError, UnlockedError
+from env.errors import NotTakenError, SpecError, UnlockedError
 from env.intake.commands import conda_lock, lock_recipe, pixi_lock, quoted, uv_lock
 from env.intake.conda_lock_yml import CONDA_LOCK, MAIN, CondaLockIntake
 from env.intake.environment_yml import find_environment_yml
@@ -17,7 +17,7 @@ from env.intake.pixi_manifest import DEFAULT, find_manifest
 from env.intake.pylock import PYLOCK
 from env.intake.python_project import PYPROJECT, python_project
 from env.intake.requirements_txt import REQUIREMENTS
-from env.intake.uv_locked import UV_LOCK
+from env.intake.uv_workspace import UV_LOCK, find_uv_lock
 from env.intake.wheel_locks import WheelIntake, is_hashed
 from env.spec import Tree
 
@@ -63,7 +63,7 @@ def _with(intake: Intake, chosen: Chosen) -> Intake:
     """Return an intake with the extras and groups that are wanted of it."""
     if not chosen:
         return intake
-    if isinstance(intake, WheelIntake) and intake.path.name != REQUIREMENTS and not intake.answers_requirements:
+    if isinstance(intake, WheelIntake) and not intake.is_requirements and not intake.answers_requirements:
         return replace(intake, wanted=chosen)
     names = ", ".join((*chosen.extras, *chosen.groups))
     raise NotTakenError(
@@ -89,6 +89,8 @@ def passed_over(tree: Tree, taken: Intake) -> list[str]:
 
 def _of_file(tree: Tree, name: str, environment: str) -> Intake:
     path = tree.root / name
+    if name == UV_LOCK:
+        path = find_uv_lock(tree.root) or path
     if not path.is_file():
         raise UnlockedError(path, "is not there")
     if path.name == PIXI_LOCK:
@@ -97,9 +99,12 @@ def _of_file(tree: Tree, name: str, environment: str) -> Intake:
         return CondaLockIntake(path, tree, environment or MAIN)
     if is_explicit(path):
         return ExplicitIntake(path, tree, (path,))
-    if path.name in (UV_LOCK, REQUIREMENTS) or (path.name.startswith("pylock") and path.suffix == ".toml"):
+    if path.name == UV_LOCK or path.suffix == ".txt" or (path.name.startswith("pylock") and path.suffix == ".toml"):
         return WheelIntake(path, tree)
-    known = f"{PIXI_LOCK}, {CONDA_LOCK}, {PYLOCK}, pylock.NAME.toml, {UV_LOCK}, {REQUIREMENTS} or an @EXPLICIT file"
+    known = (
+        f"{PIXI_LOCK}, {CONDA_LOCK}, {PYLOCK}, pylock.NAME.toml, {UV_LOCK}, a requirements.txt with hashes or an "
+        "@EXPLICIT file"
+    )
     raise UnlockedError(path, f"is no lock that is known here: name a {known}")
 
 
@@ -122,18 +127,37 @@ def _locks(tree: Tree, environment: str) -> Iterator[Intake]:
     if explicit := _explicit(root):
         yield ExplicitIntake(explicit[0], tree, tuple(explicit))
     # Beside a uv.lock, a pylock.toml is what somebody once made of it; beside a requirements.txt it is its lock.
+    wheels = {UV_LOCK: find_uv_lock(root), PYLOCK: root / PYLOCK if (root / PYLOCK).is_file() else None}
     names = (PYLOCK, UV_LOCK) if (root / REQUIREMENTS).is_file() else (UV_LOCK, PYLOCK)
-    yield from (WheelIntake(root / name, tree) for name in names if (root / name).is_file())
+    yield from (WheelIntake(path, tree) for path in map(wheels.get, names) if path is not None)
     named = sorted(root.glob("pylock.*.toml"))
     if len(named) == 1:
         yield WheelIntake(named[0], tree)
     if (root / REQUIREMENTS).is_file() and not (root / PYLOCK).is_file() and is_hashed(tree):
         yield WheelIntake(root / REQUIREMENTS, tree)
+    elif len(named := _hashed(tree)) == 1:
+        yield WheelIntake(named[0], tree)
 
 
 def _conda_locks(root: Path) -> list[Path]:
     names = (CONDA_LOCK, "conda-lock.yaml")
     return [root / name for name in names if (root / name).is_file()] or sorted(root.glob("*.conda-lock.yml"))[:1]
+
+
+def _hashed(tree: Tree) -> list[Path]:
+    """Return the files of requirements with hashes whose name is another than requirements.txt."""
+    root = tree.root
+    found = []
+    for path in sorted([*root.glob("requirements*.txt"), *root.glob("requirements/*.txt")]):
+        if path == root / REQUIREMENTS or is_explicit(path):
+            continue
+        try:
+            if is_hashed(tree, path.relative_to(root).as_posix()):
+                found.append(path)
+        except SpecError:
+            # Whatever else is in it: it is no lock.
+            continue
+    return found
 
 
 def _explicit(root: Path) -> list[Path]:
@@ -152,6 +176,9 @@ def _unlocked(tree: Tree) -> Iterator[tuple[Path, str]]:
     if len(named) > 1 and not (root / PYLOCK).is_file():
         names = ", ".join(path.name for path in named)
         yield root, f'of {names}, name one: lock = "{named[0].name}" in image.toml, or --from {quoted(named[0])}'
+    if len(hashed := _hashed(tree)) > 1 and not (root / REQUIREMENTS).is_file():
+        names = ", ".join(path.relative_to(root).as_posix() for path in hashed)
+        yield root, f"of {names}, name one: --from {quoted(hashed[0])}"
     if (root / REQUIREMENTS).is_file() and not (root / PYLOCK).is_file():
         yield root / REQUIREMENTS, f"make it with `{lock_recipe(root)}`, which writes {PYLOCK}"
     project = python_project(tree)

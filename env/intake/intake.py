@@ -70,9 +70,13 @@ class Intake(ABC):
         """
         return PLATFORMS
 
-    def builds_project(self, platform: Platform) -> bool:  # noqa: ARG002 - others look at it
+    def folders(self, platform: Platform) -> tuple[Path, ...]:  # noqa: ARG002 - others look at it
+        """Return the folders of projects that go in, each as a wheel that is built from it; its own comes last."""
+        return ()
+
+    def builds_project(self, platform: Platform) -> bool:
         """Say whether the project of the folder goes in, as a wheel that is built from it."""
-        return False
+        return self.tree.root.resolve() in self.folders(platform)
 
     def variables(self, platform: Platform) -> Mapping[str, str]:  # noqa: ARG002 - as above
         """Return what activating the environment sets besides what packages do."""

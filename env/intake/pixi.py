@@ -19,9 +19,9 @@ from env.intake.conda_urls import locked_conda, python_version, require_once
 from env.intake.intake import Intake, no_platform
 from env.intake.pixi_answers import pypi_names, require_answers
 from env.intake.pixi_manifest import DEFAULT, PixiManifest, Target
-from env.intake.python_project import python_project
+from env.intake.python_project import asked_by, own_last, project_folder
 from env.intake.reading import LARGEST, told
-from env.intake.wheel_urls import NOT_BUILT, OverConda
+from env.intake.wheel_urls import OverConda, is_folder
 from env.platforms import PLATFORMS, Platform
 
 PIXI_LOCK = "pixi.lock"
@@ -70,10 +70,19 @@ class PixiIntake(Intake):
         """
         subdirs = {str(platform.subdir) for platform in self._environment.platforms()}
         found = tuple(platform for platform in PLATFORMS if platform.conda in subdirs)
+        self._require_filled()
         if not found:
             advice = f"add one to platforms in {self.manifest.path.name} and run `{self.command}`"
             raise no_platform(self.path, ", ".join(sorted(subdirs)), advice)
         return found
+
+    def _require_filled(self) -> None:
+        """Refuse an environment that is empty where others are not: often nobody uses the default one."""
+        if _has_packages(self._environment):
+            return
+        if full := [name for name, one in sorted(self._environments().items()) if _has_packages(one)]:
+            chosen = f"choose one with --environment NAME, of {', '.join(full)}"
+            raise UnlockedError(self.path, f"has nothing in environment {self.name!r}: {chosen}")
 
     @property
     def _environment(self) -> Environment:
@@ -101,6 +110,8 @@ class PixiIntake(Intake):
         require_answers(self.manifest, self.name, target, packages.conda, packages.pypi, self.path, self.command)
         files = require_once(map(self._conda, packages.conda), self.path, self.command)
         python = python_version(files)
+        # A folder that is not there is told before anything is built.
+        self.folders(platform)
         locks = {"environment": Lock("conda", platform, "", files, python, self.command)}
         if wheels := self._wheels(packages, platform, python):
             locks["pypi"] = Lock("pypi", platform, "", wheels, python, self.command)
@@ -164,18 +175,15 @@ class PixiIntake(Intake):
         files = [
             over.wheel(one.name, one.version, one.location, _sha256(one))
             for one in packages.pypi
-            if not self._is_own(one)
+            if not is_folder(one.location)
         ]
         return require_once(files, self.path, self.command) if files else ()
 
-    def _is_own(self, package: PypiLockedPackage) -> bool:
-        if package.location.endswith(".whl") or "://" in package.location:
-            return False
-        return (self.path.parent / package.location).resolve() == self.path.parent.resolve()
-
-    def builds_project(self, platform: Platform) -> bool:
-        """Say whether the lock has the project of the folder, which is then built; editable or not is the same here."""
-        return any(self._is_own(package) for package in self._chosen(platform)[1].pypi)
+    def folders(self, platform: Platform) -> tuple[Path, ...]:
+        """Return the folders of projects that the lock has; editable or not is the same here."""
+        packages = [one for one in self._chosen(platform)[1].pypi if is_folder(one.location)]
+        found = [project_folder(self.path, one.name, one.location, self.path.parent) for one in packages]
+        return own_last(found, self.tree.root)
 
     def variables(self, platform: Platform) -> Mapping[str, str]:
         """Return what the manifest's [activation.env] sets, and what pixi itself does."""
@@ -193,8 +201,7 @@ class PixiIntake(Intake):
             extras = wanted.get("extras", []) if isinstance(wanted, dict) else []
             if isinstance(extras, list) and extras:
                 found.append(f"{name}[{','.join(map(str, extras))}]")
-        project = python_project(self.tree) if self.builds_project(platform) else None
-        return (*found, *(map(str, project.requires()) if project else ()))
+        return (*found, *map(str, asked_by(self.folders(platform), self.tree)))
 
     def provided(self, platform: Platform) -> Mapping[str, str]:
         """Return the Python distributions that conda packages bring: each by every name that it may have on PyPI."""
@@ -221,6 +228,10 @@ def _sha256(package: PypiLockedPackage) -> str:
     return sha256.hex() if sha256 else ""
 
 
+def _has_packages(environment: Environment) -> bool:
+    return any(environment.packages(platform) for platform in environment.platforms())
+
+
 def _packages(path: Path, environment: Environment, platform: LockPlatform) -> _Packages:
     conda: list[CondaPackage] = []
     pypi: list[PypiLockedPackage] = []
@@ -230,5 +241,11 @@ def _packages(path: Path, environment: Environment, platform: LockPlatform) -> _
         elif isinstance(package, CondaLockedBinaryPackage):
             conda.append(package_of(package.repo_data_record()))
         else:
-            raise NotTakenError(path, f"{package.name} is built from sources ({package.location}): {NOT_BUILT}")
+            way_out = (
+                "put it into a channel, or where it is a Python project ask for it under [pypi-dependencies], as "
+                f'{package.name} = {{ path = "..." }}'
+            )
+            raise NotTakenError(
+                path, f"{package.name} is a conda package that is built from sources ({package.location}): {way_out}"
+            )
     return _Packages(tuple(sorted(conda, key=lambda one: (one.name, one.url))), tuple(pypi))

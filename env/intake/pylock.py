@@ -5,7 +5,7 @@ Any tool that writes pylock.toml will do; ours is `lock --recipe`, for a require
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from env.formats.markers import applies, installs
 from env.formats.wheel_tags import best_wheel, tag_order, wheel_file
 from env.intake.base import python_of
 from env.intake.commands import lock_recipe
-from env.intake.python_project import python_project
+from env.intake.python_project import names_of, own_last, project_folder
 from env.intake.reading import text_of
 from env.intake.requirements_txt import REQUIREMENTS, Asked, requirements_digest, requirements_of
 from env.platforms import PYTHON, Platform
@@ -33,7 +33,7 @@ from env.spec import FORMER_NAME, FORMER_NAME_REFUSED, Tree
 PYLOCK = "pylock.toml"
 _LOCK_VERSION = "1.0"
 _HEX = frozenset("0123456789abcdef")
-_NOT_BUILT = "nothing is built here but the project itself: take a release that has a wheel"
+_NOT_BUILT = "of sources only projects in folders of one's own are built here: take a release that has a wheel"
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Chosen:
     """What a pylock.toml installs on a platform."""
 
     files: tuple[LockedFile, ...]
-    own: bool
-    """Whether the project of its folder is among it, to be built."""
+    folders: tuple[Path, ...]
+    """The folders of projects that are among it, to be built."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class Pylock:
         """Return the error that says why it can't be used."""
         return LockFormatError(self.path, reason, command=self.command)
 
+    def all_folders(self) -> tuple[Path, ...]:
+        """Return the folders of all projects in it, whether they are installed here or not."""
+        return own_last((self._folder(package) for package in self.packages if "directory" in package), self.folder)
+
     def chosen(
         self,
         platform: Platform,
@@ -102,13 +106,13 @@ class Pylock:
                 f"none of its {len(packages)} packages applies to CPython {python} on {platform}, which the image has "
                 f"(marker: {markers[0][:200]}): lock it for that Python",
             )
-        own = [package for package in here if self._is_own(package)]
-        files = [self._file(package, platform, python, order) for package in here if package not in own]
+        folders = [self._folder(package) for package in here if "directory" in package]
+        files = [self._file(package, platform, python, order) for package in here if "directory" not in package]
         for name in {file.name for file in files if sum(one.name == file.name for one in files) > 1}:
             raise self.unusable(f"names a package twice for {platform}: {name}")
-        if not files and not own:
+        if not files and not folders:
             raise NotTakenError(self.path, f"has no package for {platform}: an image of it would be empty")
-        return Chosen(tuple(sorted(files, key=lambda file: file.name)), bool(own))
+        return Chosen(tuple(sorted(files, key=lambda file: file.name)), own_last(folders, self.folder))
 
     def _require_chosen(self, platform: Platform, python: str) -> None:
         """Refuse a lock whose packages are all in extras and groups that were not asked for."""
@@ -155,18 +159,13 @@ class Pylock:
         except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, InvalidVersion) as error:
             raise self.unusable(f"{name}: {str(marker)!r} is no marker ({_first_line(error)})") from None
 
-    def _is_own(self, package: Mapping[str, Any]) -> bool:
+    def _folder(self, package: Mapping[str, Any]) -> Path:
         directory = package.get("directory")
-        if directory is None:
-            return False
         place = directory.get("path") if isinstance(directory, dict) else None
-        if not isinstance(place, str):
+        if not isinstance(directory, dict) or not isinstance(place, str):
             raise self.unusable(f"{package['name']}: directory has no path")
-        if (self.folder / place).resolve() != self.folder.resolve() or directory.get("subdirectory"):
-            raise NotTakenError(
-                self.path, f"{package['name']} is the project in the folder {place}: {_NOT_BUILT}, or build one of it"
-            )
-        return True
+        below = directory.get("subdirectory")
+        return project_folder(self.path, str(package["name"]), f"{place}/{below}" if below else place, self.folder)
 
     def _file(
         self, package: Mapping[str, Any], platform: Platform, python: str, order: Mapping[Tag, int]
@@ -193,7 +192,9 @@ class Pylock:
             self._parsed(wheel, name)
         best = best_wheel(wheels, order)
         if best is None:
-            raise NoWheelError(self.path, f"{name} {version}".strip(), platform, PYTHON)
+            files = sorted(wheel_file(dict(wheel)) for wheel in wheels)
+            has = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")  # noqa: PLR2004 - examples
+            raise NoWheelError(self.path, f"{name} {version}".strip(), platform, PYTHON, has, sources=not files)
         return self._locked(best, name, str(version))
 
     def _parsed(self, wheel: Mapping[str, Any], name: str) -> None:
@@ -291,8 +292,7 @@ def pylock_files(platform: Platform, tree: Tree, content: str | None = None) -> 
             f"({requirements.asked[0].requirement}): mend their markers",
         )
     files = lock.chosen(platform, python).files if lock.packages else ()
-    own = python_project(tree) if requirements.own else None
-    require_answers(asked, files, tree.root, platform, lock, own.name if own else "")
+    require_answers(asked, files, tree.root, platform, lock, names_of(requirements.folders, tree))
     return Lock("pylock", platform, requirements_digest(tree), files, python, command)
 
 
@@ -302,9 +302,14 @@ def here(asked: Iterable[Asked], platform: Platform, python: str) -> list[Asked]
 
 
 def require_answers(
-    asked: Iterable[Asked], files: Iterable[LockedFile], root: Path, platform: Platform, lock: Pylock, own: str = ""
+    asked: Iterable[Asked],
+    files: Iterable[LockedFile],
+    root: Path,
+    platform: Platform,
+    lock: Pylock,
+    built: Collection[str] = (),
 ) -> None:
-    """Refuse a lock that does not answer what is asked; `own` is the name of the project that is built.
+    """Refuse a lock that does not answer what is asked; `built` are the names of projects that are built.
 
     Raises:
         StaleLockError: a requirement has no answer, or one of another version.
@@ -314,7 +319,7 @@ def require_answers(
     have = {file.name: file for file in files}
     for one in asked:
         file = have.get(one.name)
-        if one.name == own:
+        if one.name in built:
             continue
         if file is None or not one.requirement.specifier.contains(Version(file.version), prereleases=True):
             reason = f"`{one.requirement}` is asked for on {platform}, and it has {file.version if file else 'none'}"

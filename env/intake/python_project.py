@@ -10,7 +10,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from env.errors import SpecError
+from env.errors import NotTakenError, SpecError
 from env.intake.reading import array, line_of, table, toml_of
 from env.spec import Tree
 
@@ -69,6 +69,41 @@ def python_project(tree: Tree) -> PythonProject | None:
 
     """
     return tree.once("python-project", lambda: _read(tree.root / PYPROJECT))
+
+
+def project_folder(path: Path, name: str, place: str, base: Path) -> Path:
+    """Return the folder of a project that a lock names by its place, which is relative to `base`.
+
+    Raises:
+        NotTakenError: there is no project in it that a wheel can be built of.
+
+    """
+    folder = (base / place).resolve()
+    if not any((folder / one).is_file() for one in (PYPROJECT, "setup.py")):
+        has = "is not there" if not folder.is_dir() else f"has no {PYPROJECT}"
+        raise NotTakenError(
+            path,
+            f"{name} is the project in the folder {place}, which {has}: bring that folder, or take a release of it",
+        )
+    return folder
+
+
+def own_last(folders: Iterable[Path], root: Path) -> tuple[Path, ...]:
+    """Return folders, each once and sorted; the project's own, which changes most often, comes last."""
+    return tuple(sorted(set(folders), key=lambda folder: (folder == root.resolve(), str(folder))))
+
+
+def names_of(folders: Iterable[Path], tree: Tree) -> frozenset[str]:
+    """Return the normalised names of the projects in folders, where their pyproject.toml says one."""
+    found = (python_project(tree.beside(folder)) for folder in folders)
+    return frozenset(project.name for project in found if project is not None)
+
+
+def asked_by(folders: Iterable[Path], tree: Tree) -> Iterator[Requirement]:
+    """Yield what the projects of folders require."""
+    for folder in folders:
+        if (project := python_project(tree.beside(folder))) is not None:
+            yield from project.requires()
 
 
 def _read(path: Path) -> PythonProject | None:

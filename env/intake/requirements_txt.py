@@ -9,22 +9,26 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from env.errors import SpecError
-from env.intake.python_project import PYPROJECT, python_project
+from env.intake.python_project import PYPROJECT, names_of, own_last, python_project
 from env.intake.reading import text_of
 from env.spec import DISTRIBUTION, FORMER_NAME, FORMER_NAME_REFUSED, Tree, project_version, source_requirements
 
 REQUIREMENTS = "requirements.txt"
 _HASH = re.compile(r"--hash[= ]sha256:([0-9a-f]{64})(?=\s|$)")
-_OTHER_HASH = re.compile(r"--hash[= ](\S*)")
+_OTHER_HASH = re.compile(r"\s--hash[= ](sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})(?=\s|$)")
+_BAD_HASH = re.compile(r"--hash[= ](\S*)")
+_ELSEWHERE = re.compile(r"(?:git|hg|svn|bzr)\+|[a-z]+://")
 _DEEPEST = 16
 """How many files may include one another."""
 _INDEX = "an index is set for uv, UV_DEFAULT_INDEX or uv.toml, so that the file names no place: remove it"
 _BUILT = "nothing is compiled here, every package is a wheel: remove it"
+_FROM_INDEX = "only an index is asked; take a release there, or make a wheel and give it one (UV_FIND_LINKS)"
 _REFUSED = {
     "-i": _INDEX,
     "--index-url": _INDEX,
@@ -41,6 +45,8 @@ _REFUSED = {
     "--install-option": _BUILT,
     "--use-feature": "pip's own settings mean nothing here: remove it",
 }
+_PLACES = {"-i", "--index-url", "--extra-index-url", "--no-index", "-f", "--find-links", "--trusted-host"}
+"""Where packages are looked for: a file whose hashes say which they are does without, the user's own indexes count."""
 _WITHOUT_EFFECT = {"--only-binary", "--prefer-binary", "--require-hashes", "--no-deps"}
 """What is so here anyway: only wheels, and just those that are locked, each by its hash."""
 
@@ -66,31 +72,39 @@ class Requirements:
     asked: tuple[Asked, ...]
     constraints: tuple[str, ...] = ()
     """Versions for what is needed besides (``-c``)."""
-    own: bool = False
-    """Whether the project of the folder goes in (``-e .``)."""
+    folders: tuple[Path, ...] = ()
+    """The folders of projects that go in (``-e .``)."""
+    places: tuple[str, ...] = ()
+    """The options that say where packages are, and are not followed."""
 
 
 @dataclass
 class _Found:
     asked: list[Asked] = field(default_factory=list)
     constraints: list[str] = field(default_factory=list)
-    own: bool = False
+    folders: list[Path] = field(default_factory=list)
+    required: list[Asked] = field(default_factory=list)
+    """What projects in folders require."""
+    places: dict[str, str] = field(default_factory=dict)
+    """Options that say where packages are, by the line that they are in."""
 
 
-def read_requirements(tree: Tree) -> tuple[Asked, ...]:
+def read_requirements(tree: Tree, name: str = REQUIREMENTS) -> tuple[Asked, ...]:
     """Return what a folder's requirements.txt asks for; the errors are those of `requirements_of`."""
-    return requirements_of(tree).asked
+    return requirements_of(tree, name).asked
 
 
-def requirements_of(tree: Tree) -> Requirements:
+def requirements_of(tree: Tree, name: str = REQUIREMENTS) -> Requirements:
     """Read requirements.txt; this project's own name stands for what it requires, ``-e .`` for what the folder's does.
+
+    In a file that is locked by hashes, what the folder's project requires must be among its lines.
 
     Raises:
         SpecError: it is not there, or a line is no requirement on a package of an index, or asks for the extension by
             a name or a version that is not this project's.
 
     """
-    return tree.once(REQUIREMENTS, lambda: _requirements(tree))
+    return tree.once(("requirements", name), lambda: _requirements(tree, tree.root / name))
 
 
 def requirements_digest(tree: Tree) -> str:
@@ -99,10 +113,16 @@ def requirements_digest(tree: Tree) -> str:
     return hashlib.sha256(json.dumps(lines, separators=(",", ":")).encode()).hexdigest()
 
 
-def _requirements(tree: Tree) -> Requirements:
-    path = tree.root / REQUIREMENTS
+def _requirements(tree: Tree, path: Path) -> Requirements:
     found = _Found()
     _read(path, tree, found, (path,))
+    hashed = bool(found.asked) and all(one.hashes for one in found.asked)
+    if not hashed:
+        for where, option in found.places.items():
+            raise SpecError(where, f"`{option}` is not taken: {_REFUSED[option]}")
+    listed = {one.name for one in found.asked} if hashed else set()
+    listed |= names_of(found.folders, tree)
+    found.asked += [one for one in found.required if one.name not in listed]
     own = [one for one in found.asked if one.name == DISTRIBUTION]
     for one in own:
         version = project_version(tree.project)
@@ -110,9 +130,10 @@ def _requirements(tree: Tree) -> Requirements:
             raise SpecError(path, f"asks for `{one.requirement}`, and this checkout is {version}")
     needed = [Asked(Requirement(line)) for line in source_requirements("overlay", tree.project)] if own else []
     asked = tuple([one for one in found.asked if one not in own] + needed)
-    if not asked and not found.own:
+    if not asked and not found.folders:
         raise SpecError(path, "asks for nothing: write a requirement a line, e.g. `jupyterlab`")
-    return Requirements(asked, tuple(found.constraints), found.own)
+    places = tuple(dict.fromkeys(found.places.values()))
+    return Requirements(asked, tuple(found.constraints), own_last(found.folders, tree.root), places)
 
 
 def _read(path: Path, tree: Tree, found: _Found, within: tuple[Path, ...], *, constraints: bool = False) -> None:
@@ -141,9 +162,11 @@ def _option(
         _read(other, tree, found, (*within, other), constraints=constraints or option in ("-c", "--constraint"))
     elif option in ("-e", "--editable"):
         _own(value, where, path, tree, found)
-    elif option in _REFUSED:
+    elif option in _PLACES:
+        found.places[where] = option
+    elif option in _REFUSED and value != ":none:":
         raise SpecError(where, f"`{option}` is not taken: {_REFUSED[option]}")
-    elif option not in _WITHOUT_EFFECT:
+    elif option not in {*_WITHOUT_EFFECT, *_REFUSED}:
         raise SpecError(where, f"`{option}` is no option that is known here: remove it")
 
 
@@ -163,21 +186,27 @@ def _unquoted(value: str) -> str:
     return words[0] if words else ""
 
 
+def _names_wheel(url: str) -> bool:
+    return url.startswith(("https://", "http://", "file://")) and urlsplit(url).path.endswith(".whl")
+
+
 def _names_folder(line: str) -> bool:
     return line in (".", "./") or line.startswith((".[", "./", "../", "/", "file:"))
 
 
 def _own(value: str, where: str, path: Path, tree: Tree, found: _Found) -> None:
-    folder, _, extras = value.partition("[")
-    if (path.parent / (folder.strip() or ".")).resolve() != tree.root.resolve():
-        way_out = "make a wheel of it, and give that an index (UV_FIND_LINKS)"
-        raise SpecError(where, f"`{value}` is not the project of this folder, which alone is built here: {way_out}")
-    project = python_project(tree)
+    place, _, extras = value.removeprefix("file://").removeprefix("file:").partition("#")[0].partition("[")
+    if "://" in place or place.startswith("git+"):
+        way_out = "take a release that has a wheel, or make one and give it an index (UV_FIND_LINKS)"
+        raise SpecError(where, f"`{value}` comes from elsewhere, and only folders of one's own are built: {way_out}")
+    folder = (path.parent / (place.strip() or ".")).resolve()
+    project = python_project(tree.beside(folder))
     if project is None:
-        raise SpecError(where, f"`{value}` is the project of this folder, which has no {PYPROJECT} with a [project]")
+        way_out = "only projects in folders are built, and wheels come from an index (UV_FIND_LINKS)"
+        raise SpecError(where, f"`{value}` is no folder that has a {PYPROJECT} with a [project]: {way_out}")
     names = [extra.strip() for extra in extras.rstrip("] ").split(",") if extra.strip()]
-    found.own = True
-    found.asked += [Asked(requirement) for requirement in project.requires(names)]
+    found.folders.append(folder)
+    found.required += [Asked(requirement) for requirement in project.requires(names)]
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -197,19 +226,28 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 def _asked(where: str, line: str) -> Asked:
     hashes = frozenset(_HASH.findall(line))
     bare = _HASH.sub("", line).strip()
-    if other := _OTHER_HASH.search(bare):
+    others = _OTHER_HASH.findall(bare)
+    # Further hashes of the same files add nothing to their sha256.
+    bare = _OTHER_HASH.sub("", bare).strip()
+    if others and not hashes:
+        kind = others[0].partition(":")[0]
+        way_out = "`pip-compile --generate-hashes` or `uv pip compile --generate-hashes` writes sha256"
+        raise SpecError(where, f"has no sha256, by which files are known here, only {kind}: {way_out}")
+    if other := _BAD_HASH.search(bare):
         kind = other[1].partition(":")[0] or "none"
         raise SpecError(where, f"a hash is a sha256 of 64 digits here, and this is {kind}: `pip hash FILE` prints it")
     if option := re.search(r"\s(--?[\w-]+)", bare):
         raise SpecError(where, f"`{option[1]}` is not taken: {_REFUSED.get(option[1], 'remove it')}")
     if "${" in bare:
         raise SpecError(where, "holds a variable, which would be another on each machine: write its value")
+    if _ELSEWHERE.match(bare):
+        raise SpecError(where, f"`{bare[:200]}` comes from a repository or an address: {_FROM_INDEX}")
     try:
         requirement = Requirement(bare)
     except InvalidRequirement as error:
         raise SpecError(where, f"is no requirement: {' '.join(str(error).split())}") from None
     if canonicalize_name(requirement.name) == FORMER_NAME:
         raise SpecError(where, FORMER_NAME_REFUSED)
-    if requirement.url is not None:
-        raise SpecError(where, f"asks for {requirement.name} at an address: only an index is asked")
+    if requirement.url is not None and not (hashes and _names_wheel(requirement.url)):
+        raise SpecError(where, f"asks for {requirement.name} at an address: {_FROM_INDEX}")
     return Asked(requirement, hashes)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from env.errors import UnlockedError
+from env.errors import NotTakenError, UnlockedError
 from env.formats.lock import Lock
-from env.index.uv import compile_requirements
+from env.formats.markers import applies
+from env.index.uv import try_compile
 from env.intake.base import python_of
-from env.intake.commands import export_pylock, lock_recipe, uv_lock
+from env.intake.commands import compile_hashed, export_pylock, lock_recipe, uv_lock
 from env.intake.intake import NOTHING_MORE, Intake
 from env.intake.intake import Chosen as Wanted
 from env.intake.pylock import (
@@ -26,11 +27,12 @@ from env.intake.pylock import (
     pylock_files,
     require_answers,
 )
-from env.intake.python_project import python_project
+from env.intake.python_project import names_of, python_project
 from env.intake.reading import text_of, told
 from env.intake.requirements_txt import REQUIREMENTS, Asked, read_requirements, requirements_of
-from env.intake.uv_locked import UV_LOCK, exported
-from env.platforms import PYTHON, Platform
+from env.intake.uv_locked import exported
+from env.intake.uv_workspace import UV_LOCK
+from env.platforms import PLATFORMS, PYTHON, Platform
 from env.spec import Tree
 
 
@@ -47,13 +49,28 @@ class WheelIntake(Intake):
         return self.path.name == PYLOCK and (self.tree.root / REQUIREMENTS).is_file()
 
     @property
+    def is_requirements(self) -> bool:
+        """Whether it is a file of requirements itself, with hashes."""
+        return self.path.suffix == ".txt"
+
+    @property
+    def _asked_in(self) -> str:
+        """The file of requirements that it is or answers; "" where it is another kind of lock."""
+        if self.is_requirements:
+            return self.path.relative_to(self.tree.root).as_posix()
+        return REQUIREMENTS if self.answers_requirements else ""
+
+    @property
     def command(self) -> str:
         """What its owner runs to make the lock again."""
         root = self.tree.root
         if self.path.name == UV_LOCK:
-            return uv_lock(root)
+            return uv_lock(self.path.parent)
         if self.answers_requirements or self.path.name == REQUIREMENTS:
             return lock_recipe(root)
+        if self.is_requirements:
+            source = self.path.with_suffix(".in")
+            return compile_hashed(source if source.is_file() else self.path)
         return export_pylock(root, self.path.name)
 
     @told(lambda intake, *_: intake.path, lambda intake, *_: intake.command)
@@ -78,29 +95,31 @@ class WheelIntake(Intake):
     def _parsed(self) -> Pylock:
         if self.path.name == UV_LOCK:
             return exported(self.path, self.tree, self.wanted)
-        if self.path.name == REQUIREMENTS:
-            return hashed(self)
+        if self.is_requirements:
+            return hashed(self, self._asked_in)
         return parse_pylock(self.path, text_of(self.path), self.command)
 
     def _require_answers(self, platform: Platform, python: str) -> None:
         project = python_project(self.tree)
         if project is not None and not project.dynamic:
             asked = here(map(Asked, project.requires(self.wanted.extras)), platform, python)
-            require_answers(asked, self._chosen(platform).files, self.tree.root, platform, self._pylock(), project.name)
+            chosen = self._chosen(platform)
+            built = {project.name, *names_of(chosen.folders, self.tree)}
+            require_answers(asked, chosen.files, self.tree.root, platform, self._pylock(), built)
 
     @told(lambda intake, *_: intake.path, lambda intake, *_: intake.command)
-    def builds_project(self, platform: Platform) -> bool:
-        """Say whether the lock has the project of the folder, or its requirements.txt asks for it."""
-        if self.answers_requirements or self.path.name == REQUIREMENTS:
-            return requirements_of(self.tree).own
-        project = python_project(self.tree)
-        return self._chosen(platform).own and (project is None or project.builds or self.path.name != UV_LOCK)
+    def folders(self, platform: Platform) -> tuple[Path, ...]:
+        """Return the folders of projects that the lock has, or that its requirements.txt asks for."""
+        if self._asked_in:
+            return requirements_of(self.tree, self._asked_in).folders
+        return self._chosen(platform).folders
 
     def requires(self, platform: Platform) -> tuple[str, ...]:
         """Return what is asked for itself, with its extras."""
         python = python_of(platform, self.tree.project)
-        if self.answers_requirements or self.path.name == REQUIREMENTS:
-            return tuple(str(one.requirement) for one in here(read_requirements(self.tree), platform, python))
+        if self._asked_in:
+            lines = read_requirements(self.tree, self._asked_in)
+            return tuple(str(one.requirement) for one in here(lines, platform, python))
         project = python_project(self.tree)
         if project is None:
             return ()
@@ -113,27 +132,38 @@ class WheelIntake(Intake):
         what = f", for {self.tree.root / REQUIREMENTS}" if self.answers_requirements else ""
         more = f", with {', '.join((*self.wanted.extras, *self.wanted.groups))}" if self.wanted else ""
         yield f"taking {self.path}{what}{more}"
+        if self.is_requirements and (places := requirements_of(self.tree, self._asked_in).places):
+            followed = "its hashes say which files, and uv's own indexes are asked (UV_INDEX)"
+            yield f"not followed: {', '.join(places)}; {followed}"
 
 
-def is_hashed(tree: Tree) -> bool:
+def is_hashed(tree: Tree, name: str = REQUIREMENTS) -> bool:
     """Say whether a folder's requirements.txt names one version and its hashes in every line."""
-    return all(one.hashes and _pin(one) for one in read_requirements(tree))
+    return all(one.hashes and _pin(one) for one in _somewhere(read_requirements(tree, name)))
+
+
+def _somewhere(asked: Iterable[Asked]) -> tuple[Asked, ...]:
+    """Return what is asked for on any of the platforms."""
+    return tuple(one for one in asked if one.hashes or any(applies(one.requirement, frozenset(), p) for p in PLATFORMS))
 
 
 def _pin(asked: Asked) -> bool:
+    if asked.requirement.url is not None:
+        return True
     specifiers = list(asked.requirement.specifier)
     return len(specifiers) == 1 and specifiers[0].operator in ("==", "===") and "*" not in specifiers[0].version
 
 
-def hashed(intake: WheelIntake) -> Pylock:
+def hashed(intake: WheelIntake, name: str) -> Pylock:
     """Return a hashed requirements.txt as a pylock.toml: the index is asked which files have these hashes.
 
     Raises:
         UnlockedError: a line has no version or no hash.
-        EnvError: as `compile_requirements`.
+        NotTakenError: the index has no wheel for a line, or none of these hashes.
+        EnvError: as `try_compile`.
 
     """
-    asked = read_requirements(intake.tree)
+    asked = _somewhere(read_requirements(intake.tree, name))
     for one in asked:
         if not one.hashes or not _pin(one):
             lacks = "no hash" if _pin(one) else "no single version"
@@ -142,15 +172,39 @@ def hashed(intake: WheelIntake) -> Pylock:
     with tempfile.TemporaryDirectory(prefix="hashed-") as work:
         output = Path(work) / PYLOCK
         options = ["--no-deps", "--universal", "--python-version", PYTHON, "--format", PYLOCK]
-        compile_requirements([str(one.requirement) for one in asked], output, options)
+        lines = [str(one.requirement) for one in asked if one.requirement.url is None]
+        if (explanation := try_compile(lines, output, options)) is not None:
+            way_out = f"let it be made for Python {PYTHON} too, or set UV_INDEX where another index has them"
+            raise NotTakenError(intake.path, f"the index has no wheel for some line ({explanation[:500]}): {way_out}")
         found = parse_pylock(intake.path, output.read_text(encoding="utf-8"), intake.command)
-    listed = {one.name: one.hashes for one in asked}
-    packages = [_listed(package, listed) for package in found.packages]
+    listed: dict[str, frozenset[str]] = {}
+    for one in asked:
+        # A package may have a line a marker.
+        listed[one.name] = listed.get(one.name, frozenset()) | one.hashes
+    packages = [_listed(package, listed, intake.path) for package in found.packages] if lines else []
+    packages += [_at_address(one, intake.path) for one in asked if one.requirement.url is not None]
     return Pylock(intake.path, {**found.data, "packages": packages}, intake.command, intake.tree.root)
 
 
-def _listed(package: Mapping[str, Any], listed: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+def _listed(package: Mapping[str, Any], listed: Mapping[str, frozenset[str]], path: Path) -> dict[str, Any]:
     """Return a package with those of its wheels whose hash its requirement lists."""
-    hashes = listed.get(canonicalize_name(str(package.get("name"))), frozenset())
-    wheels = [wheel for wheel in package.get("wheels", []) if wheel.get("hashes", {}).get("sha256") in hashes]
+    name = canonicalize_name(str(package.get("name")))
+    offered = package.get("wheels", [])
+    wheels = [wheel for wheel in offered if wheel.get("hashes", {}).get("sha256") in listed.get(name, frozenset())]
+    if offered and not wheels:
+        way_out = "make the file with the hashes of every file of a release, or set UV_INDEX where another index has it"
+        raise NotTakenError(
+            path, f"{name} {package.get('version')}: its hashes are those of no wheel that the index has: {way_out}"
+        )
     return {**package, "wheels": wheels}
+
+
+def _at_address(asked: Asked, path: Path) -> dict[str, Any]:
+    """Return a wheel that a requirement has by its address as a package of a pylock.toml."""
+    if len(asked.hashes) != 1:
+        raise UnlockedError(
+            path, f"{asked.name} is one file at an address and has {len(asked.hashes)} hashes: keep its"
+        )
+    (sha256,) = asked.hashes
+    entry = {"name": asked.name, "archive": {"url": asked.requirement.url, "hashes": {"sha256": sha256}}}
+    return entry if asked.requirement.marker is None else {**entry, "marker": str(asked.requirement.marker)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urldefrag, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -16,7 +16,16 @@ from env.intake.base import glibc_of
 from env.platforms import Platform
 from env.spec import Tree
 
-NOT_BUILT = "nothing is built here but the project itself: take a release that has a wheel, or one in a channel"
+NOT_BUILT = (
+    "of sources only Python projects in folders of one's own are built here: take a release that has a wheel, or one "
+    "in a channel"
+)
+_ARCHIVES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar")
+
+
+def is_folder(place: str) -> bool:
+    """Say whether what a lock names is a project in a folder: neither an address nor a file."""
+    return "://" not in place and not place.endswith((".whl", *_ARCHIVES))
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class OverConda:
             raise NotTakenError(self.path, f"has {name} of PyPI, and no CPython that it would run with")
         if not file.endswith(".whl"):
             kind = "comes from git" if address.startswith("git+") else "has no wheel in the lock"
-            kind = kind if "://" in address else "is a project in another folder"
+            kind = kind if "://" in address else "is an archive of sources"
             raise NotTakenError(self.path, f"{name} {version} {kind} ({address}): {NOT_BUILT}")
         try:
             named, found, _, tags = parse_wheel_filename(file)
@@ -54,6 +63,7 @@ class OverConda:
             same = False
         if not same:
             raise LockFormatError(self.path, f"{file} is no wheel of {name} {version}", command=self.command)
+        sha256 = sha256 or _in_address(address)
         if len(sha256) != 64:  # noqa: PLR2004 - hex digits of sha256
             reason = f"{file} has no sha256, by which files are known here"
             raise LockFormatError(self.path, reason, command=self.command)
@@ -62,5 +72,10 @@ class OverConda:
         if not tags & set(supported_tags(self.platform, (major, minor), glibc)):
             machine = f"{self.platform} with Python {self.python}"
             raise NotTakenError(self.path, f"{file} is for another machine or Python than {machine}")
-        url = address if "://" in address else (self.path.parent / address).resolve().as_uri()
+        url = urldefrag(address)[0] if "://" in address else (self.path.parent / address).resolve().as_uri()
         return LockedFile(named, str(found), file, sha256.lower(), 0, url=url)
+
+
+def _in_address(address: str) -> str:
+    """Return the sha256 in an address's fragment (``#sha256=...``), where it has one."""
+    return next(iter(parse_qs(urlsplit(address).fragment).get("sha256", [])), "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from env.errors import ScriptsNotRunError, SpecError, UnmetError
+from env.errors import NotTakenError, ScriptsNotRunError, SpecError, UnmetError
 from env.formats.lock import LockedFile
 from env.intake.pixi import PixiIntake
 from env.intake.reading import line_of
@@ -22,22 +22,33 @@ from images.rootfs.wheels import PREFIX
 _OF_WHEELS = ("pylock", "pypi", "overlay")
 
 
-def build_own(build: Build, store: Store) -> dict[Platform, LockedFile]:
-    """Build the wheel of the project of the lock's folder, for the platforms whose lock has it.
+def build_own(build: Build, store: Store) -> dict[Platform, tuple[LockedFile, ...]]:
+    """Build the wheels of projects in folders that the lock has, by platform; the lock's own project comes last.
 
     Raises:
-        NotTakenError: it can't be built.
+        NotTakenError: one can't be built, or two of them are one package.
 
     """
     intake = build.intake
-    platforms = [platform for platform in build.platforms if intake is not None and intake.builds_project(platform)]
-    if intake is None or not platforms:
+    if intake is None:
         return {}
-    wheel = own_wheel(intake.tree.root, store, build.epoch, build.created)
-    return dict.fromkeys(platforms, wheel)
+    folders = {platform: intake.folders(platform) for platform in build.platforms}
+    made = {
+        folder: own_wheel(folder, store, build.epoch, build.created)
+        for folder in dict.fromkeys(folder for some in folders.values() for folder in some)
+    }
+    for platform, some in folders.items():
+        names = {
+            file.name for lock in build.locks(platform).values() if lock.source in _OF_WHEELS for file in lock.files
+        }
+        for folder in some:
+            if (name := made[folder].name) in names:
+                raise NotTakenError(intake.path, f"has {name} twice, and one of them is the project in {folder}")
+            names.add(name)
+    return {platform: tuple(made[folder] for folder in some) for platform, some in folders.items() if some}
 
 
-def require_met(build: Build, store: Store, own: dict[Platform, LockedFile]) -> None:
+def require_met(build: Build, store: Store, own: dict[Platform, tuple[LockedFile, ...]]) -> None:
     """Refuse wheels that require what does not go in with them; the store holds them all.
 
     Raises:
@@ -51,7 +62,7 @@ def require_met(build: Build, store: Store, own: dict[Platform, LockedFile]) -> 
     for platform in build.platforms:
         locks = build.locks(platform)
         files = [file for lock in locks.values() if lock.source in _OF_WHEELS for file in lock.files]
-        files += [own[platform]] if platform in own else []
+        files += own.get(platform, ())
         if not files:
             continue
         python = next(lock.python for name, lock in locks.items() if name == "environment")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -172,13 +172,14 @@ def plan_layers(
     platform: Platform,
     locks: Mapping[str, Lock],
     project: LockedFile | None = None,
-    own: LockedFile | None = None,
+    own: Sequence[LockedFile] = (),
 ) -> list[LayerPlan]:
     """Divide an image into layers, from the one that changes least to the one that changes most.
 
     `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``; what a recipe brings is in
     ``environment``, and in ``pypi`` where wheels go over conda packages; ``overlay`` is then what it lacks. Without the
-    `project`, its layer is left out; `own` is the wheel of somebody else's project that the image is for.
+    `project`, its layer is left out; `own` are the wheels of somebody else's projects that the image is for, the one
+    that changes most last.
     """
     based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
     others = tuple(part for part in recipe.parts if part not in based)
@@ -194,8 +195,10 @@ def plan_layers(
     name = f"python{minor_of(full)}" if full else wheels.PYTHON
     if project is not None and any(part.part.install.project for part in recipe.parts):
         plans.append(LayerPlan(project.name, "wheels", platform, (project,), python=name, full_python=full))
-    if own is not None:
-        plans.append(LayerPlan(own.name, "wheels", platform, (own,), python=name, full_python=full))
+    others_of_own = tuple(own[:-1])
+    if others_of_own:
+        plans.append(LayerPlan("projects", "wheels", platform, others_of_own, python=name, full_python=full))
+    plans += [LayerPlan(one.name, "wheels", platform, (one,), python=name, full_python=full) for one in own[-1:]]
     return plans
 
 

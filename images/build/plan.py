@@ -58,9 +58,11 @@ def _size(files: Sequence[LockedFile]) -> str:
 def _besides(build: Build, oci: str) -> str:
     """Return, in words, the layers of what is built from sources."""
     intake = build.intake
-    theirs = intake is not None and intake.builds_project(parse_platform(oci))
+    folders = intake.folders(parse_platform(oci)) if intake is not None else ()
     names = [f"that of {PROJECT}'s wheel"] if build.recipe.installs_project else []
-    names += [f"that of the wheel of the project in {intake.tree.root}"] if theirs and intake is not None else []
+    if others := folders[:-1]:
+        names.append(f"that of the wheels of the projects in {', '.join(map(str, others))}")
+    names += [f"that of the wheel of the project in {folder}" for folder in folders[-1:]]
     return f", {' and '.join(names)}" if names else ""
 
 

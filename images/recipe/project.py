@@ -50,7 +50,7 @@ def project_recipe(
             "environments": [intake.environment],
             "parts": parts,
             "created": CREATED,
-            "lock": intake.path.name,
+            "lock": _named(intake.path, folder),
             "environment": environment,
             "extras": chosen.extras,
             "groups": chosen.groups,
@@ -58,6 +58,11 @@ def project_recipe(
     )
     path = folder / "image.toml"
     return Recipe(image, tuple(load_part(part, path) for part in parts), path), intake
+
+
+def _named(path: Path, folder: Path) -> str:
+    """Return how a recipe names its lock: from its own folder; the uv.lock of a workspace by its name."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
 def _name(folder: Path) -> str:

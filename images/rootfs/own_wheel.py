@@ -18,6 +18,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from env.errors import NotTakenError
 from env.formats.lock import LockedFile
 from env.index.uv import executable
+from env.intake.reading import toml_of
 from env.store.store import Store
 
 _LEFT_OUT = shutil.ignore_patterns(
@@ -37,9 +38,10 @@ def own_wheel(folder: Path, store: Store, epoch: int, created: str) -> LockedFil
     """
     path = folder / "pyproject.toml"
     with tempfile.TemporaryDirectory(dir=store.partial, prefix="own-") as place:
-        source, output = Path(place) / "source", Path(place) / "wheel"
-        shutil.copytree(folder, source, symlinks=True, ignore=_LEFT_OUT, ignore_dangling_symlinks=True)
-        reason = _build(source, output, epoch, created)
+        copy, output = Path(place) / "source", Path(place) / "wheel"
+        top = versioned_by(folder)
+        shutil.copytree(top, copy, symlinks=True, ignore=_LEFT_OUT, ignore_dangling_symlinks=True)
+        reason = _build(copy / folder.relative_to(top), output, epoch, created)
         wheels = sorted(output.glob("*.whl"))
         if reason or len(wheels) != 1:
             raise NotTakenError(path, f"the project can't be built into a wheel: {reason or 'there is none'}")
@@ -55,6 +57,16 @@ def own_wheel(folder: Path, store: Store, epoch: int, created: str) -> LockedFil
             )
         content = wheel.read_bytes()
         return LockedFile(str(name), str(version), wheel.name, store.add(content), len(content))
+
+
+def versioned_by(folder: Path) -> Path:
+    """Return the folder that a build needs: where git says the version, that of the whole repository."""
+    path = folder / "pyproject.toml"
+    project = toml_of(path).get("project") if path.is_file() else None
+    dynamic = project.get("dynamic") if isinstance(project, dict) else None
+    if not isinstance(dynamic, list) or "version" not in dynamic:
+        return folder
+    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
 
 
 def _build(source: Path, output: Path, epoch: int, created: str) -> str:

@@ -49,6 +49,7 @@ platforms = ["linux-64", "linux-aarch64", "osx-arm64"]
 python = ">=3.10"
 [tool.pixi.pypi-dependencies]
 my-project = { path = ".", editable = true }
+side = { path = "libs/side", editable = true }
 over = ">=1"
 [tool.pixi.activation]
 scripts = ["activate.sh"]
@@ -56,6 +57,14 @@ env = { MY_DATA = "$CONDA_PREFIX/share/mine", MY_MODE = "fast" }
 """
 
 
+SIDE = """
+[project]
+name = "side"
+version = "1.0"
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+"""
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -127,6 +136,7 @@ def locked(offer: Path, *names: str, wheels: tuple[str, ...] = ("over", "below")
         before = hashlib.sha256(f"https://files.index.invalid/{file.name}".encode()).hexdigest()
         packages.append(entry.replace(before, hashlib.sha256(file.read_bytes()).hexdigest()))
     packages.append(pypi("my-project", "1.0", "./", hashed=False))
+    packages.append(pypi("side", "1.0", "./libs/side", hashed=False))
     return lock(*packages, platforms=[host().conda, "osx-arm64"])
 
 
@@ -136,6 +146,9 @@ def project(tmp_path: Path, offer: Path) -> Path:
     (folder / "my_project").mkdir(parents=True)
     (folder / "my_project" / "__init__.py").write_text("def main():\n    print('runs')\n")
     (folder / "pyproject.toml").write_text(MANIFEST)
+    (folder / "libs" / "side" / "side").mkdir(parents=True)
+    (folder / "libs" / "side" / "side" / "__init__.py").write_text("VALUE = 3\n")
+    (folder / "libs" / "side" / "pyproject.toml").write_text(SIDE)
     (folder / "activate.sh").write_text('export MY_SCRIPT="${MY_MODE:-none}"\n')
     (folder / "pixi.lock").write_text(locked(offer, "pure", "native", "talks"))
     return folder
@@ -169,7 +182,7 @@ def test_a_pixi_project_with_wheels_and_its_own_code_is_an_image(project: Path, 
     root.mkdir()
     unpack(image, root)
     site = root / "opt/env" / SITE
-    for module in ("pure", "native", "over", "below", "my_project"):
+    for module in ("pure", "native", "over", "below", "side", "my_project"):
         assert (site / module / "__init__.py").is_file(), module
         cached = site / module / "__pycache__" / f"__init__.cpython-{MINOR.replace('.', '')}.pyc"
         # PEP 552: the flag of an unchecked hash; the magic number is that of the Python that is locked.

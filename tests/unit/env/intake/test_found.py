@@ -120,7 +120,7 @@ def test_requirements_include_others_constrain_and_name_their_own_project(tmp_pa
     )
     found = requirements_of(tree)
     assert [str(one.requirement) for one in found.asked] == ["numpy>=1", "flask", "polars"]
-    assert (found.constraints, found.own) == (("scipy<2",), True)
+    assert (found.constraints, found.folders) == (("scipy<2",), (tmp_path,))
 
 
 def test_requirements_in_powershells_encoding_are_read(tmp_path: Path) -> None:

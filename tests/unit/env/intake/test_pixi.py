@@ -159,7 +159,7 @@ def test_what_conda_brings_answers_a_wish_of_pypi(tmp_path: Path) -> None:
         ),
         (
             [PYTHON, pypi("flask", "3.0.0", "./libs/flask", hashed=False)],
-            "in another folder (./libs/flask)",
+            "flask is the project in the folder ./libs/flask, which is not there",
         ),
         ([NUMPY, pypi("flask", "3.0.0", WHEEL)], "no CPython that it would run with"),
         (
@@ -306,3 +306,33 @@ def test_a_lock_without_its_manifest_is_refused(tmp_path: Path) -> None:
     (write(tmp_path, MANIFEST, lock(NUMPY)) / "pixi.toml").unlink()
     with pytest.raises(UnlockedError, match=r"no pixi\.toml, and no pyproject\.toml with \[tool\.pixi\], beside it"):
         take(Tree().beside(tmp_path))
+
+
+def test_projects_in_folders_of_the_workspace_are_built(tmp_path: Path) -> None:
+    sub = pypi("sub", "1", "./libs/sub") + "\n  editable: true"
+    manifest = MANIFEST + '[pypi-dependencies]\nsub = { path = "libs/sub", editable = true }\n'
+    folder = write(tmp_path / "p", manifest, lock(PYTHON, sub))
+    (folder / "libs" / "sub").mkdir(parents=True)
+    (folder / "libs" / "sub" / "pyproject.toml").write_text(
+        '[project]\nname = "sub"\nversion = "1"\ndependencies = ["flask"]\n'
+    )
+    found = taken(folder)
+    assert found.folders(AMD64) == (folder / "libs" / "sub",)
+    assert "flask" in found.requires(AMD64)
+    assert "pypi" not in found.locks(AMD64)
+
+
+def test_an_empty_default_environment_says_which_are_not(tmp_path: Path) -> None:
+    empty = "environments:\n  default:\n    channels: []\n    packages: {}\n"
+    text = lock(PYTHON, environments=("prod", "dev")).replace("environments:\n", empty)
+    manifest = MANIFEST + "[feature.x.dependencies]\npython = '*'\n[environments]\nprod = ['x']\ndev = ['x']\n"
+    with pytest.raises(UnlockedError, match=r"has nothing in environment 'default': choose .* of dev, prod"):
+        taken(write(tmp_path, manifest, text)).platforms()
+
+
+def test_conda_packages_of_sources_are_refused_with_what_would_do(tmp_path: Path) -> None:
+    text = lock(PYTHON, version=7).replace("      - conda", "      - conda_source: mine[1234abcd] @ .\n      - conda")
+    text += "- conda_source: mine[1234abcd] @ .\n  version: 0.1.0\n  build: h0\n  subdir: noarch\n"
+    folder = write(tmp_path, MANIFEST + '[dependencies]\nmine = { path = "." }\n', text)
+    with pytest.raises(NotTakenError, match=r"mine is a conda package that is built from sources \(\.\)"):
+        taken(folder).locks(AMD64)
