@@ -67,7 +67,7 @@ class OutputSink:
         await settled(self.live.room)
 
     def begin(self) -> None:
-        """Empty the cell and mark it running."""
+        """Empty the cell, mark it running, and trust what it will put out, as JupyterLab does when a person runs it."""
         self.displays.forget(self.cell_id)
         cell = self._cell()
         if cell is None:
@@ -77,6 +77,8 @@ class OutputSink:
                 cell["outputs"].clear()
             else:
                 cell["outputs"] = Array()
+            if isinstance(metadata := cell.get("metadata"), Map) and metadata.get("trusted") is not True:
+                metadata["trusted"] = True
             cell["execution_count"] = None
             cell["execution_state"] = "running"
 

@@ -17,6 +17,7 @@ import { follow, Still } from './view';
 import { AgentPanel, IPlaces } from './panel';
 import { Action, summary } from './state';
 import { AgentStore } from './store';
+import { trustRuns } from './trust';
 
 const ID = 'jupyter-mcp-rooms:plugin';
 
@@ -80,6 +81,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const kernels = new Kernels(app.serviceManager.sessions, () => open);
     store.began.connect(() => kernels.ask());
     new Badges(store, tracker);
+    trustRuns(tracker);
     const still = new Still(tracker);
     let following = false;
     store.began.connect((_, call) => following && follow(tracker, call.notebook, call.running));

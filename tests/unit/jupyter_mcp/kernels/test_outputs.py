@@ -144,3 +144,12 @@ def test_a_long_stream_is_written_piece_by_piece_and_not_put_together_before_som
         sink.end(1)
 
     asyncio.run(job())
+
+
+def test_what_is_run_is_trusted_from_its_beginning() -> None:
+    async def run() -> None:
+        live = notebook_of("1", "2")
+        OutputSink(live, "a", Allowance(1000, 10)).begin()
+        assert [live.document.get_cell(at)["metadata"] for at in (0, 1)] == [{"trusted": True}, {}]
+
+    asyncio.run(run())
