@@ -77,7 +77,8 @@ def _run(words: list[str]) -> int:
     # Of what follows --, a later word may be another program's: run -- python --help.
     if {*_HELP} & {*ours, *(theirs if sessions and known[sessions[0]].program else theirs[:1])} and len(sessions) == 1:
         return show_help(known[sessions[0]], [word for word in (*ours, *theirs) if word not in _HELP])
-    if {*_HELP} & {*ours}:
+    # Nothing at all is a question too: a newcomer's. nox would begin with half an hour of tests.
+    if not words or {*_HELP} & {*ours}:
         print(_PAGE.format(sessions=listing(known)), end="")  # noqa: T201 - the result
         return 0
     if ours and not ours[0].startswith("-"):

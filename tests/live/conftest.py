@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,15 @@ from tests.support.warm import Forked, Warm
 
 SERVERSIDE = Path(__file__).resolve().parent
 SOURCE = Path(__file__).resolve().parents[2]
-# What a server imports at its start: the extensions of jupyter-collaboration and ours bring nearly all of it.
-IMPORTED = (
+
+
+def _installed(*modules: str) -> tuple[str, ...]:
+    return tuple(name for name in modules if find_spec(name.partition(".")[0]))
+
+
+# What a server imports at its start: the extensions of jupyter-collaboration and ours bring nearly all of it. Others
+# are not in the environments of tests-lowest and tests-newest.
+IMPORTED = _installed(
     "jupyter_lsp",
     "jupyter_mcp.app",
     "jupyter_resource_usage",

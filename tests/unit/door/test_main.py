@@ -55,8 +55,9 @@ def test_a_mistake_is_told_with_what_was_meant(line: str, told: str, capsys: pyt
     assert not output
 
 
-def test_help_lists_the_sessions(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
+@pytest.mark.parametrize("line", ["--help", "-h", ""])
+def test_help_lists_the_sessions_and_so_does_no_word_at_all(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 0
     page = capsys.readouterr().out
     assert "  lab          Start JupyterLab\n" in page
     assert "./noxw -s build-image" in page
