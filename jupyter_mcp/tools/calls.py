@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,6 +79,21 @@ class Call:
         """The notebook that the call is about."""
         return self.live.path if self.live is not None else next(iter(self.paths), None)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether what it started to run is not over."""
+        return self.run is not None and not self.run.over.is_set()
+
+    def told(self) -> dict[str, Any]:
+        """Return what it does now, as pages see it."""
+        return {
+            "tool": self.tool,
+            "notebook": self.notebook,
+            "running": self.running,
+            "code": self.code is not None,
+            "seconds": round(time.monotonic() - self.began, 1),
+        }
+
     def reaches(self, path: str) -> None:
         """Note which notebook it is about."""
         if path not in self.paths:
@@ -145,9 +160,12 @@ class Call:
             self.left_run_ended(self, outcome)
 
     def answered(self) -> None:
-        """Note that the call is over, and was told of; what its run begins from now on is told when that ends."""
+        """Note that the call is over, and was told of; what its run does from now on is told when that ends."""
         self.over = True
-        self.cells, self.more_cells, self.code = {}, 0, None
+        goes_on = self.goes_on and self.stopped_by is None
+        now = self.cells.get(self.running or "") if goes_on else None
+        self.cells = {} if now is None or self.running is None else {self.running: replace(now, changed=False)}
+        self.more_cells, self.code = 0, self.code if goes_on else None
 
     def settle(self) -> None:
         """Note what the cells are like now."""

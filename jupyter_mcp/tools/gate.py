@@ -8,7 +8,6 @@ queue when a person pauses does not begin.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from logging import Logger
@@ -89,7 +88,7 @@ class Gate:
             if call.cells or call.code is not None or (not reads and outcome == "done"):
                 self.activity.ended(call, outcome)
             call.answered()
-            self._left = {one for one in (*self._left, call) if one.run is not None and not one.run.over.is_set()}
+            self._left = {one for one in (*self._left, call) if one.goes_on}
 
     def admitted(self, agent: Agent) -> None:
         """Note that the server's Authorizer let the agent do what it is about to do: people may see it now."""
@@ -148,7 +147,7 @@ class Gate:
         return rule
 
     def _name_of(self, kind: str) -> str:
-        for seen in self.agents.here():
+        for seen in self._here():
             if seen.kind == kind:
                 return seen.name
         for rule in self.steering.rules():
@@ -162,35 +161,35 @@ class Gate:
             if call.task is not None and call.stopped_by is None:
                 call.stopped_by = rule.by
                 call.task.cancel()
-        left = [call for call in self._left if call.run is not None and not call.run.over.is_set()]
+        left = [call for call in self._left if call.goes_on]
         fitting = [call for call in left if self.steering.fits(rule, call.agent, call.paths)]
         for call in fitting:
             if call.run is not None:
                 call.run.stop(f"was stopped by {rule.by}")
         return len(stopped) + len(fitting)
 
+    def _going_on(self) -> list[Call]:
+        """Return the calls that are served, and those that have answered and whose runs go on, the oldest first."""
+        left = [call for call in self._left if call.goes_on]
+        return sorted((*self._running, *left), key=lambda call: call.number)
+
+    def _here(self) -> list[Agent]:
+        """Return the agents that called lately, and those for which something goes on however long ago they called."""
+        going_on = {call.agent.id: call.agent for call in self._going_on() if call.admitted}
+        return list({**going_on, **{agent.id: agent for agent in self.agents.here()}}.values())
+
     def state(self) -> dict[str, Any]:
         """Return who is here, what runs, what is held back, and what was done lately."""
-        running = sorted(self._running, key=lambda call: call.number)
-        agents = []
-        for agent in self.agents.here():
-            calls = [call for call in running if call.agent.id == agent.id]
-            agents.append(
-                {
-                    "id": agent.id,
-                    "kind": agent.kind,
-                    "name": agent.name,
-                    "calls": [
-                        {
-                            "tool": call.tool,
-                            "notebook": call.notebook,
-                            "running": call.running,
-                            "seconds": round(time.monotonic() - call.began, 1),
-                        }
-                        for call in calls
-                    ],
-                }
-            )
+        calls = self._going_on()
+        agents = [
+            {
+                "id": agent.id,
+                "kind": agent.kind,
+                "name": agent.name,
+                "calls": [call.told() for call in calls if call.agent.id == agent.id],
+            }
+            for agent in self._here()
+        ]
         rules = [
             {
                 "mode": rule.mode,

@@ -15,11 +15,11 @@ const rule = (more: Partial<IRule>): IRule => ({
   ...more
 });
 
-const agent = (name: string, running: string | null = null): IAgent => ({
+const agent = (name: string, running: string | null = null, code = false): IAgent => ({
   id: name,
   kind: name,
   name,
-  calls: running === null ? [] : [{ tool: 'execute_cell', notebook: 'a/n.ipynb', running, seconds: 1 }]
+  calls: running || code ? [{ tool: 'execute_cell', notebook: 'a/n.ipynb', running, code, seconds: 1 }] : []
 });
 
 const call = (more: Partial<ICall>): ICall => ({
@@ -49,7 +49,8 @@ const third = () => 3;
 
 test('the status bar says who runs which cell', () => {
   assert.equal(summary(state({ agents: [agent('Claude Code', 'c')] }), third), 'Claude Code is running cell 3');
-  assert.equal(summary(state({ agents: [agent('Robot', 'c')] }), () => null), 'Robot is running a cell of n.ipynb');
+  assert.equal(summary(state({ agents: [agent('Robot', 'c')] }), () => null), 'Robot is running a cell in n.ipynb');
+  assert.equal(summary(state({ agents: [agent('a'), agent('Robot', null, true)] }), third), 'Robot is running code in n.ipynb');
 });
 
 test('the status bar says who is here, and whether they are held back', () => {

@@ -9,6 +9,8 @@ export interface IRunning {
   tool: string;
   notebook: string | null;
   running: string | null;
+  /** It runs code that is in no cell. */
+  code: boolean;
   seconds: number;
 }
 
@@ -117,10 +119,10 @@ export function summary(state: IState, numberOf: Numbering): string {
   }
   const held = all ? `Agents ${MODE_WORDS[all.mode]}` : '';
   for (const agent of state.agents) {
-    const call = agent.calls.find(one => one.running !== null);
-    if (call?.running && call.notebook) {
-      const number = numberOf(call.notebook, call.running);
-      const cell = number === null ? `a cell of ${base(call.notebook)}` : `cell ${number}`;
+    const call = agent.calls.find(one => one.notebook !== null && (one.running !== null || one.code));
+    if (call?.notebook) {
+      const number = call.running === null ? null : numberOf(call.notebook, call.running);
+      const cell = number !== null ? `cell ${number}` : `${call.code ? 'code' : 'a cell'} in ${base(call.notebook)}`;
       const doing = `${agent.name} is running ${cell}`;
       return held ? `${held} · ${doing}` : doing;
     }

@@ -137,9 +137,13 @@ export class AgentStore {
     this._askingRuns = true;
     try {
       const { cells } = (await this._request('runs', 'GET')) as { cells: IRunCell[] };
+      const news = runningOf(cells) !== runningOf(this._runs);
       this._runs = cells;
       this._runsAsked = performance.now();
       this._runsChanged.emit();
+      if (news) {
+        this._soon(); // what the status bar says is another thing too
+      }
     } catch {
       // The server is going, or its state is asked for soon: then it says what is wrong.
     } finally {
@@ -167,7 +171,12 @@ export class AgentStore {
     } else if (event['phase'] === 'ended') {
       this._ended.emit(event as unknown as ICall);
     }
-    // What else it changes is the server's to say; many events make one question.
+    // What else it changes is the server's to say.
+    this._soon();
+  }
+
+  /** Ask for the state; many reasons make one question. */
+  private _soon(): void {
     if (this._asking === null) {
       this._asking = window.setTimeout(() => {
         this._asking = null;
@@ -187,4 +196,9 @@ export class AgentStore {
   private _state: IState = EMPTY;
   private _fault = '';
   private _asking: number | null = null;
+}
+
+/** Which cells run, in one text that can be compared. */
+function runningOf(runs: IRunCell[]): string {
+  return JSON.stringify(runs.filter(run => run.running).map(run => [run.notebook, run.cell]));
 }

@@ -11,6 +11,7 @@ import pytest
 from fastmcp.exceptions import ToolError
 
 from jupyter_mcp.tools.activity import STEERING, TOOL_CALL
+from jupyter_mcp.tools.agents import HERE_FOR, Agents
 from tests.support.fake_kernel import FakeKernel
 from tests.support.served import ERAS, Served, run
 
@@ -218,6 +219,7 @@ def test_stop_ends_what_runs_tells_the_agent_who_did_and_pauses_it(tmp_path: Pat
                 "tool": "execute_cell",
                 "notebook": "n.ipynb",
                 "running": "id-0",
+                "code": False,
                 "seconds": 0,
             }
             await at.steer("stop")
@@ -265,6 +267,51 @@ def test_stop_also_ends_what_goes_on_after_its_call_has_answered(tmp_path: Path,
             assert "was stopped by" in str(ended)
             assert ran == ["one"]
             assert [event["stopped_calls"] for schema, event in at.events if schema == STEERING][:2] == [0, 1]
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize("tool", ["run_cells", "run_code"])
+def test_what_goes_on_after_its_call_has_answered_is_told_until_it_ends(tmp_path: Path, tool: str) -> None:
+    async def job(at: Served) -> None:
+        at.write("n.ipynb", "one")
+        started, go_on = asyncio.Event(), asyncio.Event()
+
+        async def script(kernel: FakeKernel) -> None:
+            kernel.status("busy")
+            started.set()
+            await go_on.wait()
+            kernel.done()
+
+        at.seat.fake.script = script
+        now = 0.0
+        at.gate.agents = Agents(lambda: now)
+        async with at.agent() as client:
+            given = {"code": "one"} if tool == "run_code" else {}
+            reply = await client.call_tool(tool, {"path": "n.ipynb", "wait": 0, **given})
+            assert reply.structured_content is not None
+            await started.wait()
+            now = 10 * HERE_FOR  # it has not called for long
+            (agent,) = (await at.state())["agents"]
+            assert agent["name"] == "Claude Code"
+            assert [one | {"seconds": 0} for one in agent["calls"]] == [
+                {
+                    "tool": tool,
+                    "notebook": "n.ipynb",
+                    "running": None if given else "id-0",
+                    "code": bool(given),
+                    "seconds": 0,
+                }
+            ]
+            await at.steer("pause", agent=agent["kind"])
+            await at.steer("resume", agent=agent["kind"])
+            go_on.set()
+            await client.call_tool("get_run", {"run_id": reply.structured_content["run"]})
+            assert [agent["calls"] for agent in (await at.state())["agents"]] == [[]]
+            ended = [event for schema, event in at.events if schema == TOOL_CALL and event["phase"] == "ended"]
+            assert [(event["tool"], event["outcome"], event["running"]) for event in ended][-1] == (tool, "done", None)
+            assert [cell["id"] for cell in ended[-1]["cells"]] == ([] if given else ["id-0"])
+            assert ended[-1]["code"] == bool(given)
 
     run(tmp_path, job)
 
