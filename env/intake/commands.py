@@ -37,6 +37,17 @@ def conda_lock(environment: Path) -> str:
     return f"conda-lock -f {quoted(environment)} --lockfile {quoted(environment.with_name('conda-lock.yml'))}"
 
 
+def pylock_again(folder: Path, name: str, maker: str) -> str:
+    """Return what makes a pylock.toml again, by the tool that made it (its ``created-by``)."""
+    if maker == "pdm":
+        return f"pdm lock -p {quoted(folder)}"
+    source = next((folder / one for one in ("requirements.in", "pyproject.toml") if (folder / one).is_file()), None)
+    if maker == "uv" or source is None or (folder / "uv.lock").is_file():
+        return export_pylock(folder, name)
+    # `pip lock` locks for the Python and the machine that it runs on alone.
+    return f"uv pip compile {quoted(source)} --universal --format pylock.toml -o {quoted(folder / name)}"
+
+
 def export_pylock(folder: Path, name: str) -> str:
     """Return what makes a pylock.toml of a project's uv.lock."""
     return f"uv export --project {quoted(folder)} --format pylock.toml --output-file {quoted(folder / name)}"

@@ -101,7 +101,8 @@ class CondaLockIntake(Intake):
                 f"has no package for {platform.conda}: build with --platform {has}, or run "
                 f"`{self.command} -p {platform.conda}`",
             )
-        return found
+        # conda-lock writes a package once for each of its categories.
+        return list({(entry.get("manager"), entry["name"], entry["url"]): entry for entry in found}.values())
 
     @staticmethod
     def _category(entry: Mapping[str, Any]) -> str:

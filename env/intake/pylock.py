@@ -5,6 +5,7 @@ Any tool that writes pylock.toml will do; ours is `lock --recipe`, for a require
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,7 @@ class Pylock:
 
         """
         self._require_python(python)
+        self._require_environment(platform, python)
         extras, groups = self._known("extras", extras), self._known("dependency-groups", groups)
         groups |= frozenset(str(group) for group in self.data.get("default-groups") or ())
         order = tag_order(platform)
@@ -129,6 +131,32 @@ class Pylock:
                 f"`{self.command}`, or lock the project with pixi, whose conda packages bring a Python of any version",
             )
 
+    def _require_environment(self, platform: Platform, python: str) -> None:
+        """Refuse a lock whose `environments` are others: its packages may be anything there (PEP 751)."""
+        markers = self.data.get("environments") or []
+        if not isinstance(markers, list):
+            raise self.unusable("environments is no array")
+        if markers and not any(self._applies(marker, "environments", platform, python) for marker in markers):
+            raise NotTakenError(
+                self.path,
+                f"is for {' or '.join(map(str, markers))[:300]}, and the image is CPython {python} on {platform}: let "
+                f"the project's lock have that too and run `{self.command}`",
+            )
+
+    def _applies(
+        self,
+        marker: Any,
+        whose: str,
+        platform: Platform,
+        python: str,
+        groups: frozenset[str] = frozenset(),
+        extras: frozenset[str] = frozenset(),
+    ) -> bool:
+        try:
+            return installs(str(marker), platform, python, groups, extras)
+        except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, InvalidVersion) as error:
+            raise self.unusable(f"{whose}: {str(marker)!r} is no marker ({_first_line(error)})") from None
+
     def _known(self, key: str, names: frozenset[str]) -> frozenset[str]:
         """Return the names, normalised, if the lock has them; one that uv has exported has them in already."""
         if self.path.name == "uv.lock":
@@ -152,12 +180,7 @@ class Pylock:
         if not isinstance(name, str) or not name:
             raise self.unusable("has a package without a name")
         marker = package.get("marker")
-        if marker is None:
-            return True
-        try:
-            return installs(str(marker), platform, python, groups, extras)
-        except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, InvalidVersion) as error:
-            raise self.unusable(f"{name}: {str(marker)!r} is no marker ({_first_line(error)})") from None
+        return marker is None or self._applies(marker, name, platform, python, groups, extras)
 
     def _folder(self, package: Mapping[str, Any]) -> Path:
         directory = package.get("directory")
@@ -255,7 +278,8 @@ def parse_pylock(path: Path, content: str, command: str) -> Pylock:
         data: dict[str, Any] = tomli.loads(content)
     except (ValueError, RecursionError) as error:
         raise LockFormatError(path, f"not TOML ({error})", command=command) from None
-    if data.get("lock-version") != _LOCK_VERSION:
+    # A later minor version adds what an installer may leave unread (PEP 751).
+    if not re.fullmatch(r"1\.\d+", str(data.get("lock-version"))):
         found = f"lock-version is {data.get('lock-version')!r}, not {_LOCK_VERSION}"
         raise LockFormatError(path, found, command=command)
     return Pylock(path, data, command, path.parent)

@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, canonicalize_version
 
-from env.errors import LockFormatError, StaleLockError, UnlockedError
+from env.errors import LockFormatError, NotTakenError, StaleLockError, UnlockedError
 from env.index.uv import executable
 from env.intake.commands import uv_lock
 from env.intake.intake import NOTHING_MORE, Chosen
@@ -58,6 +58,8 @@ def exported(path: Path, tree: Tree, wanted: Chosen = NOTHING_MORE) -> Pylock:
     )
     if run.returncode:
         reason = " ".join(run.stderr.split())[:400]
+        if "declared conflicts" in reason:
+            raise NotTakenError(path, f"{reason.removeprefix('error: ')}: choose others with --extra and --group")
         raise LockFormatError(path, f"uv can't export it ({reason})", command=uv_lock(path.parent))
     content = run.stdout
     found = parse_pylock(path, content, uv_lock(path.parent))

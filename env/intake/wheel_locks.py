@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from env.errors import NotTakenError, UnlockedError
+from env.errors import NotTakenError, SpecError, UnlockedError
 from env.formats.lock import Lock
 from env.formats.markers import applies
 from env.index.uv import try_compile
 from env.intake.base import python_of
-from env.intake.commands import compile_hashed, export_pylock, lock_recipe, uv_lock
+from env.intake.commands import compile_hashed, lock_recipe, pylock_again, uv_lock
 from env.intake.intake import NOTHING_MORE, Intake
 from env.intake.intake import Chosen as Wanted
 from env.intake.pylock import (
@@ -34,6 +35,8 @@ from env.intake.uv_locked import exported
 from env.intake.uv_workspace import UV_LOCK
 from env.platforms import PLATFORMS, PYTHON, Platform
 from env.spec import Tree
+
+_MAKER = re.compile(r"^created-by\s*=\s*[\"'](\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,15 @@ class WheelIntake(Intake):
         return self.path.suffix == ".txt"
 
     @property
+    def _maker(self) -> str:
+        """The tool that a pylock.toml says it is from."""
+        try:
+            found = _MAKER.search(text_of(self.path))
+        except SpecError:
+            return ""
+        return found[1].lower() if found else ""
+
+    @property
     def _asked_in(self) -> str:
         """The file of requirements that it is or answers; "" where it is another kind of lock."""
         if self.is_requirements:
@@ -71,7 +83,7 @@ class WheelIntake(Intake):
         if self.is_requirements:
             source = self.path.with_suffix(".in")
             return compile_hashed(source if source.is_file() else self.path)
-        return export_pylock(root, self.path.name)
+        return pylock_again(root, self.path.name, self._maker)
 
     @told(lambda intake, *_: intake.path, lambda intake, *_: intake.command)
     def read(self, platform: Platform) -> dict[str, Lock]:

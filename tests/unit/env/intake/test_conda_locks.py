@@ -133,3 +133,9 @@ def test_an_explicit_file_must_have_sha256(tmp_path: Path, line: str, told: str)
     assert found is not None
     with pytest.raises(EnvError, match=told):
         found.locks(AMD64)
+
+
+def test_a_package_that_is_in_several_categories_is_taken_once(tmp_path: Path) -> None:
+    twice = entry("numpy", "1.26.4") + entry("numpy", "1.26.4", more="  category: dev\n")
+    found = taken(tmp_path, HEAD + entry("python", "3.12.1") + twice, "dev").locks(AMD64)
+    assert [file.name for file in found["environment"].files] == ["numpy", "python"]
