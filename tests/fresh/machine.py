@@ -27,6 +27,7 @@ PERSON = 1000
 HOMES = {0: "/root", PERSON: "/home/person"}
 KEPT = re.compile(r"^(PIP_|UV_|SSL_CERT|REQUESTS_CA|CURL_CA|DEBIAN_|JUPYTER_MCP_CONDA_RECORDS|\w+_(proxy|PROXY)$)")
 """The variables that say where this host's registries are and whom it trusts: its neighbours have them too."""
+MADE = (".noxw", ".nox", "dist")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -98,6 +99,7 @@ def machine(root: Path, uid: int, source: Path, *, keep: bool = False) -> Machin
         shutil.rmtree(home, ignore_errors=True)
     checkout = home / "checkout"
     checkout.mkdir(parents=True, exist_ok=True)
+    _empty(checkout)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=source, capture_output=True, check=True)
     for name in map(os.fsdecode, listed.stdout.split(b"\0")):
         if name and (source / name).exists():
@@ -111,6 +113,17 @@ def machine(root: Path, uid: int, source: Path, *, keep: bool = False) -> Machin
         # bubblewrap would make the folder that a file is mounted in for root alone.
         (root / str(folder.parent).lstrip("/")).mkdir(parents=True, exist_ok=True)
     return Machine(root, uid, checkout, tuple(_folders(settings.values())), settings)
+
+
+def _empty(checkout: Path) -> None:
+    """Remove what git had, which may be other files by now; what ./noxw and builds have made stays."""
+    for path in checkout.iterdir():
+        if path.name in MADE:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _add_user(root: Path, uid: int) -> None:

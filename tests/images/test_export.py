@@ -65,10 +65,15 @@ def test_an_export_is_the_same_bytes_whenever_it_is_made(layout: Path, tmp_path:
     assert first.read_bytes() == second.read_bytes()
 
 
+def unpack(archive: Path, folder: Path) -> None:
+    # Not with tarfile: the Python of Debian 12 has no filters yet, and later ones warn where none is given.
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", archive, "-C", folder], check=True)
+
+
 def test_an_oci_archive_holds_the_layout_to_the_byte(layout: Path, tmp_path: Path) -> None:
     archive = exported(layout, "oci-archive", tmp_path / "image.tar", "--referrers")
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "unpacked", filter="data")
+    unpack(archive, tmp_path / "unpacked")
     held = {path.relative_to(layout): path.read_bytes() for path in layout.rglob("*") if path.is_file()}
     unpacked = tmp_path / "unpacked"
     assert held == {path.relative_to(unpacked): path.read_bytes() for path in unpacked.rglob("*") if path.is_file()}
@@ -76,8 +81,7 @@ def test_an_oci_archive_holds_the_layout_to_the_byte(layout: Path, tmp_path: Pat
 
 def test_an_export_of_one_platform_holds_no_blob_of_the_other(layout: Path, tmp_path: Path) -> None:
     archive = exported(layout, "oci-archive", tmp_path / "image.tar", "--platform", "linux/arm64", "--referrers")
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "unpacked", filter="data")
+    unpack(archive, tmp_path / "unpacked")
     contents = read_contents(tmp_path / "unpacked")
     assert [entry["platform"]["architecture"] for entry in json.loads(contents.root.content)["manifests"]] == ["arm64"]
     assert [str(platform) for platform in contents.platforms] == ["linux/arm64"]

@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[3]
 UV = f"""#!/bin/sh
 echo "$*" >> "$(dirname "$0")/asked"
 case "$1" in
-venv) for folder; do :; done; mkdir -p "$folder/bin"; ln -s {sys.executable} "$folder/bin/python" ;;
+venv) for folder; do :; done; mkdir -p "$folder/bin"
+    # A link to it would be the Python that ours was made of, which need not have any package.
+    printf '#!/bin/sh\nexec {sys.executable} "$@"\n' > "$folder/bin/python"; chmod +x "$folder/bin/python" ;;
 *) if [ -e "$(dirname "$0")/broken" ]; then echo "no solution found" >&2; exit 1; fi ;;
 esac
 """

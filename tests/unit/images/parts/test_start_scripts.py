@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.needs import require
+
 PART = Path(__file__).parents[4] / "images" / "parts" / "jupyter" / "rootfs"
 Git = Callable[..., str]
 
@@ -76,6 +78,7 @@ def test_a_private_folder_that_is_none_is_not_used(workspace: Path, made: Callab
 @pytest.fixture
 def git(tmp_path: Path) -> Git:
     """The panel's git in a new repository, of a person who has said nothing yet."""
+    require("git")
     repository = tmp_path / "repository"
     repository.mkdir()
     real = Path(str(shutil.which("git"))).parent
