@@ -5,7 +5,7 @@ A plan works on the notebook's list of cells. A cell's source, and more of it, i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jupyter_mcp.errors import BadCellError, CellChangedError, CellMissingError
@@ -28,6 +28,7 @@ class Plan:
         self.notes: list[str] = []  # of each edit: what was done
         self.growth = 0
         self.names: dict[str, Slot] = {}  # that the call gives to its new cells
+        self.together: list[set[str]] = []  # ids of cells between which text moved
         self.by_id: dict[str, Slot] = {}
         for slot in self.slots:
             self.by_id.setdefault(slot.id, slot)
@@ -52,6 +53,14 @@ class Plan:
                 f"{cell_id!r} is deleted by an edit before it." if gone else f"No cell with id {cell_id!r}."
             )
         return slot
+
+    def tie(self, cell_ids: Iterable[str]) -> None:
+        """Note that text moved between these cells: they are taken back together, or not at all."""
+        tied = set(cell_ids)
+        for one in [group for group in self.together if group & tied]:
+            tied |= one
+            self.together.remove(one)
+        self.together.append(tied)
 
     def _targets(self, edit: Edit) -> list[Slot]:
         slots = [self.find(cell_id) for cell_id in edit.targets]
@@ -145,6 +154,7 @@ class Plan:
         slot.source_now = "\n".join(lines[: edit.line - 1])
         at = self.slots.index(slot) + 1
         self.slots.insert(at, made)
+        self.tie((slot.id, made.id))
         return f"split {slot.id}; the new cell is {made.id}"
 
     def _merge(self, edit: Edit) -> str:
@@ -158,6 +168,7 @@ class Plan:
         if attachments != first.attachments:
             first.attachments_now = attachments
         first.cleared = first.cleared or first.cell_type == "code"  # what it shows is not of the whole
+        self.tie(slot.id for slot in slots)
         for slot in rest:
             self.drop(slot)
         return f"merged {_count(len(slots))} into {first.id}"

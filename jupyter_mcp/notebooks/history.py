@@ -41,6 +41,7 @@ class CellRecord:
     whole: str = ""  # of a deleted cell: all of it, as JSON
     place: Place | None = None  # of a deleted or moved cell: where it was
     moved_to: Place | None = None
+    tied: frozenset[str] = frozenset()  # with which cells of the change: text moved between them
     undone: bool = False
 
     @property

@@ -119,6 +119,9 @@ def plan_records(live: Live, plan: Plan) -> tuple[list[CellRecord], tuple[Facets
         at = slot.at or 0
         whole = str(live.document.ycells[at])
         cells.append(CellRecord(slot.id, None, None, whole, place_in(old_ids, at)))
+    for group in plan.together:
+        for record in (tied := [one for one in cells if one.cell_id in group]):
+            record.tied = frozenset(one.cell_id for one in tied)
     metadata = _notebooks_metadata(live, plan) if plan.metadata else ({}, {})
     sizes = [len(one.whole) + len(json.dumps([one.old, one.new])) for one in cells]
     return cells, metadata, sum(sizes) + len(json.dumps(metadata))

@@ -66,14 +66,15 @@ class UndoPlan(Plan):
         done: list[CellRecord] = []
         self._index = {slot.id: at for at, slot in enumerate(self.slots)}
         left = 0
+        staying = self._staying(todo, change)
         for record in [*deleted, *(one for one in todo if not one.deleted and not one.made)]:
-            left += not self._try(record, change, done)
+            left += not self._try(record, change, done, staying)
         self._put_in_place()
         for record in (one for one in todo if one.made):
-            if left:
+            if left and len(record.tied) < 2:  # noqa: PLR2004 - it is tied to another
                 self._keep(record.cell_id, "the change that made it could not be taken back as a whole")
             else:
-                self._try(record, change, done)
+                self._try(record, change, done, staying)
         meta = self._metadata_back(change) if change.metadata[1] or change.metadata[0] else 0
         if done or meta:
             self.taken.append((change, done))
@@ -86,13 +87,33 @@ class UndoPlan(Plan):
         """Move no cell without need."""
         self.leave_in_place()
 
-    def _try(self, record: CellRecord, change: ChangeRecord, done: list[CellRecord]) -> bool:
+    def _staying(self, todo: list[CellRecord], change: ChangeRecord) -> dict[str, str]:
+        """Return why cells between which text moved stay: one of them does, and text would be there twice or not."""
+        found: dict[str, str] = {}
+        for record in todo:
+            if len(record.tied) < 2:  # noqa: PLR2004 - it is tied to another
+                continue
+            try:
+                self._back(record, change, look=True)
+            except LeftAloneError as error:
+                found[record.cell_id] = str(error)
+        for record in todo:
+            stays = sorted(record.tied & found.keys())
+            if stays and record.cell_id not in found:
+                found[record.cell_id] = f"text moved between it and {stays[0]!r}, which stays"
+        return found
+
+    def _try(self, record: CellRecord, change: ChangeRecord, done: list[CellRecord], staying: dict[str, str]) -> bool:
+        if record.cell_id in staying:
+            self._keep(record.cell_id, staying[record.cell_id])
+            return False
         try:
             self._back(record, change)
         except LeftAloneError as error:
             self._keep(record.cell_id, str(error))
             return False
         done.append(record)
+        self.tie(record.tied | {record.cell_id})
         return True
 
     def _keep(self, cell_id: str, why: str) -> None:
@@ -101,9 +122,10 @@ class UndoPlan(Plan):
         elif len(self.kept) == _MOST_KEPT:
             self.kept.append("More cells stay as they are; get_notebook shows them.")
 
-    def _back(self, record: CellRecord, change: ChangeRecord) -> None:
+    def _back(self, record: CellRecord, change: ChangeRecord, *, look: bool = False) -> None:
+        """Plan that a cell is as it was; with `look`, only see whether it can be. Raises LeftAloneError."""
         if record.deleted:
-            self._bring_back(record)
+            self._bring_back(record, look=look)
             return
         try:
             slot = self.find(record.cell_id)
@@ -112,18 +134,20 @@ class UndoPlan(Plan):
         if slot.at is not None and (name := self._around.typing(slot.at)) is not None:
             raise LeftAloneError(f"{name} is typing in it")
         if record.made:
-            self._unmake(slot, record, change)
+            self._unmake(slot, record, change, look=look)
         else:
-            self._revert(slot, record, change)
+            self._revert(slot, record, change, look=look)
 
     def restore(self, record: CellRecord) -> None:
         """Plan that a deleted cell is there again, at its place. Raises LeftAloneError."""
         self._bring_back(record)
         self._put_in_place()
 
-    def _bring_back(self, record: CellRecord) -> None:
+    def _bring_back(self, record: CellRecord, *, look: bool = False) -> None:
         if record.cell_id in self.by_id:
             raise LeftAloneError("it is there")
+        if look:
+            return
         cell: dict[str, Any] = json.loads(record.whole)
         cell.pop("execution_state", None)
         cell["id"] = record.cell_id
@@ -149,7 +173,7 @@ class UndoPlan(Plan):
         found += [(near, 1, index[one]) for near, one in enumerate(place.behind) if one in index]
         return min(found)[2] if found else min(place.index, len(self.slots))
 
-    def _unmake(self, slot: Slot, record: CellRecord, change: ChangeRecord) -> None:
+    def _unmake(self, slot: Slot, record: CellRecord, change: ChangeRecord, *, look: bool) -> None:
         new = record.new or {}
         if slot.source != new.get("source"):
             raise LeftAloneError("its source was changed since")
@@ -158,7 +182,8 @@ class UndoPlan(Plan):
         if written(_metadata_of(slot)) != new.get("metadata") or slot.attachments != new.get("attachments"):
             raise LeftAloneError("its metadata or attachments were changed since")
         self._require_unshown(slot, new.get("shown"), change)
-        self.drop(slot)
+        if not look:
+            self.drop(slot)
 
     def _require_unshown(self, slot: Slot, after: Facets | None, change: ChangeRecord) -> None:
         """Raise LeftAloneError if the cell shows what somebody else ran since."""
@@ -172,7 +197,7 @@ class UndoPlan(Plan):
         if self._around.ran_by(slot.id, now["execution_count"]) != change.author.name:
             raise LeftAloneError("somebody else ran it since")
 
-    def _revert(self, slot: Slot, record: CellRecord, change: ChangeRecord) -> None:
+    def _revert(self, slot: Slot, record: CellRecord, change: ChangeRecord, *, look: bool) -> None:
         old, new = record.old or {}, record.new or {}
         source = None
         if "source" in new and slot.source != old["source"]:
@@ -182,6 +207,8 @@ class UndoPlan(Plan):
         retype = "cell_type" in new and old["cell_type"] != new["cell_type"]
         self._require_unchanged(slot, new, change, retype=retype)
         place = self._old_place(slot, record)
+        if look:
+            return
         # From here on nothing is refused: a cell is taken back as a whole, or not at all.
         self._put_back(slot, source, old, new, retype=retype)
         if place is not None:

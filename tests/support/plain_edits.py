@@ -86,6 +86,8 @@ def _split(notebook: Notebook, edit: dict[str, Any]) -> None:
 
 def _merge(notebook: Notebook, edit: dict[str, Any]) -> None:
     first, *rest = [notebook["cells"][_at(notebook, one)] for one in edit["cell_ids"]]
+    if not rest:
+        raise RefusedError("one cell")
     if any(cell["cell_type"] != first["cell_type"] for cell in rest):
         raise RefusedError("types")
     code = first["cell_type"] == "code"

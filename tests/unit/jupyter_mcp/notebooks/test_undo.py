@@ -276,9 +276,56 @@ def test_the_second_half_of_a_split_stays_if_the_first_can_not_have_it_back() ->
     notebook = Shared()
     notebook.does({"op": "split", "cell_id": "a", "line": 2})
     notebook.write("a", "x = 12")
-    with pytest.raises(CellChangedError, match="could not be taken back as a whole"):
+    with pytest.raises(CellChangedError, match="text moved between it and 'a', which stays"):
         notebook.undo()
     assert "print(x)" in notebook.sources.values()
+
+
+def test_the_first_half_of_a_split_does_not_get_back_what_the_second_keeps() -> None:
+    notebook = Shared()
+    notebook.does({"op": "split", "cell_id": "a", "line": 2})
+    (second,) = set(notebook.order) - set(IDS)
+    notebook.write(second, "print(x)\n# mine")
+    with pytest.raises(CellChangedError, match=f"'a' stays as it is: text moved between it and {second!r}"):
+        notebook.undo()
+    assert (notebook.sources["a"], notebook.sources[second]) == ("x = 1", "print(x)\n# mine")
+
+
+def test_a_merged_cell_does_not_come_back_where_its_text_stays_in_the_other() -> None:
+    notebook = Shared()
+    number = notebook.does(
+        {"op": "replace", "cell_id": "e", "source": "changed"}, {"op": "merge", "cell_ids": ["a", "c"]}
+    )
+    whole = notebook.sources["a"]
+    notebook.write("a", whole.replace("y = x", "y = x  # mine"))
+    reply = notebook.undo(number)
+    assert "c" not in notebook.order
+    assert notebook.sources["a"].count("y = x") == 1
+    assert notebook.sources["e"] == "end"  # what has to do with no other cell is taken back
+    assert any("'c' stays as it is: text moved between it and 'a'" in one for one in reply["kept"])
+    notebook.write("a", whole)
+    notebook.undo(number)
+    assert notebook.order == IDS
+    assert (notebook.sources["a"], notebook.sources["c"]) == ("x = 1\nprint(x)", "y = x")
+
+
+def test_cells_that_split_and_merge_in_one_call_are_taken_back_together_or_not_at_all() -> None:
+    notebook = Shared()
+    notebook.does({"op": "split", "cell_id": "a", "line": 2, "name": "n"}, {"op": "merge", "cell_ids": ["c", "n"]})
+    notebook.write("c", "y = x\nprint(x)  # mine")
+    with pytest.raises(CellChangedError, match="Nothing was taken back"):
+        notebook.undo()
+    assert (notebook.sources["a"], notebook.sources["c"]) == ("x = 1", "y = x\nprint(x)  # mine")
+
+
+def test_an_undone_merge_that_is_undone_again_is_together_too() -> None:
+    notebook = Shared()
+    notebook.does({"op": "merge", "cell_ids": ["a", "c"]})
+    undone = notebook.undo()
+    notebook.write("c", "y = x + 1")
+    with pytest.raises(CellChangedError, match="Nothing was taken back"):
+        notebook.undo(undone["change"])
+    assert (notebook.sources["a"], notebook.sources["c"]) == ("x = 1\nprint(x)", "y = x + 1")
 
 
 def test_a_deleted_cell_comes_back_with_all_it_had_beside_its_former_neighbours() -> None:
