@@ -169,6 +169,13 @@ def hosts(session: nox.Session) -> None:
     run(session, LAB, npm, ("python", "-m", "tests.hosts", *session.posargs), project=True)
 
 
+@declared("sdks")
+def sdks(session: nox.Session) -> None:
+    """Test the tools with MCP's TypeScript SDKs and inspector, in the locked Node; needs npm."""
+    npm = ("npm", "ci", "--ignore-scripts", "--loglevel=error", f"--prefix={ROOT / 'tests' / 'sdks'}")
+    run(session, LAB, npm, ("python", "-m", "pytest", "tests/sdks", *session.posargs), project=True)
+
+
 @declared("labextension", usage=" [-- --check]")
 def labextension(session: nox.Session) -> None:
     """Build JupyterLab's extension into jupyter_mcp/labextension, with the locked Node; needs npm: -- [--check]."""

@@ -7,6 +7,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
 from tornado import web
@@ -77,7 +78,11 @@ class MCPHandler(JupyterHandler):
             self.endpoint.arrivals.begin(self._cut)
 
     async def prepare_jupyter(self) -> None:
-        """Run Jupyter's own checks: the Host header, and who the user is."""
+        """Run Jupyter's own checks: the Host header, and who the user is.
+
+        `authenticate` refuses nobody with 401; the verbs' decorator keeps Jupyter from refusing it before,
+        with 403, where `ServerApp.allow_unauthenticated_access` is off.
+        """
         if works(Part.LOGIN):
             await super().prepare(_redirect_to_login=False)
         else:
@@ -271,14 +276,17 @@ class MCPHandler(JupyterHandler):
     def _revision(self) -> str | None:
         return self.request.headers.get(MCP_PROTOCOL_VERSION_HEADER)
 
+    @allow_unauthenticated
     async def get(self) -> None:
         """Open a stateful session's stream of notifications."""
         await self._serve()
 
+    @allow_unauthenticated
     async def post(self) -> None:
         """Carry one JSON-RPC message."""
         await self._serve()
 
+    @allow_unauthenticated
     async def delete(self) -> None:
         """End a stateful session."""
         await self._serve()

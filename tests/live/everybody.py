@@ -112,6 +112,10 @@ class Everybody(RuleBasedStateMachine):
 
     async def same(self) -> None:
         """Wait until the room, the person's copy and the model are the same."""
+        over, self.model.over = self.model.over, []
+        for run in filter(None, over):
+            told = await self.call(self.number % 2, "get_run", run_id=run, wait=45)
+            assert told["state"] not in ("running", "queued"), told
         deadline = time.monotonic() + WITHIN
         while faults := [*self.model.faults(await self.room(self.number % 2)), *self.persons_faults()]:
             assert time.monotonic() < deadline, "\n".join(faults)
@@ -380,7 +384,7 @@ class Everybody(RuleBasedStateMachine):
     # Runs
 
     async def executes(self, data: Data, agent: int) -> None:
-        if self.model.queue or (cell := self.some(data, code=True)) is None:
+        if not self.free() or (cell := self.some(data, code=True)) is None:
             return
         self.model.ask("", [cell["id"]])
         outputs = await self.call(agent, "execute_cell", path=self.path, cell_id=cell["id"])
@@ -390,6 +394,14 @@ class Everybody(RuleBasedStateMachine):
             arguments = {"path": self.path, "cell_id": cell["id"], "output": number}
             content = (await self.agents[agent].call_tool("get_output", arguments)).content
             assert text.strip() in content[0].text
+
+    def free(self) -> bool:
+        """Return whether nothing runs; then no cell waits any more."""
+        if self.model.queue:
+            return False
+        self.model.held = False
+        self.go.touch()
+        return True
 
     def told(self, outputs: list[dict[str, Any]]) -> list[str]:
         """Return an execute_cell's outputs in the words of `shown`."""
@@ -404,7 +416,7 @@ class Everybody(RuleBasedStateMachine):
 
     async def runs_cells(self, data: Data, agent: int) -> None:
         ids, restart = self.drawn_run(data), data.draw(st.integers(0, 9)) == 0
-        if not ids or self.model.queue:
+        if not ids or not self.free():
             return
         every = data.draw(st.booleans())
         if every:
@@ -584,6 +596,7 @@ class Everybody(RuleBasedStateMachine):
         await self.connect()
         await self.enter()
         self.model.drop_queue()
+        self.model.over.clear()
         self.touched, self.deleted = [set(), set()], []
         for cell in self.model.cells:
             if waits(cell["source"]):

@@ -83,6 +83,7 @@ class Model:
     notebook: dict[str, Any] = field(default_factory=lambda: {"cells": [], "metadata": {}})
     queue: list[Asked] = field(default_factory=list)
     held: bool = False
+    over: list[str] = field(default_factory=list)  # runs that must have ended
     loose: set[str] = field(default_factory=set)  # cells whose outputs depend on what came first
     ran: dict[str, set[str]] = field(default_factory=dict)  # what was run in a cell: its lines' tokens
     seen: set[str] = field(default_factory=set)  # ids that ever were
@@ -141,7 +142,7 @@ class Model:
                     return
                 cell["outputs"] = shown(cell["source"])
                 del asked.cells[0]
-            del self.queue[0]
+            self.over.append(self.queue.pop(0).id)
 
     def _end(self, asked: Asked) -> None:
         cell = self.cell(asked.cells.pop(0))
@@ -154,11 +155,13 @@ class Model:
         if asked.running is not None and (cell := self.cell(asked.cells[0])) is not None:
             cell["outputs"] = [*cell.get("outputs", []), "KeyboardInterrupt"]
         self.queue.remove(asked)
+        self.over.append(asked.id)
         self.advance()
 
     def drop_queue(self) -> None:
         """Forget what runs and waits: its kernel is gone."""
         self.loose |= {asked.cells[0] for asked in self.queue if asked.running is not None}
+        self.over += [asked.id for asked in self.queue]
         self.queue.clear()
 
     def copy(self) -> dict[str, Any]:

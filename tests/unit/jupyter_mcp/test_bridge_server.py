@@ -56,6 +56,23 @@ def test_nothing_is_answered_without_the_token(verb: str) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("open_to_all", [True, False], ids=["as Jupyter is", "allow_unauthenticated_access=False"])
+def test_a_missing_or_wrong_token_is_401_which_says_what_to_send(open_to_all: bool) -> None:
+    async def run() -> None:
+        async with (
+            bridge(settings={"allow_unauthenticated_access": open_to_all}) as at,
+            httpx.AsyncClient(timeout=20) as client,
+        ):
+            for verb in ("GET", "POST", "DELETE"):
+                for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "token wrong"}):
+                    reply = await client.request(verb, at.url, headers=headers)
+                    assert reply.status_code == 401, (verb, headers, reply.text)
+                    assert reply.headers["www-authenticate"] == "Bearer"
+                    assert "oken" in reply.json()["error"] or "TOKEN" in reply.json()["error"]
+
+    asyncio.run(run())
+
+
 def test_what_was_uploaded_by_a_client_that_left_is_freed_at_once() -> None:
     async def run() -> None:
         async with bridge(max_body_bytes=16 << 20, max_streams=64) as at:
