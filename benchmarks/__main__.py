@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from . import cells, crash, execution, growth, load, plot, report, targets
+from . import cells, crash, execution, growth, load, plot, report, start, targets
 from .errors import BenchmarkError, SpecError
 from .samples import Results
 from .subjects import Subject, make, names
@@ -20,6 +20,7 @@ ARTIFACTS = ROOT / "artifacts" / "benchmarks"
 Measure = Callable[[list[Subject], Results, argparse.Namespace], Awaitable[None]]
 
 MEASURES: dict[str, Measure] = {
+    "start": lambda subjects, results, o: start.measure(subjects, results, o.starts),
     "cells": lambda subjects, results, o: cells.measure(subjects, results, o.sizes, o.rounds),
     "execute": lambda subjects, results, o: execution.measure(subjects, results, o.rounds),
     "load": lambda subjects, results, o: load.measure(subjects, results, o.clients),
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         "--edits", metavar="LIST", type=_numbers, default=[100, 500, 1000, 2000], help="updates of one cell"
     )
     parse.add_argument("--rounds", metavar="N", type=int, default=40, help="how often each call is measured")
+    parse.add_argument("--starts", metavar="N", type=int, default=7, help="how often each server's start is measured")
     parse.add_argument("--output", metavar="DIR", type=Path, default=ARTIFACTS, help="folder of the results")
     parse.add_argument(
         "--crashes", metavar="N", type=int, default=5, help="how often each server is killed, for each wait"

@@ -75,6 +75,10 @@ class Agent:
             self._streams[1].close()
             self._streams = None
 
+    async def tools(self) -> Reply:
+        """List the tools."""
+        return await self._request("tools/list", {})
+
     async def call(self, tool: str, arguments: dict[str, Any]) -> Reply:
         """Call a tool. Raises CallError if it failed, whether as a protocol error or as a tool's."""
         reply = await self._request("tools/call", {"name": tool, "arguments": arguments})

@@ -18,6 +18,8 @@ STARTS = (10, 1000)  # cells in the notebook at the beginning
 INSERTS = 96  # in all, however many agents share them
 REPEATS = 3
 FLOOR = "empty tool, calls"
+MEMORY = "memory after all of them"
+SETTLE = 5.0  # seconds until the saves are over
 
 
 async def measure(subjects: list[Subject], results: Results, clients: list[int]) -> None:
@@ -27,6 +29,9 @@ async def measure(subjects: list[Subject], results: Results, clients: list[int])
             await _inserts(subject, results, start, count, repeat)
             if isinstance(subject, JupyterMcp) and start == STARTS[0]:
                 await _floor(subject, results, count)
+    await asyncio.sleep(SETTLE)
+    for subject in subjects:
+        results.series(MEASURE, MEMORY, subject.name, unit="MB").values.append(subject.server.memory() / (1 << 20))
 
 
 def inserts(start: int) -> str:

@@ -53,8 +53,13 @@ class Server:
             raise ServerError("The server was never started.")
         return self.process.pid
 
-    async def start(self) -> None:
-        """Start and wait until the API answers and the extensions had their start hooks."""
+    @property
+    def ended(self) -> bool:
+        """Return whether the process has ended by itself."""
+        return self.process is not None and self.process.poll() is not None
+
+    def begin(self) -> None:
+        """Start the process, and wait for nothing."""
         self.root.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ,
@@ -73,13 +78,17 @@ class Server:
             *self.options,
         ]
         with (self.home / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs yet
+            self.process = subprocess.Popen(
                 command, cwd=self.root, env=environment, stdout=log, stderr=log, start_new_session=True
             )
+
+    async def start(self) -> None:
+        """Start and wait until the API answers and the extensions had their start hooks."""
+        self.begin()
         deadline = time.monotonic() + START_WITHIN
         async with httpx.AsyncClient() as client:
             while time.monotonic() < deadline:
-                if self.process.poll() is not None:
+                if self.ended:
                     break
                 try:
                     if (await client.get(f"{self.url}api")).is_success:

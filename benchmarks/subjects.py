@@ -188,7 +188,47 @@ class JupyterServerMcp(Subject):
         raise SpecError(f"{self.name} can't run {cell.path} within {timeout:g} s: it needs a browser tab.")
 
 
-PEERS: dict[str, type[Subject]] = {one.name: one for one in (JupyterMcpServer, JupyterServerMcp)}
+class JupyterMcpLive(Subject):
+    """jupyter-mcp-live, with the tools that its README names. What it lists are FastMCP's tools for scripts; it takes
+    calls of its own tools by their names as well, which is the shorter way."""
+
+    name = "jupyter-mcp-live"
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        names = ("setup_notebook", "execute_cell", "add_code_cell", "edit_code_cell", "delete_cell", "view_notebook",
+                 "read_cell")  # fmt: skip
+        server.options += tuple(
+            f"--MCPExtensionApp.mcp_tools=jupyter_mcp_live.execution_tools:{name}" for name in names
+        )
+
+    async def prepare(self, agent: Agent, path: str, *, execute: bool = False) -> None:  # noqa: ARG002 - it edits on a kernel
+        await agent.call("setup_notebook", {"notebook_path": path})
+
+    def read(self, cell: Cell) -> Call:
+        return Call("read_cell", {"notebook_path": cell.path, "position_index": cell.index})
+
+    def insert(self, cell: Cell, source: str) -> Call:
+        return self._code("add_code_cell", cell, source)
+
+    def update(self, cell: Cell, source: str) -> Call:
+        return self._code("edit_code_cell", cell, source)
+
+    def _code(self, tool: str, cell: Cell, source: str) -> Call:
+        where = {"notebook_path": cell.path, "position_index": cell.index}
+        return Call(tool, {**where, "source": source, "execute": False})
+
+    def delete(self, cell: Cell) -> Call:
+        return Call("delete_cell", {"notebook_path": cell.path, "position_index": cell.index})
+
+    def whole(self, path: str) -> Call:
+        return Call("view_notebook", {"notebook_path": path})
+
+    def execute(self, cell: Cell, timeout: float) -> Call:  # noqa: ARG002 - it takes none
+        return Call("execute_cell", {"notebook_path": cell.path, "position_index": cell.index})
+
+
+PEERS: dict[str, type[Subject]] = {one.name: one for one in (JupyterMcpServer, JupyterServerMcp, JupyterMcpLive)}
 
 
 def names() -> list[str]:

@@ -80,8 +80,8 @@ class MCPHandler(JupyterHandler):
     async def prepare_jupyter(self) -> None:
         """Run Jupyter's own checks: the Host header, and who the user is.
 
-        `authenticate` refuses nobody with 401; the verbs' decorator keeps Jupyter from refusing it before,
-        with 403, where `ServerApp.allow_unauthenticated_access` is off.
+        A caller without a valid token is refused by `authenticate`, with 401; the verbs' decorator keeps Jupyter from
+        doing so before, with 403, where `ServerApp.allow_unauthenticated_access` is off.
         """
         if works(Part.LOGIN):
             await super().prepare(_redirect_to_login=False)

@@ -233,7 +233,7 @@ def test_a_subscriber_is_told_of_a_change(tmp_path: Path) -> None:
 
 @LEGACY
 def test_a_client_without_subscriptions_is_refused_at_once_and_can_watch(tmp_path: Path, sdk: int) -> None:
-    async def job(_: Served, client: NodeClient) -> None:
+    async def job(_at: Served, client: NodeClient) -> None:
         with pytest.raises(NodeError, match=r"(?i)not (found|support)"):
             await client.do("subscribe", uri="notebook:///n.ipynb")
         args = {"path": "n.ipynb", "timeout": 20}
