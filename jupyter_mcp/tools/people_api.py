@@ -6,6 +6,7 @@ They are for people's pages: Jupyter's own authentication (cookies too), its XSR
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +20,7 @@ from jupyter_mcp.notebooks.undoing import Undoing
 from jupyter_mcp.paths import canonical
 from jupyter_mcp.transport.auth import Action
 
+from .connections import HIDDEN, connections
 from .gate import Gate
 from .steering import Mode
 
@@ -30,6 +32,8 @@ ACTIONS: dict[str, tuple[Mode, bool]] = {
     "stop": ("paused", True),
 }
 _LONGEST_NAME = 80
+_LONGEST_URL = 2000
+_URL = re.compile(r"https?://[!-~]+")
 
 
 class PeopleHandler(APIHandler):
@@ -126,14 +130,24 @@ class SteerHandler(PeopleHandler):
 
 
 class ConnectHandler(PeopleHandler):
-    """`POST {base_url}jupyter-mcp/token`: the token that an agent's client needs, for a person who asks for it."""
+    """`POST {base_url}jupyter-mcp/connections`: how clients are told of this server, for a person who asks for it."""
 
     @web.authenticated
     async def post(self) -> None:
-        """Return the server's token; needs `execute kernels`, which is enough to read it anyway."""
-        await self.require("execute", "kernels")
+        """Return what to give to clients for `url`, as the page knows it; with `show`, the token in it.
+
+        Needs `read contents`; for the token `execute kernels`, which is enough to read it anyway.
+        """
+        found = self.get_json_body()
+        about = found if isinstance(found, dict) else {}
+        url, show = about.get("url"), about.get("show") is True
+        if not isinstance(url, str) or len(url) > _LONGEST_URL or not _URL.fullmatch(url):
+            raise web.HTTPError(400, 'Send {"url": the address of MCP as the page knows it}, with "show": true or not.')
+        await self.require(*(("execute", "kernels") if show else ("read", "contents")))
         token = getattr(self.identity_provider, "token", "")
-        self.answer({"token": token if isinstance(token, str) and token else None})
+        known = isinstance(token, str) and token != ""
+        shown = str(token) if show and known else HIDDEN
+        self.answer({"connections": connections(url, shown), "token": known})
 
 
 def handlers(gate: Gate, undoing: Undoing) -> list[tuple[str, type[APIHandler], dict[str, Any]]]:
@@ -142,5 +156,5 @@ def handlers(gate: Gate, undoing: Undoing) -> list[tuple[str, type[APIHandler], 
     return [
         (r"/jupyter-mcp/state", StateHandler, about),
         (r"/jupyter-mcp/steer", SteerHandler, about),
-        (r"/jupyter-mcp/token", ConnectHandler, about),
+        (r"/jupyter-mcp/connections", ConnectHandler, about),
     ]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { EMPTY, asked, asksFirst, connections, marksOf, ruleFor, sentence, summary, told } from './state.ts';
+import { EMPTY, asked, asksFirst, marksOf, ruleFor, sentence, summary, told } from './state.ts';
 import type { IAgent, ICall, IQuestion, IRule, IState } from './state.ts';
 
 const rule = (more: Partial<IRule>): IRule => ({
@@ -92,12 +92,6 @@ test('what failed or was stopped is told as that', () => {
   assert.equal(told(call({})), 'Claude Code: update cell');
   assert.equal(told(call({ outcome: 'failed' })), 'Claude Code: update cell (failed)');
   assert.equal(told(call({ outcome: 'stopped', tool: 'execute_cell' })), 'Claude Code: execute cell (stopped)');
-});
-
-test('a client is connected by the address and a header', () => {
-  for (const { text } of connections('http://h/mcp', 'T')) {
-    assert.match(text, /Authorization"?: "?Bearer T/);
-  }
 });
 
 const question: IQuestion = {

@@ -72,6 +72,12 @@ export interface IState {
   warning: string | null;
 }
 
+/** The ways to connect a client, and whether the server has a token of its own. */
+export interface IConnections {
+  connections: { label: string; text: string }[];
+  token: boolean;
+}
+
 export interface IMark {
   name: string;
   what: string;
@@ -184,15 +190,4 @@ export function marksOf(activity: ICall[], notebook: string): Map<string, IMark>
     }
   }
   return marks;
-}
-
-/** Return the lines that connect an agent's client. */
-export function connections(url: string, token: string): { label: string; text: string }[] {
-  const header = `Authorization: Bearer ${token}`;
-  const json = { mcpServers: { jupyter: { type: 'http', url, headers: { Authorization: `Bearer ${token}` } } } };
-  return [
-    { label: 'Claude Code', text: `claude mcp add --transport http jupyter ${url} --header "${header}"` },
-    { label: 'JSON for other clients', text: JSON.stringify(json, null, 2) },
-    { label: 'Header', text: header }
-  ];
 }

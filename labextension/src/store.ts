@@ -4,7 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { IRunCell } from './cells';
 import { IChangeView, ITakenBack } from './changes';
-import { Action, EMPTY, ICall, IState } from './state';
+import { Action, EMPTY, ICall, IConnections, IState } from './state';
 
 const SCHEMAS = 'https://schema.jupyter.org/jupyter_mcp/';
 const KEPT = 200;
@@ -114,9 +114,9 @@ export class AgentStore {
     await this.refresh();
   }
 
-  /** The token that agents need; null if the server can't tell one. */
-  async token(): Promise<string | null> {
-    return ((await this._request('token', 'POST', {})) as { token: string | null }).token;
+  /** How clients are told of this server, with its token if that is to be shown and the server can tell one. */
+  async connections(show: boolean): Promise<IConnections> {
+    return (await this._request('connections', 'POST', { url: this.mcpUrl, show })) as IConnections;
   }
 
   private async _request(name: string, method: string, body?: object): Promise<unknown> {

@@ -9,12 +9,13 @@ import httpx
 import pytest
 from jupyter_server.auth import Authorizer
 
+from jupyter_mcp.client_formats import CLIENTS, Http
 from tests.support.bridge import TOKEN
 from tests.support.served import Served, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # upstream's streams
 
-ENDPOINTS = (("GET", "state"), ("POST", "steer"), ("POST", "token"))
+ENDPOINTS = (("GET", "state"), ("POST", "steer"), ("POST", "connections"))
 
 
 class Only(Authorizer):
@@ -61,7 +62,7 @@ def test_a_page_of_another_site_steers_nothing_with_a_persons_cookie(tmp_path: P
         assert cookies
         async with httpx.AsyncClient(cookies=cookies) as http:
             assert (await http.get(f"{base(at)}/jupyter-mcp/state")).status_code == 200
-            for name in ("steer", "token"):
+            for name in ("steer", "connections"):
                 reply = await http.post(f"{base(at)}/jupyter-mcp/{name}", json={"action": "pause"})
                 assert reply.status_code == 403, (name, reply.text)
         assert at.gate.steering.rules() == []
@@ -74,7 +75,9 @@ def test_the_authorizer_is_asked_for_what_is_done(tmp_path: Path) -> None:
         assert (await ask(at, "GET", "state")).status_code == 200
         reply = await ask(at, "POST", "steer", {"action": "pause"})
         assert (reply.status_code, reply.json()["message"]) == (403, "You may not write contents on this server.")
-        assert (await ask(at, "POST", "token", {})).status_code == 403
+        about = {"url": "http://h/mcp"}
+        assert (await ask(at, "POST", "connections", about)).status_code == 200
+        assert (await ask(at, "POST", "connections", {**about, "show": True})).status_code == 403
 
     async def writer(at: Served) -> None:
         assert (await ask(at, "POST", "steer", {"action": "pause"})).status_code == 200
@@ -112,11 +115,34 @@ def test_what_makes_no_sense_is_told_and_changes_nothing(tmp_path: Path, body: A
 
 
 def test_the_token_is_shown_on_demand_and_to_nobody_else(tmp_path: Path) -> None:
+    url = "https://hub/user/ada/mcp"
+
     async def job(at: Served) -> None:
-        assert (await ask(at, "GET", "token")).status_code == 405
-        reply = await ask(at, "POST", "token", {})
-        assert reply.json() == {"token": TOKEN}
-        assert reply.headers["Cache-Control"] == "no-store"
+        assert (await ask(at, "GET", "connections")).status_code == 405
+        hidden = await ask(at, "POST", "connections", {"url": url})
+        assert hidden.headers["Cache-Control"] == "no-store"
+        assert hidden.json()["token"] is True
+        assert TOKEN not in hidden.text
+        shown = (await ask(at, "POST", "connections", {"url": url, "show": True})).json()["connections"]
+        texts = {way["label"]: way["text"] for way in shown}
+        for text in texts.values():
+            assert TOKEN in text
+        assert [url in text for text in texts.values()] == [True] * (len(texts) - 1) + [False]  # the bare header
+        command = "claude mcp add --transport http jupyter https://hub/user/ada/mcp --header"
+        assert texts["Claude Code"].startswith(command)
+        for client in CLIENTS.values():
+            written = None if client.http is None else client.text(client.http(Http(url, TOKEN)))
+            assert written is None or written.rstrip() in texts.values(), client.name
         assert TOKEN not in (await ask(at, "GET", "state")).text
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize(
+    "body", [None, [], {}, {"url": 3}, {"url": "javascript:x"}, {"url": "http://x y"}, {"url": "http://" + "x" * 3000}]
+)
+def test_an_address_that_is_none_is_refused(tmp_path: Path, body: Any) -> None:
+    async def job(at: Served) -> None:
+        assert (await ask(at, "POST", "connections", body)).status_code == 400
 
     run(tmp_path, job)
