@@ -15,6 +15,7 @@ from rich.table import Table
 
 from .execution import RAW
 from .samples import Results
+from .start import PLAIN
 from .subjects import names
 from .targets import Target
 
@@ -22,7 +23,7 @@ from .targets import Target
 def _rows(results: Results, measure: str) -> tuple[list[str], list[list[str]]]:
     """Return a measure's header and rows; p50 (min-max), one column a subject."""
     found = [one for one in results.all() if one.measure == measure]
-    order = [RAW, *names()]
+    order = [RAW, PLAIN, *names()]
     subjects = sorted({one.subject for one in found}, key=order.index)
     rows = []
     for what, x, unit in dict.fromkeys((one.what, one.x, one.unit) for one in found):

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from jupyter_ydoc import YNotebook
 from mcp.types import Implementation
+from playwright.async_api import Page
 
 from tests.support.notebook_model import Model, line, texts, tokens, waits
 from tests.support.plain_edits import RefusedError
 
+from .browser import tab_on
 from .conftest import Server
 from .person import in_room
 from .test_crash import GONE
@@ -45,6 +47,7 @@ class Everybody(RuleBasedStateMachine):
     """Two agents (one of each era) and a person's tab."""
 
     server: ClassVar[Server]
+    seconds: ClassVar[float] = float("inf")  # of an example: then nobody acts any more
     used: ClassVar[set[str]]
     offered: ClassVar[set[str]]
 
@@ -52,6 +55,7 @@ class Everybody(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.Runner()
         self.path = fresh()
+        self.ends = time.monotonic() + self.seconds
         self.number = 0
         self.model = Model()
         self.tab = YNotebook()
@@ -117,7 +121,7 @@ class Everybody(RuleBasedStateMachine):
             told = await self.call(self.number % 2, "get_run", run_id=run, wait=45)
             assert told["state"] not in ("running", "queued"), told
         deadline = time.monotonic() + WITHIN
-        while faults := [*self.model.faults(await self.room(self.number % 2)), *self.persons_faults()]:
+        while faults := [*self.model.faults(await self.room(self.number % 2)), *await self.persons_faults()]:
             assert time.monotonic() < deadline, "\n".join(faults)
             await asyncio.sleep(0.02)
         before = {cell["id"] for cell in self.model.cells}
@@ -128,7 +132,8 @@ class Everybody(RuleBasedStateMachine):
         lines = self.model.tokens()
         assert len(lines) == len(set(lines)), sorted(one for one in lines if lines.count(one) > 1)
 
-    def persons_faults(self) -> list[str]:
+    async def persons_faults(self) -> list[str]:
+        """Return what is wrong in the person's copy."""
         cells = [self.tab.get_cell(at) for at in range(len(self.tab.ycells))]
         return list(self.model.faults([{**cell, "outputs": texts(cell.get("outputs") or [])} for cell in cells]))
 
@@ -172,6 +177,8 @@ class Everybody(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def somebody_acts(self, data: Data) -> None:
+        if time.monotonic() > self.ends:
+            return
         # Hypothesis would leave some rules out of each example.
         name = self.due.pop(0) if self.due else data.draw(st.sampled_from(ACTIONS))
         event(name)
@@ -181,7 +188,7 @@ class Everybody(RuleBasedStateMachine):
 
     @invariant()
     def all_see_what_must_be(self) -> None:
-        if self.agents:
+        if self.agents and time.monotonic() < self.ends:
             self.run(self.same())
 
     def teardown(self) -> None:
@@ -346,11 +353,15 @@ class Everybody(RuleBasedStateMachine):
         if (cell := self.some(data)) is None:
             return
         added = f"\n{self.source('person', data)}" if cell["source"] else self.source("person", data)
-        text = self.tab.ycells[self.model.cells.index(cell)]["source"]
-        for part in (added[:5], added[5:]):
-            text += part
+        await self.writes_in(self.model.cells.index(cell), added)
         cell["source"] += added
         await self.arrives()
+
+    async def writes_in(self, at: int, added: str) -> None:
+        """Write at the end of a cell."""
+        text = self.tab.ycells[at]["source"]
+        for part in (added[:5], added[5:]):
+            text += part
 
     async def person_deletes(self, data: Data, _: int) -> None:
         if (cell := self.some(data)) is None:
@@ -601,3 +612,33 @@ class Everybody(RuleBasedStateMachine):
         for cell in self.model.cells:
             if waits(cell["source"]):
                 self.model.loose.add(cell["id"])
+
+
+class InABrowser(Everybody):
+    """The same, and the person also has the notebook open in Chromium, and types there."""
+
+    page: Page
+
+    async def enter(self) -> None:
+        await super().enter()
+        self.page = await self.tab_stack.enter_async_context(tab_on(self.server, self.path))
+        await self.page.wait_for_function(f"() => {_SHARED}.cells.length > 0")
+
+    async def persons_faults(self) -> list[str]:
+        cells = await self.page.evaluate(f"() => {_SHARED}.toJSON().cells")
+        shown = [
+            {**cell, "source": "".join(cell["source"]), "outputs": texts(cell.get("outputs") or [])} for cell in cells
+        ]
+        return [*await super().persons_faults(), *self.model.faults(shown)]
+
+    async def writes_in(self, at: int, added: str) -> None:
+        await self.page.evaluate(
+            "at => { const content = jupyterapp.shell.currentWidget.content; content.activeCellIndex = at;"
+            " content.mode = 'edit'; content.activeCell.editor.focus() }",
+            at,
+        )
+        await self.page.keyboard.press("Control+End")
+        await self.page.keyboard.insert_text(added)
+
+
+_SHARED = "jupyterapp.shell.currentWidget.content.model.sharedModel"

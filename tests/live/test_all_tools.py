@@ -14,10 +14,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.support.notebook_model import HELD
 
+from .browser import CHROMIUM
 from .conftest import MakeServer
-from .everybody import Everybody
+from .everybody import Everybody, InABrowser
 
 STEPS = int(os.environ.get("JUPYTER_MCP_STEPS", "0"))
+
+
+MINUTES = float(os.environ.get("JUPYTER_MCP_MINUTES", "5"))
 
 
 @pytest.mark.timeout(3600)
@@ -27,12 +31,28 @@ STEPS = int(os.environ.get("JUPYTER_MCP_STEPS", "0"))
 def test_with_all_tools_nothing_is_lost_doubled_or_in_the_wrong_cell(
     make_server: MakeServer, examples: int, steps: int
 ) -> None:
-    Everybody.server = make_server(options=("--JupyterMCP.interrupt_grace=5",))
-    (Everybody.server.folder / "held.py").write_text(HELD)
-    Everybody.used = set()
+    work_together(Everybody, make_server, examples, STEPS or steps)
+    assert Everybody.used == Everybody.offered
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+def test_two_agents_and_a_person_in_chromium_work_together_for_five_minutes(make_server: MakeServer) -> None:
+    examples = 3
+    InABrowser.seconds = 60 * MINUTES / examples
+    # Who types has the cell to themselves for a while, which others are told: here all go on at once.
+    options = ("--JupyterMCP.typing_grace=0", "--LabApp.expose_app_in_browser=True")
+    work_together(InABrowser, make_server, examples, 2000, *options)
+
+
+def work_together(machine: type[Everybody], make_server: MakeServer, examples: int, steps: int, *options: str) -> None:
+    """Run the state machine on a server of its own."""
+    machine.server = make_server(options=("--JupyterMCP.interrupt_grace=5", *options))
+    (machine.server.folder / "held.py").write_text(HELD)
+    machine.used = set()
     checked = settings(
         max_examples=examples,
-        stateful_step_count=STEPS or steps,
+        stateful_step_count=steps,
         deadline=None,
         database=None,
         print_blob=True,
@@ -41,5 +61,4 @@ def test_with_all_tools_nothing_is_lost_doubled_or_in_the_wrong_cell(
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Everybody, settings=checked)
-    assert Everybody.used == Everybody.offered
+    run_state_machine_as_test(machine, settings=checked)
