@@ -59,6 +59,11 @@ class Cells:
             )
         return name
 
+    def _over(self, live: Live, plan: Plan) -> str | None:
+        """Return who types in a cell that the plan touches."""
+        names = (self.typing(live, slot.at) for slot in plan.touched() if slot.at is not None)
+        return next((name for name in names if name is not None), None)
+
     def edit(self, live: Live, edits: Sequence[Edit], *, over_person: bool) -> dict[str, Any]:
         """Make many edits, all or none; return what was done. Raises what an edit alone would."""
         plan = Plan(LiveReader(live))
@@ -104,7 +109,7 @@ class Cells:
         plan.finish()
         if not plan.taken:
             raise CellChangedError(f"Nothing was taken back. {' '.join(plan.kept)}".strip())
-        done = self._make(live, plan, "undo", undoes=True, by=by)
+        done = self._make(live, plan, "undo", over=None if by else self._over(live, plan), undoes=True, by=by)
         for change, cells in plan.taken:
             change.undone_by = by.name if by is not None else change.author.name
             for cell in cells:

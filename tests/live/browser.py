@@ -46,7 +46,8 @@ async def extension_started(page: Page) -> None:
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def listen(message: ConsoleMessage) -> None:
-        if "jupyter-mcp-rooms" in message.text and "activat" in message.text and not failed.done():
+        # JupyterLab also tells there how long a slow start took.
+        if "'jupyter-mcp-rooms:plugin' failed to activate" in message.text and not failed.done():
             failed.set_result(message.text)
 
     page.on("console", listen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 
 import pytest
 from fastmcp.exceptions import ToolError
@@ -70,6 +71,42 @@ def test_a_person_takes_back_what_an_agent_did_and_restores_a_cell(make_server: 
                 await toast.get_by_role("button", name="Undo").click()
                 await until(client, path, above, "print('above')  # mine")
                 await in_the_dark(page, server)
+                assert errors == []
+
+    asyncio.run(run())
+
+
+def test_what_an_agent_did_to_the_cell_one_types_in_is_taken_back_with_one_click(make_server: MakeServer) -> None:
+    server = make_server()
+
+    async def run() -> None:
+        async with server.client(client_info=CLAUDE) as client:
+            path, (_, middle, below) = await three_cells(client)
+            edits = [{"op": "set_type", "cell_id": below, "cell_type": "markdown"}, {"op": "move", "cell_id": below}]
+            async with tab_on(server, path) as page:
+                errors: list[str] = []
+                page.on("pageerror", lambda error: errors.append(str(error)))
+                cells = page.locator(CELLS)
+                toast = page.locator(".Toastify__toast", has_text="was typing")
+
+                await caret_behind(page, "mine")
+                await page.keyboard.type("0  # typed")
+                await until(client, path, middle, "mine = 10  # typed")
+                await call(client, "delete_cell", path=path, cell_id=middle, over_person=True)
+                await expect(cells).to_have_count(2, timeout=WAIT)
+                await toast.get_by_role("button", name="Undo").click()
+                await expect(cells.nth(1)).to_contain_text("mine = 10  # typed", timeout=WAIT)
+                await expect(toast).to_have_count(0, timeout=WAIT)
+
+                await caret_behind(page, "below")
+                await page.keyboard.type("  # typed")
+                await until(client, path, below, "print('below')  # typed")
+                edits[1]["before"] = middle
+                await call(client, "edit_notebook", path=path, edits=edits, over_person=True)
+                await expect(cells.nth(1)).to_contain_text("below", timeout=WAIT)
+                await toast.get_by_role("button", name="Undo").click()
+                await expect(cells.nth(2)).to_contain_text("print('below')  # typed", timeout=WAIT)
+                await expect(cells.nth(2)).to_have_class(re.compile("jp-CodeCell"))
                 assert errors == []
 
     asyncio.run(run())

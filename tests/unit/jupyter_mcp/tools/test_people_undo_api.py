@@ -116,13 +116,49 @@ def test_a_deleted_cell_is_restored_and_known_as_restored(tmp_path: Path) -> Non
     run(tmp_path, job)
 
 
-def test_a_change_over_a_person_is_told_with_the_persons_name(tmp_path: Path) -> None:
+OVER_A_PERSON: dict[str, dict[str, Any]] = {
+    "update_cell": {"cell_id": "id-0", "source": "by the agent"},
+    "delete_cell": {"cell_id": "id-0"},
+    "edit_notebook": {"edits": [{"op": "replace", "cell_id": "id-0", "source": "by the agent"}]},
+    "undo_edits": {},
+}
+
+
+def test_each_tool_that_may_change_a_persons_cell_is_known_here(tmp_path: Path) -> None:
     async def job(at: Served) -> None:
-        at.write(PATH, "one")
-        live = await at.workshop.rooms.join(PATH)
-        Tab(live.document, live.room.awareness).clicks(0)
-        await made(at, "update_cell", cell_id="id-0", source="two", over_person=True)
-        assert [change["over"] for change in (await at.state())["changes"]] == ["Ada"]
+        async with at.agent() as client:
+            tools = await client.list_tools()
+        assert {tool.name for tool in tools if "over_person" in tool.input_schema["properties"]} == set(OVER_A_PERSON)
+
+    run(tmp_path, job)
+
+
+@pytest.mark.parametrize("tool", OVER_A_PERSON)
+def test_a_change_over_a_person_is_told_with_the_persons_name_and_taken_back_in_one_step(
+    tmp_path: Path, tool: str
+) -> None:
+    async def job(at: Served) -> None:
+        at.write(PATH, "one", "two")
+        async with at.agent() as client:
+            await client.call_tool("update_cell", {"path": PATH, "cell_id": "id-0", "source": "one, by the agent"})
+            live = await at.workshop.rooms.join(PATH)
+            tab = Tab(live.document, live.room.awareness)
+            tab.clicks(0)
+            given = {"path": PATH, **OVER_A_PERSON[tool], "over_person": True}
+            await client.call_tool(tool, given)
+        before = "one, by the agent"
+        assert await sources(at) != [before, "two"]
+        state = await at.state()
+        assert [change["over"] for change in state["changes"]] == [None, "Ada"]
+        assert state["activity"][-1]["call"] == state["changes"][-1]["change"]
+        number = state["changes"][-1]["change"]
+        reply = await ask(at, "POST", "undo", {"notebook": PATH, "change": number})
+        assert reply.status_code == 200, reply.text
+        assert await sources(at) == [before, "two"]
+        assert [change["over"] for change in (await at.state())["changes"]] == [
+            None,
+            "Ada",
+        ]  # not what people take back
 
     run(tmp_path, job)
 
