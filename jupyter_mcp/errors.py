@@ -122,6 +122,8 @@ class TooManyError(ToolError):
 
 def why(error: BaseException, root: str | None = None) -> str:
     """Return a cause in a few words, on one line, without the path of the server's root."""
+    while isinstance(error, BaseExceptionGroup):  # says of itself only how many it holds
+        error = error.exceptions[0]
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = " ".join(str(getattr(error, "log_message", None) or str(error) or type(error).__name__).split())

@@ -30,6 +30,7 @@ class Part(Enum):
     PASSWORDS = "the server's password is no credential for MCP; a token is"
     LOGIN = "a wrong token is answered with the way to the login page"
     FAILED_STARTS = "a kernel that failed to start may keep the server from stopping"
+    HISTORY = "a disk that was full while a notebook was open may leave a gap in its history"
     ONE_SESSION = "an agent and a person who ask for a notebook's kernel at the same moment may get two"
 
 
@@ -122,7 +123,9 @@ TABLE: tuple[Private, ...] = (
     *_of("pycrdt-websocket", "pycrdt.websocket:YRoom", Part.ROOMS, "_stopped", "ydoc_observed", "ystore", "clients"),
     *_of("pycrdt-websocket", "pycrdt.websocket:WebsocketServer", Part.ROOMS, "serve", "rooms", "delete_room"),
     *_of(_YDOC, "jupyter_server_ydoc.websocketserver:JupyterWebsocketServer", Part.ROOMS, "room_exists", "get_room"),
-    *_of("pycrdt-store", "pycrdt.store:BaseYStore", Part.ROOMS, "write", "apply_updates", "started"),
+    *_of("pycrdt-store", "pycrdt.store:BaseYStore", Part.ROOMS, "write", "apply_updates", "started", "stopped"),
+    *_of("pycrdt-store", "pycrdt.store:SQLiteYStore", Part.HISTORY, "_db"),
+    *_of("sqlite-anyio", "sqlite_anyio:Connection", Part.HISTORY, "_exception_handler"),
     *_of(_SERVER, "jupyter_server.extension.application:ExtensionApp", Part.START, "_start_jupyter_server_extension"),
     *_of("fastmcp", "fastmcp:FastMCP", Part.LOW_LEVEL, "_mcp_server"),
     *_of(_MCP, "mcp.server.lowlevel:Server", Part.LOW_LEVEL, "middleware", "add_request_handler"),

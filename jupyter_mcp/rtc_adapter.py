@@ -17,7 +17,7 @@ from .errors import RoomUnavailableError, SaveFailedError, why
 from .locks import KeyedLocks
 from .paths import file_of
 from .rooms.actor import ACTOR
-from .rooms.batched_store import close, flush, keep
+from .rooms.batched_store import close, flush, in_step, keep
 from .rooms.cell_ids import CellIds, keeps_ids, nameless
 from .rooms.journal import Journal
 from .rooms.journal_frames import Header
@@ -200,6 +200,7 @@ class Rooms:
             content = seen(live.document)
             if not keeps_ids(content):
                 self.cell_ids.remember(_file_id(live.room_id), content["cells"])
+            delete_journal = delete_journal and in_step(live.room)
             live.release(delete_journal=delete_journal)
             if not delete_journal and self.recoveries is not None:
                 self.recoveries.add(live.journal.file)  # it is for who opens the notebook next, or for the next start

@@ -3,6 +3,10 @@
 Upstream starts one write for each update of a room; with its SQLite store that is six hops to a
 worker thread each, on the loop that also answers the agents. Here a room's first update is written
 at once, and what comes while that goes on, or within `EVERY` seconds, becomes one write.
+
+What the store can't take, as on a full disk, goes with the next write, and is tried again meanwhile. A store that
+lacks an update and has later ones is worse than one that is behind: pycrdt steps over the gap, a browser (Yjs) waits
+for what is missing, and shows nothing that builds on it.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import suppress
+from logging import Logger, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +25,11 @@ from pycrdt.websocket import YRoom
 from traitlets.config import LoggingConfigurable
 
 from .owner_only import make_private
+from .ydoc_private import raise_errors
 
 EVERY = 0.25  # seconds from the end of a write to the next
+AGAIN = 5.0  # seconds until what the store could not take is tried again
+WITHIN = 60.0  # seconds that a store may take
 _SQUASHED = (SQLiteYStore, JupyterStore)  # a class made of them may compress, in a way of its own
 _NOTHING: bytes = Doc[Any]().get_state()
 
@@ -29,47 +37,77 @@ _NOTHING: bytes = Doc[Any]().get_state()
 class BatchedWrites(BaseYStore):
     """A mixin, to be put before the class of a store."""
 
+    fault: Exception | None = None  # why the store lacks what it was given last; None: it has everything
     _batch: list[bytes]
     _stored: asyncio.Future[None] | None = None
     _writing: asyncio.Task[None] | None = None
     _wanted: asyncio.Event
+    _lacking: bytes | None = None  # what the store could not take yet
 
     async def write(self, data: bytes) -> None:
-        """Keep an update; returns when it is stored. Raises what the store raises."""
+        """Keep an update; returns when it is stored, or when that failed: `fault` tells, and it is tried again.
+
+        Raises nothing: upstream's room would stop handing on updates to its tabs.
+        """
         if self._stored is None:
             self._batch, self._stored = [], asyncio.get_running_loop().create_future()
         self._batch.append(data)
         stored = self._stored
+        self._begin()
+        await asyncio.shield(stored)
+
+    def _begin(self) -> None:
         if self._writing is None:
             self._wanted = asyncio.Event()
             # Of its own: upstream cancels a stopped room's tasks, and with them what is written.
             self._writing = asyncio.create_task(self._write_all())
-        await asyncio.shield(stored)
 
     async def _write_all(self) -> None:
         try:
-            while self._stored is not None:
-                batch, stored, self._stored = self._batch, self._stored, None
+            while not self.stopped.is_set():
+                stored, self._stored = self._stored, None
+                batch = [] if stored is None else self._batch
                 try:
-                    await super().write(batch[0] if len(batch) == 1 else merge_updates(*batch))  # type: ignore[safe-super]
-                except Exception as error:  # noqa: BLE001 - boundary: handed to who waits
-                    stored.set_exception(error)
-                else:
-                    stored.set_result(None)
+                    await self._write_one(batch)
+                finally:
+                    if stored is not None:
+                        stored.set_result(None)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), EVERY)
+                    await asyncio.wait_for(self._wanted.wait(), EVERY if self.fault is None else AGAIN)
+                idle = self._stored is None  # set by write() meanwhile
+                if idle and (self.fault is None or self._wanted.is_set()):
+                    return
         finally:
             self._writing = None
 
+    async def _write_one(self, batch: list[bytes]) -> None:
+        together = batch if self._lacking is None else [self._lacking, *batch]
+        data = together[0] if len(together) == 1 else merge_updates(*together)
+        try:
+            raise_errors(self)
+            # Upstream waits for ever for a database that could not be opened.
+            await asyncio.wait_for(super().write(data), WITHIN)  # type: ignore[safe-super]
+        except Exception as error:  # noqa: BLE001 - boundary: a store may raise anything
+            if self.fault is None:
+                _log(self).error(
+                    "The history of a notebook can't be stored, which is tried again: %s", str(error) or repr(error)
+                )
+            self._lacking, self.fault = data, error
+        else:
+            if self.fault is not None:
+                _log(self).warning("The history of a notebook is stored again; it lacks nothing")
+            self._lacking = self.fault = None
+
     async def apply_updates(self, ydoc: Doc[Any]) -> None:
-        """Load the document, and keep what it held before. Raises YDocNotFound.
+        """Load the document, and keep what it held before. Raises YDocNotFound, and what a store that fails raises.
 
         Upstream's room notes its path in the document before anybody listens. A store without that has a gap
         at the start of all that this room's server does: pycrdt steps over it, but a browser (Yjs) waits for what
         is missing, and shows nothing that builds on the rest.
         """
         own = ydoc.get_update() if ydoc.get_state() != _NOTHING else None
-        await super().apply_updates(ydoc)
+        raise_errors(self)
+        await asyncio.wait_for(super().apply_updates(ydoc), WITHIN)
         if own is not None:
             await self.write(own)
 
@@ -86,10 +124,16 @@ class BatchedWrites(BaseYStore):
         await super().start(*args, **options)
 
     async def flush(self) -> None:
-        """Wait until everything is stored, without the pause between writes."""
+        """Wait until everything is stored, or could not be, without the pause between writes."""
+        if self._lacking is not None:
+            self._begin()
         if self._writing is not None:
             self._wanted.set()
             await asyncio.wait([self._writing])
+
+
+def _log(ystore: BaseYStore) -> Logger:
+    return getattr(ystore, "log", None) or getLogger(__name__)
 
 
 def batched(configured: type[BaseYStore], config: Any, *, kept: float = 0) -> type[BaseYStore]:
@@ -114,8 +158,22 @@ def batched(configured: type[BaseYStore], config: Any, *, kept: float = 0) -> ty
     return Store
 
 
+async def write_to(ystore: BaseYStore, update: bytes) -> None:
+    """Write an update. Raises what the store raises."""
+    await ystore.write(update)
+    if isinstance(ystore, BatchedWrites):
+        await ystore.flush()
+        if ystore.fault is not None:
+            raise ystore.fault
+
+
+def in_step(room: YRoom) -> bool:
+    """Return whether the room's store has all that it was given, as far as that is known."""
+    return not isinstance(room.ystore, BatchedWrites) or room.ystore.fault is None
+
+
 async def flush(room: YRoom) -> None:
-    """Wait until the room's store holds what it was given, and nothing of it is running.
+    """Wait until the room's store holds what it was given, or can't, and nothing of it is running.
 
     AnyIO ends a worker thread when the task that first needed it is done: a loop that stops before
     leaves a process that never ends.
@@ -125,7 +183,7 @@ async def flush(room: YRoom) -> None:
 
 
 async def keep(room: YRoom, since: bytes | None = None) -> None:
-    """Store what the room's document got after the state vector `since`.
+    """Store what the room's document got after the state vector `since`; `in_step` tells whether that was possible.
 
     A room that upstream stops drops the updates it has not handed to its store yet. The file has
     them, and a room rebuilt from a file that its store is behind has another history: a tab that

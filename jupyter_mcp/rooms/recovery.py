@@ -23,6 +23,7 @@ from tornado.web import HTTPError
 
 from jupyter_mcp.errors import FATAL
 
+from .batched_store import write_to
 from .content_check import sound
 from .journal import claim
 from .journal_frames import Header, Replay, read_all, replay
@@ -150,4 +151,4 @@ async def _bring_store_in_step(found: Replay, doc: Doc[Any], store_of: StoreFact
         # Not found: the crash came before the room's first write; the full state is added below.
         with contextlib.suppress(YDocNotFound):
             await store.apply_updates(stored)
-        await store.write(doc.get_update(stored.get_state()))
+        await write_to(store, doc.get_update(stored.get_state()))

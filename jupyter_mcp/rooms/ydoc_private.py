@@ -171,3 +171,10 @@ async def read_file(room: DocumentRoom, kind: tuple[str, str]) -> Model:
     if acknowledge is not None:
         await acknowledge()
     return model
+
+
+def raise_errors(store: Any) -> None:
+    """Have an SQLite store raise what it could not read or write: pycrdt-store 0.1 logs it and goes on."""
+    database = getattr(store, "_db", None)
+    if database is not None and hasattr(database, "_exception_handler"):
+        database._exception_handler = None

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from pycrdt import Array, Decoder, Doc, Map, Text
 from pycrdt.store import SQLiteYStore
 
-from jupyter_mcp.rooms.batched_store import BatchedWrites, batched
+from jupyter_mcp.rooms import batched_store
+from jupyter_mcp.rooms.batched_store import BatchedWrites, batched, write_to
 
 HOUR = 3600.0
 
@@ -135,14 +136,70 @@ def test_a_room_that_is_stopped_loses_nothing_it_has_handed_over() -> None:
     run(job)
 
 
-def test_a_store_that_fails_tells_everybody_and_the_next_write_goes_on() -> None:
+def test_a_room_is_told_nothing_of_a_store_that_fails_and_the_next_write_brings_what_it_lacks() -> None:
     async def job(store: Batched, document: Doc[Any]) -> None:
         Counting.failing = True
-        results = await asyncio.gather(*start_writes(store, document, [1, 2]), return_exceptions=True)
-        assert [str(result) for result in results] == ["the disk is full"] * 2
+        await asyncio.gather(*start_writes(store, document, [1, 2]))
+        assert str(store.fault) == "the disk is full"
         Counting.failing = False
-        await store.write(document.get_update())
-        assert await stored(store) == [1, 2]
+        await asyncio.gather(*start_writes(store, document, [3]))
+        assert await stored(store) == [1, 2, 3]
+        assert store.fault is None
+
+    run(job)
+
+
+def test_what_a_store_could_not_take_is_tried_again_without_a_further_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batched_store, "AGAIN", 0.01)
+
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        Counting.failing = True
+        await asyncio.gather(*start_writes(store, document, [1]))
+        Counting.failing = False
+        assert store._writing is not None
+        await asyncio.wait_for(store._writing, 10)
+        assert await stored(store) == [1]
+
+    run(job)
+
+
+def test_who_must_know_is_told_what_the_store_raised_and_a_flush_tries_again() -> None:
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        document.get("values", type=Array).append(1)
+        Counting.failing = True
+        with pytest.raises(OSError, match="the disk is full"):
+            await asyncio.wait_for(write_to(store, document.get_update()), 5)
+        await asyncio.wait_for(store.flush(), 5)
+        assert store.fault is not None
+        Counting.failing = False
+        await store.flush()
+        assert await stored(store) == [1]
+
+    run(job)
+
+
+def test_a_database_that_can_not_be_written_leaves_no_gap(caplog: pytest.LogCaptureFixture) -> None:
+    """pycrdt-store logs what SQLite raises, and goes on."""
+
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        await asyncio.gather(*start_writes(store, document, [1]))
+        await store._db.execute("PRAGMA query_only = 1")
+        await asyncio.gather(*start_writes(store, document, [2]))
+        await store._db.execute("PRAGMA query_only = 0")
+        await asyncio.gather(*start_writes(store, document, [3]))
+        assert await stored(store) == [1, 2, 3]
+
+    run(job)
+    assert "readonly database" in caplog.text
+
+
+def test_a_database_that_can_not_be_read_is_no_new_notebook() -> None:
+    async def job(store: Batched, document: Doc[Any]) -> None:
+        await asyncio.gather(*start_writes(store, document, [1]))
+        await store._db.execute("ALTER TABLE yupdates RENAME TO lost")
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await stored(store)
+        await store._db.execute("ALTER TABLE lost RENAME TO yupdates")
 
     run(job)
 
