@@ -390,14 +390,16 @@ def test_a_kernel_runs_in_its_notebooks_folder_and_a_missing_one_is_named(server
 
 def test_a_long_run_reports_progress(server: Server) -> None:
     async def run() -> None:
-        async with notebook(server, "import time; time.sleep(5)") as (client, path):
+        async with notebook(server, "1", "import time; time.sleep(5)") as (client, path):
+            # A kernel that takes long to start is reported as just that.
+            await run_cell(client, path, 0)
             reports: list[tuple[float, str | None]] = []
 
             async def report(progress: float, total: float | None, message: str | None) -> None:
                 assert total is None
                 reports.append((progress, message))
 
-            await client.call_tool("execute_cell", {"path": path, "index": 0}, progress_handler=report)
+            await client.call_tool("execute_cell", {"path": path, "index": 1}, progress_handler=report)
             assert reports
             assert all("running" in (message or "") for _, message in reports)
 
