@@ -14,7 +14,7 @@ from typing import Any
 
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_ydoc import YNotebook
-from pycrdt import ArrayEvent, Map, TextEvent, TransactionEvent, merge_updates
+from pycrdt import ArrayEvent, Map, MapEvent, TextEvent, TransactionEvent, merge_updates
 
 from jupyter_mcp.errors import CellChangedError, CellMissingError
 from jupyter_mcp.paths import file_of
@@ -92,6 +92,7 @@ class Live:
         self._root = root
         self._ids = [cell.get("id") for cell in document.ycells]
         self._odd = True  # a cell may have no id, or another's
+        self._behind = False  # an id was changed in place, which the list does not follow
         self._compacting: asyncio.Handle | None = None
         self._presence = Presence()
         room.clients.add(self._presence)
@@ -160,6 +161,8 @@ class Live:
         for event in events:
             if isinstance(event, ArrayEvent) and not event.path:  # type: ignore[attr-defined] # missing from pycrdt's stubs
                 changed |= self._on_cells(event)
+            elif isinstance(event, MapEvent) and len(event.path) == 1:  # type: ignore[attr-defined] # likewise
+                self._behind = self._behind or "id" in event.keys  # type: ignore[attr-defined] # likewise
             elif isinstance(event, TextEvent) and not self._ours and event.path[1:] == ["source"]:  # type: ignore[attr-defined] # likewise
                 self.carets.typed(event.target)  # type: ignore[attr-defined] # likewise
         if self._ours and (actor := ACTOR.get()) is not None:
@@ -266,8 +269,9 @@ class Live:
             at = -1
         if 0 <= at < len(cells) and cells[at].get("id") == cell_id:
             return at
-        # An id can be changed in place; then the list is behind.
-        self._ids = [cell.get("id") for cell in cells]
+        if at < 0 and not self._behind and len(self._ids) == len(cells):
+            return None
+        self._ids, self._behind = [cell.get("id") for cell in cells], False
         return self._ids.index(cell_id) if cell_id in self._ids else None
 
     def locate(self, index: int | None, cell_id: str | None) -> int:
