@@ -34,15 +34,14 @@ async def tab_on(server: Server, path: str) -> AsyncIterator[Page]:
             page = await browser.new_page(viewport={"width": 1200, "height": 800})
             page.set_default_timeout(120_000)
             url = f"{server.url}lab/tree/{path}?token={server.token}&reset"
-            await asyncio.gather(extension_started(page), page.goto(url))
-            await page.wait_for_selector(".jp-Notebook .jp-Cell")
+            await asyncio.gather(shown(page), page.goto(url))
             yield page
         finally:
             await browser.close()
 
 
-async def extension_started(page: Page) -> None:
-    """Wait until this project's part of JupyterLab is there. Raises AssertionError if it says why it can't start."""
+async def shown(page: Page) -> None:
+    """Wait until the notebook is there. Raises AssertionError if this project's extension of JupyterLab can't start."""
     failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def listen(message: ConsoleMessage) -> None:
@@ -51,7 +50,7 @@ async def extension_started(page: Page) -> None:
             failed.set_result(message.text)
 
     page.on("console", listen)
-    there = asyncio.ensure_future(page.wait_for_selector(".jp-mcp-StatusItem"))
+    there = asyncio.ensure_future(page.wait_for_selector(".jp-Notebook .jp-Cell"))
     await asyncio.wait((there, failed), return_when=asyncio.FIRST_COMPLETED)
     page.remove_listener("console", listen)
     if failed.done():

@@ -114,6 +114,15 @@ def test_what_an_agent_did_to_the_cell_one_types_in_is_taken_back_with_one_click
 
 async def in_the_dark(page: Page, server: Server) -> None:
     """Look at the panel in the dark theme."""
+    await darken(page, server)
+    panel = page.get_by_role("region", name="Agents")
+    await panel.get_by_role("button", name="Before and after").nth(1).click()
+    await expect(panel.locator(".jp-mod-removed")).to_have_count(1, timeout=WAIT)
+    await shot(page, "undo-dark")
+
+
+async def darken(page: Page, server: Server) -> None:
+    """Choose the dark theme, and open the panel."""
     settings = f"{server.url}lab/api/settings/@jupyterlab/apputils-extension:themes"
     raw = {"raw": '{"theme": "JupyterLab Dark"}'}
     reply = await page.request.put(settings, data=raw, headers=server.headers)
@@ -122,11 +131,7 @@ async def in_the_dark(page: Page, server: Server) -> None:
     assert list((server.home / "settings").rglob("themes.jupyterlab-settings"))
     await page.reload()
     await page.locator(".jp-mcp-StatusItem").click()
-    panel = page.get_by_role("region", name="Agents")
-    await panel.get_by_role("button", name="Before and after").nth(1).click()
-    await expect(panel.locator(".jp-mod-removed")).to_have_count(1, timeout=WAIT)
     await expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false", timeout=WAIT)
-    await shot(page, "undo-dark")
 
 
 def test_an_agent_that_has_to_ask_runs_after_a_yes_and_not_after_a_no(make_server: MakeServer) -> None:
@@ -162,6 +167,14 @@ def test_an_agent_that_has_to_ask_runs_after_a_yes_and_not_after_a_no(make_serve
                 assert "42" in str(await running)
                 await expect(panel.get_by_role("button", name="Allow, question")).to_have_count(0, timeout=WAIT)
                 await call(client, "update_cell", path=path, cell_id=above, source="# not asked")
+
+                await darken(page, server)
+                running = asyncio.create_task(call(client, "execute_cell", path=path, cell_id=above))
+                toast = page.locator(".Toastify__toast", has_text="asks to run a cell")
+                await expect(toast).to_be_in_viewport(ratio=0.95, timeout=WAIT)
+                await shot(page, "ask-dark")
+                await toast.get_by_role("button", name="Allow").click()
+                await running
                 assert errors == []
 
     asyncio.run(run())
