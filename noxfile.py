@@ -28,12 +28,13 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "tests"]
 nox.options.error_on_missing_interpreters = True
 
+_WORKFLOWS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / ".github" / "workflows").glob("*.yml"))
 LINT = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
     ("lint-imports", "--no-logo", "--no-cache"),
     ("zizmor", "--offline", "--quiet", ".github"),
-    ("check-jsonschema", "--builtin-schema", "vendor.github-workflows", ".github/workflows/ci.yml"),
+    ("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_WORKFLOWS),
     ("mypy", "door", "env", "images", "jupyter_mcp", "benchmarks", "tests", "noxfile.py"),
 )
 

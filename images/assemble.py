@@ -10,7 +10,9 @@ from pathlib import Path
 from env.files import space_or
 from env.store.store import Store
 from images.attest.attach import attached
+from images.build.buckets import sized
 from images.build.build import Build
+from images.build.clashes import require_apart
 from images.build.config import image_config, notes_of
 from images.build.intake import activated, build_own, require_met, require_no_links
 from images.build.layers import Layer, Settings, plan_layers
@@ -64,8 +66,11 @@ def assemble(
         plans = [
             plan
             for platform in build.platforms
-            for plan in plan_layers(build.recipe, platform, build.locks(platform), project, own.get(platform, ()))
+            for plan in plan_layers(
+                build.recipe, platform, sized(build.locks(platform), store), project, own.get(platform, ())
+            )
         ]
+        require_apart(plans, store)
         total(len(plans))
         look = partial(require_no_links, build)
         made, activations = make_layers(plans, settings, interpreters, store, done, look)

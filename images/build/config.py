@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,19 @@ HEALTH_TIMES = {"Interval": 30 * SECOND, "Timeout": 10 * SECOND, "StartPeriod": 
 ENVIRONMENT_LABEL = "io.github.jupyter-mcp.environment"
 CREATED_BY = "jupyter-mcp images: "
 """What a layer's history entry begins with, before the layer's name."""
+
+
+DEV_CONTAINER = "devcontainer.metadata"
+"""What editors read that attach to the image as a dev container (containers.dev, image metadata)."""
+
+
+def _dev_container(recipe: Recipe) -> str:
+    """Return what an editor should know; an image that serves something is started as it is."""
+    ports = [port for part in recipe.parts for port in part.part.config.ports]
+    known: dict[str, Any] = {"remoteUser": recipe.user.name, "updateRemoteUserUID": False}
+    if ports:
+        known |= {"forwardPorts": ports, "overrideCommand": False}
+    return json.dumps([known], separators=(",", ":"))
 
 
 def notes_of(recipe: Recipe, environment: str, created: str) -> dict[str, str]:
@@ -59,6 +73,7 @@ def image_config(
         "WorkingDir": next((config.working_dir for config in reversed(configs) if config.working_dir), "/"),
         "StopSignal": "SIGTERM",
         "Labels": {
+            DEV_CONTAINER: _dev_container(recipe),
             **labels,
             **notes_of(recipe, environment, created),
             LABEL: to_label((check for part in recipe.parts for check in part.part.check), recipe.image.check),

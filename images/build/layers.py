@@ -1,7 +1,8 @@
 """Layers: what each one is made of, and the pure function that makes its blob.
 
-Layers follow how things change: the Debian base, each large package for itself, the small packages of an environment
-together, the overlay, the image's own files, and last the project's wheel, which changes most often.
+Layers follow how things change: the Debian base, the packages of an environment and of what goes over it, the large
+ones each for itself and the others in buckets (`images.build.buckets`), the image's own files, and last the project's
+wheel, which changes most often.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from env.formats.lock import Lock, LockedFile
 from env.platforms import Platform
 from env.store.store import Store
+from images.build.buckets import grouped, size_to_be_alone
 from images.cache import Cache, key_of, program_digest
 from images.oci.tarball import Blob, Compression, pack
 from images.recipe.recipe import NamedPart, Recipe
@@ -186,9 +188,10 @@ def plan_layers(
     plans = []
     if "debian" in locks:
         plans.append(LayerPlan("debian", "debian", platform, locks["debian"].files, based))
-    for lock in ("environment", "pypi", "overlay"):
-        if lock in locks:
-            plans.extend(_grouped(lock, locks[lock], recipe.image.own_layer_size))
+    divided = {name: locks[name] for name in ("environment", "pypi", "overlay") if name in locks}
+    own_size = recipe.image.own_layer_size or size_to_be_alone(divided)
+    for name_of_lock, lock in divided.items():
+        plans.extend(_grouped(name_of_lock, lock, own_size))
     plans.append(LayerPlan("image", "files", platform, parts=others))
     base = locks.get("environment")
     full = base.python if base is not None and base.source == "conda" else ""
@@ -207,8 +210,8 @@ def _grouped(name: str, lock: Lock, own_size: int) -> Iterator[LayerPlan]:
     beside = lock.files if kind == "conda" else ()
     full = lock.python if lock.source in ("conda", "pypi") else ""
     python = f"python{minor_of(full)}" if full and lock.source == "pypi" else wheels.PYTHON
-    small = tuple(file for file in lock.files if file.size < own_size)
     bare = LayerPlan(name, kind, lock.platform, beside=beside, python=python, full_python=full)
-    yield replace(bare, files=small, environment=lock.source in ("wheels", "cuda", "pylock"))
-    for file in sorted((file for file in lock.files if file.size >= own_size), key=lambda file: file.name):
-        yield replace(bare, name=file.name, files=(file,))
+    if lock.source in ("wheels", "cuda", "pylock"):
+        yield replace(bare, environment=True)
+    for layer, files in grouped(name, lock.files, own_size):
+        yield replace(bare, name=layer, files=files)

@@ -12,25 +12,29 @@ from env.formats.lock import LockedFile
 from env.platforms import parse_platform
 from env.spec import DISTRIBUTION as PROJECT
 from env.store.store import Store
+from images.build.buckets import sized
 from images.build.build import Build
 from images.build.layers import LayerPlan, plan_layers
 
 _WIDTH = 116
 
 
-def layers_of(build: Build) -> dict[str, list[LayerPlan]]:
+def layers_of(build: Build, store: Store) -> dict[str, list[LayerPlan]]:
     """Return the planned layers by OCI platform, without the project's own wheel, which is built from the checkout.
 
     Raises:
         LockMissingError, LockFormatError, StaleLockError: a lock can't be built from.
 
     """
-    return {platform.oci: plan_layers(build.recipe, platform, build.locks(platform)) for platform in build.platforms}
+    return {
+        platform.oci: plan_layers(build.recipe, platform, sized(build.locks(platform), store))
+        for platform in build.platforms
+    }
 
 
 def described(build: Build, store: Store) -> Iterator[str]:
     """Yield the plan as lines for a person."""
-    for platform, layers in layers_of(build).items():
+    for platform, layers in layers_of(build, store).items():
         files = [file for layer in layers for file in layer.files]
         lacking = sum(file.size for file in files if file.sha256 not in store)
         yield (
@@ -90,6 +94,6 @@ def summary(build: Build, store: Store) -> dict[str, Any]:
                     for layer in layers
                 ],
             }
-            for platform, layers in layers_of(build).items()
+            for platform, layers in layers_of(build, store).items()
         ],
     }

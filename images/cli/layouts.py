@@ -13,6 +13,7 @@ from rich.filesize import decimal
 
 from env.platforms import Platform, parse_platforms
 from env.spec import ROOT
+from images.build.changes import changes, read_plan
 from images.build.golden import diff_ids, golden_path, read_golden, unexpected, write_golden
 from images.errors import DifferentError, LayoutError, NotGoldenError, NotOfferedError
 from images.names import RECIPES, SHOWN
@@ -101,6 +102,14 @@ def run_diff(options: argparse.Namespace, _console: Console) -> None:
             count += 1
     if count:
         raise DifferentError(count)
+
+
+def run_changes(options: argparse.Namespace, _console: Console) -> None:
+    """Print what changes between two plans."""
+    before, after = read_plan(options.before), read_plan(options.after)
+    out = Console(highlight=False, soft_wrap=True)
+    for line in changes(before, after):
+        out.print(line, markup=False)
 
 
 def run_golden(options: argparse.Namespace, console: Console) -> None:

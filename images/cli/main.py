@@ -293,6 +293,18 @@ def _add_layouts(commands: Commands) -> None:
     diff.add_argument("--platform", metavar="LIST", help=f"{PLATFORM_EXAMPLE} (default: all that both have)")
     diff.set_defaults(run="images.cli.layouts:run_diff")
 
+    changes = _command(
+        commands,
+        "changes",
+        "print what changes between two plans, in Markdown: versions, sizes, digests",
+        "Compare two plans of an image, as `build --plan --json` prints them, and print in Markdown which packages "
+        "change, with versions, sizes and digests, and how much of the image an update pulls.",
+        "before.json after.json",
+    )
+    changes.add_argument("before", type=Path, metavar="BEFORE", help="the plan of before, a file")
+    changes.add_argument("after", type=Path, metavar="AFTER", help="the plan of now, a file")
+    changes.set_defaults(run="images.cli.layouts:run_changes")
+
     golden = _command(
         commands,
         "golden",

@@ -170,8 +170,9 @@ class Image(Table):
     """Its parts, in order: folders of ``parts/`` beside it, or of this project."""
     created: datetime
     """The time that files and the image carry, unless SOURCE_DATE_EPOCH says otherwise."""
-    own_layer_size: Annotated[int, Field(gt=0)] = 8 << 20
-    """Bytes from which a package gets a layer of its own, so that a small change elsewhere leaves it alone."""
+    own_layer_size: Annotated[int, Field(gt=0)] | None = None
+    """Bytes from which a package gets a layer of its own, so that a small change elsewhere leaves it alone; without it
+    as few as the number of layers allows that runtimes mount."""
     check: tuple[Check, ...] = ()
     """What the whole promises and no part can."""
     lock: str = ""

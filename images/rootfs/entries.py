@@ -49,8 +49,10 @@ def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry
 def merge(entries: Iterable[Entry]) -> dict[str, Entry]:
     """Gather entries by path; a directory may come from several packages, the first one's mode counts.
 
+    So may a file, where it is the same in all of them, such as an empty module of a namespace.
+
     Raises:
-        PathClashError: two entries that are not both directories have one path.
+        PathClashError: two entries that are neither directories nor the same have one path.
 
     """
     tree: dict[str, Entry] = {}
@@ -58,9 +60,18 @@ def merge(entries: Iterable[Entry]) -> dict[str, Entry]:
         known = tree.get(entry.path)
         if known is None:
             tree[entry.path] = entry
-        elif not (known.kind is Kind.DIRECTORY and entry.kind is Kind.DIRECTORY):
+        elif not (known.kind is Kind.DIRECTORY and entry.kind is Kind.DIRECTORY) and not _same(known, entry):
             raise PathClashError(entry.path, known.origin or "the recipe", entry.origin or "the recipe")
     return tree
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    if one.kind is not Kind.FILE or other.kind is not Kind.FILE:
+        return False
+    contents = [
+        entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content for entry in (one, other)
+    ]
+    return one.mode == other.mode and contents[0] == contents[1]
 
 
 def with_parents(tree: dict[str, Entry], known: Mapping[str, Entry]) -> dict[str, Entry]:

@@ -43,6 +43,7 @@ def test_a_whole_jupyterlab_of_conda_packages_keeps_every_promise(tmp_path: Path
         target = ("--platform", platform.oci)
         built = json.loads(checkout.run("images", "build", "--env", "conda", *target, "--json").stdout)
     layers = {layer["name"] for layer in built["platforms"][0]["layers"]}
-    assert {"debian", "environment", "overlay", "numpy", "python-duckdb"} <= layers
+    assert {"debian", "numpy", "python-duckdb"} <= layers
+    assert {"environment", "overlay"} <= {name.partition("-")[0] for name in layers}
     checked = checkout.run("images", "check", "dist/images/jupyter", *target)
     assert checked.returncode == 0, checked.stderr

@@ -1,0 +1,48 @@
+"""Whether wheels bring different files to one path: in layers of their own, the upper one would win without a word."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+
+from env.formats.lock import LockedFile
+from env.store.store import Store
+from images.build.layers import LayerPlan
+from images.errors import PackageContentError, PathClashError
+
+_LIBRARY = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
+_OTHER = re.compile(r"^[^/]+\.data/")
+
+
+def require_apart(plans: Sequence[LayerPlan], store: Store) -> None:
+    """Refuse wheels of a platform that bring different files to one path; the same file may come from several.
+
+    Raises:
+        PathClashError: two do.
+        PackageContentError: one can't be read.
+
+    """
+    for platform in dict.fromkeys(plan.platform for plan in plans):
+        here = [plan for plan in plans if plan.platform == platform and plan.kind == "wheels"]
+        _require_apart((file for plan in here for file in plan.files), store)
+
+
+def _require_apart(files: Iterable[LockedFile], store: Store) -> None:
+    known: dict[str, tuple[int, int, str]] = {}
+    for file in files:
+        try:
+            with zipfile.ZipFile(store.path(file.sha256)) as archive:
+                members = [member for member in archive.infolist() if not member.is_dir()]
+        except (zipfile.BadZipFile, OSError) as error:
+            raise PackageContentError(file.file, f"is not a usable wheel ({error})") from None
+        for member in members:
+            path = _OTHER.sub("data/", _LIBRARY.sub("site-packages/", member.filename))
+            path = path if path != member.filename else f"site-packages/{path}"
+            if "__pycache__/" in path:
+                # Of no wheel is bytecode kept.
+                continue
+            content = (member.CRC, member.file_size)
+            before = known.setdefault(path, (*content, file.name))
+            if before[:2] != content:
+                raise PathClashError(path, before[2], file.name)

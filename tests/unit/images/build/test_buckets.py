@@ -1,0 +1,140 @@
+"""Layers of packages: what an update changes is pulled, and little else."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from env.formats.lock import Lock, LockedFile, find_lock, lock_name
+from env.platforms import AMD64, PLATFORMS
+from env.spec import Tree
+from env.store.store import Store
+from images.assemble import MAX_LAYERS
+from images.build.buckets import bucket_of, grouped, size_to_be_alone, sized
+from images.build.clashes import require_apart
+from images.build.layers import LayerPlan, plan_layers
+from images.errors import PackageContentError, PathClashError
+from images.recipe.recipe import load_recipe
+from tests.support.wheels import wheel
+
+
+def package(name: str, size: int, version: str = "1") -> LockedFile:
+    digest = hashlib.sha256(f"{name}{version}".encode()).hexdigest()
+    return LockedFile(name, version, f"{name}-{version}-py3-none-any.whl", digest, size)
+
+
+def lock(files: Iterable[LockedFile]) -> Lock:
+    return Lock("wheels", AMD64, "", tuple(files))
+
+
+def many(count: int, size: int) -> list[LockedFile]:
+    return [package(f"p{number}", size + number) for number in range(count)]
+
+
+def layers(files: Iterable[LockedFile]) -> dict[str, tuple[LockedFile, ...]]:
+    held = lock(files)
+    return dict(grouped("environment", held.files, size_to_be_alone({"environment": held})))
+
+
+def test_a_new_version_changes_its_own_layer_alone() -> None:
+    files = [*many(40, 1_000_000), *many(300, 1_000)[40:]]
+    before = layers(files)
+    for number in (0, 7, 41, 250):
+        after = layers([*files[:number], package(files[number].name, files[number].size, "2"), *files[number + 1 :]])
+        assert after.keys() == before.keys()
+        assert [name for name in after if after[name] != before[name]] == [
+            next(name for name, some in before.items() if files[number] in some)
+        ]
+
+
+def test_a_package_that_comes_or_goes_leaves_the_others_where_they_are() -> None:
+    files = many(200, 1_000)
+    before, after = layers(files), layers([*files, package("fresh", 900)])
+    assert len([name for name in after if before.get(name) != after[name]]) == 1
+
+
+def test_large_packages_are_alone_and_of_few_packages_all_are() -> None:
+    files = [package("large", 50_000_000), *many(300, 20_000)]
+    assert [one.name for one in layers(files)["large"]] == ["large"]
+    assert all(len(some) == 1 for some in layers(many(30, 200_000)).values())
+
+
+def test_a_package_that_grows_a_little_moves_no_other() -> None:
+    files = [*many(60, 3_000_000), *many(300, 1_000)[60:]]
+    grown = [package(one.name, one.size + 5_000, "2") for one in files]
+    assert [*layers(grown)] == [*layers(files)]
+
+
+@pytest.mark.parametrize("count", [1, 100, 1_000])
+def test_layers_are_never_more_than_runtimes_mount(count: int) -> None:
+    for size in (100, 100_000, 100_000_000):
+        locks = {name: lock(many(count, size)) for name in ("environment", "pypi", "overlay")}
+        border = size_to_be_alone(locks)
+        assert sum(len(list(grouped(name, one.files, border))) for name, one in locks.items()) + 6 <= MAX_LAYERS
+
+
+def test_the_bucket_is_that_of_the_name_for_ever() -> None:
+    # Another number would make every image of everybody be pulled anew.
+    assert [bucket_of(name, "environment") for name in ("certifi", "idna", "six")] == [19, 19, 10]
+    assert bucket_of("certifi", "overlay") < 8
+
+
+def test_our_own_image_pulls_little_besides_a_package() -> None:
+    recipe = load_recipe("jupyter")
+    for platform in PLATFORMS:
+        names = {"environment": "wheels", "overlay": "overlay", "debian": "debian"}
+        locks = {name: find_lock(Tree(), lock_name(source, platform)) for name, source in names.items()}  # type: ignore[arg-type]
+        plans = [plan for plan in plan_layers(recipe, platform, locks) if plan.kind == "wheels"]
+        pulled = sum(len(plan.files) * sum(file.size for file in plan.files) for plan in plans)
+        assert pulled < 1.5 * sum(file.size for plan in plans for file in plan.files)
+        assert len(plans) + 6 <= MAX_LAYERS
+
+
+def test_a_size_that_a_lock_does_not_say_is_that_of_the_file(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    known = store.add(b"x" * 5_000)
+    unsaid = [LockedFile("a", "1", "a-1-py3-none-any.whl", known, 0), package("b", 0)]
+    assert [file.size for file in sized({"environment": lock(unsaid)}, store)["environment"].files] == [5_000, 0]
+
+
+def stored(store: Store, path: Path, *more: tuple[str, str]) -> LockedFile:
+    """Keep a wheel with more files in it."""
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, text in more:
+            archive.writestr(name, text)
+    name, version = path.name.split("-")[:2]
+    return LockedFile(name, version, path.name, store.add(path.read_bytes()), path.stat().st_size)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clash"),
+    [
+        (("shared/x.py", "1"), ("shared/x.py", "2"), "site-packages/shared/x.py"),
+        (("shared/__init__.py", ""), ("shared/__init__.py", ""), ""),
+        (("a-1.data/purelib/x.py", "1"), ("x.py", "2"), "site-packages/x.py"),
+        (("a-1.data/scripts/run", "1"), ("b-1.data/scripts/run", "2"), "data/scripts/run"),
+        (("__pycache__/x.pyc", "1"), ("__pycache__/x.pyc", "2"), ""),
+    ],
+)
+def test_wheels_in_different_layers_must_not_bring_different_files_to_one_path(
+    tmp_path: Path, first: tuple[str, str], second: tuple[str, str], clash: str
+) -> None:
+    store = Store(tmp_path / "store")
+    files = [stored(store, wheel(tmp_path / "w", name, "1"), one) for name, one in (("a", first), ("b", second))]
+    plans = [LayerPlan(file.name, "wheels", AMD64, (file,)) for file in files]
+    if not clash:
+        require_apart(plans, store)
+        return
+    with pytest.raises(PathClashError, match=rf"/{clash} comes from both a and b"):
+        require_apart(plans, store)
+
+
+def test_what_is_no_wheel_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    file = LockedFile("a", "1", "a-1-py3-none-any.whl", store.add(b"no zip"), 6)
+    with pytest.raises(PackageContentError, match="is not a usable wheel"):
+        require_apart([LayerPlan("a", "wheels", AMD64, (file,))], store)
