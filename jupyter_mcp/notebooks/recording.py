@@ -25,9 +25,8 @@ def place_in(ids: Sequence[str], at: int) -> Place:
 
 
 def _place(live: Live, at: int) -> Place:
-    cells = live.document.ycells
-    first, last = max(0, at - _NEAR), min(len(cells), at + _NEAR + 1)
-    near = place_in([cells[index].get("id") or "" for index in range(first, last)], at - first)
+    first = max(0, at - _NEAR)
+    near = place_in([one or "" for one in live.ids()[first : at + _NEAR + 1]], at - first)
     return Place(at, near.ahead, near.behind)
 
 

@@ -241,7 +241,12 @@ class Live:
 
     def ids(self) -> list[str]:
         """Return the cells' ids, in order; good until the next await."""
-        return [cell.get("id") for cell in self.document.ycells]
+        if self._behind or len(self._ids) != len(self.document.ycells):
+            self._read_ids()
+        return list(self._ids)
+
+    def _read_ids(self) -> None:
+        self._ids, self._behind = [cell.get("id") for cell in self.document.ycells], False
 
     def name_cells(self) -> None:
         """Set an id on cells that have none, or another's; people's tabs bring such."""
@@ -271,7 +276,7 @@ class Live:
             return at
         if at < 0 and not self._behind and len(self._ids) == len(cells):
             return None
-        self._ids, self._behind = [cell.get("id") for cell in cells], False
+        self._read_ids()
         return self._ids.index(cell_id) if cell_id in self._ids else None
 
     def locate(self, index: int | None, cell_id: str | None) -> int:

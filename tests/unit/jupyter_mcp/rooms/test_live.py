@@ -49,10 +49,13 @@ def test_a_cell_that_is_gone_is_not_looked_for_in_the_whole_notebook(live: Live)
     assert cells.reads == 0
     assert live.find("c") == 1
     assert cells.reads == 1
+    assert live.ids() == ["a", "c"]
+    assert cells.reads == 1
 
 
 def test_a_cell_is_found_whose_id_was_changed_in_place(live: Live) -> None:
     live.document.ycells[1]["id"] = "other"
+    assert live.ids() == ["a", "other", "c"]
     assert live.find("other") == 1
     assert live.find("b") is None
     live.document.ycells[2]["id"] = "b"
