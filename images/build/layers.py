@@ -91,7 +91,7 @@ def _digests(folder: Path) -> list[Any]:
     return [
         [path.relative_to(folder).as_posix(), path.stat().st_mode & 0o100, _digest(path)]
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and "__pycache__" not in path.parts
     ]
 
 

@@ -33,7 +33,9 @@ def own_entries(part: NamedPart, user: User) -> Iterator[Entry]:
     """Yield the entries of one part, joined files excepted, since they need the packages."""
     yield from _directories(part, user)
     if part.rootfs.is_dir():
-        yield from (entry for entry in walk(part.rootfs, part.name) if entry.kind is not Kind.DIRECTORY)
+        # Bytecode beside a part's modules is what running them here left.
+        found = (entry for entry in walk(part.rootfs, part.name) if entry.kind is not Kind.DIRECTORY)
+        yield from (entry for entry in found if "__pycache__" not in entry.path.split("/"))
     for link in part.part.link:
         yield Entry(link.path.lstrip("/"), Kind.SYMLINK, 0o777, target=link.target, origin=part.name)
     for name, service in sorted(part.part.service.items()):

@@ -70,8 +70,19 @@ def test_an_image_of_ones_own_requirements_runs_on_both_platforms(recipe: Path, 
     run = images(*build, env=nowhere)
     assert run.returncode == 0, run.stderr
     for one in json.loads(run.stdout)["platforms"]:
-        assert [layer["name"] for layer in one["layers"]] == ["debian", "environment", "markupsafe", "tabulate", "image"]
-        assert [layer["reused"] for layer in one["layers"] if layer["name"] != "environment"] == [True, False, False, False]
+        assert [layer["name"] for layer in one["layers"]] == [
+            "debian",
+            "environment",
+            "markupsafe",
+            "tabulate",
+            "image",
+        ]
+        assert [layer["reused"] for layer in one["layers"] if layer["name"] != "environment"] == [
+            True,
+            False,
+            False,
+            False,
+        ]
     assert images("verify", output).returncode == 0
     checked = images("check", output, "--json")
     assert checked.returncode == 0, checked.stderr
