@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { EMPTY, asked, asksFirst, marksOf, ruleFor, sentence, summary, told } from './state.ts';
+import { EMPTY, asked, asksFirst, marksOf, ruleFor, sentence, summary, told, withCall } from './state.ts';
 import type { IAgent, ICall, IQuestion, IRule, IState } from './state.ts';
 
 const rule = (more: Partial<IRule>): IRule => ({
@@ -86,6 +86,13 @@ test('a cell carries the mark of who was there last', () => {
   const marks = marksOf(activity, 'n.ipynb');
   assert.deepEqual([...marks.keys()], ['a']);
   assert.deepEqual(marks.get('a'), { name: 'Robot', what: 'changed and ran', when: '2026-11-27T10:00:00+00:00' });
+});
+
+test('a call whose event comes after the state that has it is there once; the end of its run is another line', () => {
+  const known = [call({ call: 8, seconds: 0.1 })];
+  assert.deepEqual(withCall(known, call({ call: 8, seconds: 0.1 })), known);
+  assert.equal(withCall(known, call({ call: 8, seconds: 9 })).length, 2);
+  assert.equal(withCall(known, call({ call: 9, seconds: 0.1 })).length, 2);
 });
 
 test('what failed or was stopped is told as that', () => {

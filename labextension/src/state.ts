@@ -175,6 +175,11 @@ export function clock(time: string): string {
     : date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
 }
 
+/** Return the calls with one more that has ended; an event may come after the server's state that knows of it already. */
+export function withCall(activity: ICall[], call: ICall): ICall[] {
+  return activity.some(one => one.call === call.call && one.seconds === call.seconds) ? activity : [...activity, call];
+}
+
 /** Return who last changed or ran each cell of a notebook, by the cells' ids. */
 export function marksOf(activity: ICall[], notebook: string): Map<string, IMark> {
   const marks = new Map<string, IMark>();

@@ -4,7 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { IRunCell } from './cells';
 import { IChangeView, ITakenBack } from './changes';
-import { Action, EMPTY, ICall, IConnections, IState } from './state';
+import { Action, EMPTY, ICall, IConnections, IState, withCall } from './state';
 
 const SCHEMAS = 'https://schema.jupyter.org/jupyter_mcp/';
 const KEPT = 200;
@@ -162,7 +162,7 @@ export class AgentStore {
       return;
     }
     if (event.schema_id.includes('/tool_call/') && event['phase'] === 'ended') {
-      const activity = [...this._state.activity, event as unknown as ICall].slice(-KEPT);
+      const activity = withCall(this._state.activity, event as unknown as ICall).slice(-KEPT);
       this._state = { ...this._state, activity };
       this._changed.emit();
     }
