@@ -217,8 +217,8 @@ class Everybody(RuleBasedStateMachine):
         self.changed(agent, [edit if before is None else {**edit, "before": before}])
 
     async def updates(self, data: Data, agent: int) -> None:
-        if (cell := self.some(data)) is None:
-            return
+        await self.has_code(agent)
+        cell = data.draw(st.sampled_from(self.model.cells))
         source, kind = self.source("agent", data), data.draw(st.sampled_from((None, *TYPES)))
         extra = {} if kind is None else {"cell_type": kind}
         revision = (await self.call(agent, "get_cell", path=self.path, cell_id=cell["id"]))["revision"]
@@ -231,8 +231,8 @@ class Everybody(RuleBasedStateMachine):
         self.changed(agent, edits)
 
     async def deletes(self, data: Data, agent: int) -> None:
-        if (cell := self.some(data)) is None:
-            return
+        await self.has_code(agent)
+        cell = data.draw(st.sampled_from(self.model.cells))
         index = self.model.cells.index(cell)
         place = data.draw(st.sampled_from(({"index": index}, {"cell_id": cell["id"]})))
         await self.call(agent, "delete_cell", path=self.path, **place)
@@ -297,9 +297,10 @@ class Everybody(RuleBasedStateMachine):
         await self.take_over(agent, self.touched[agent])
 
     async def restores(self, data: Data, agent: int) -> None:
+        if all(self.model.cell(one) is not None for one in self.deleted):
+            await self.deletes(data, agent)
+            await self.same()
         gone = [one for one in self.deleted if self.model.cell(one) is None]
-        if not gone:
-            return
         cell_id = data.draw(st.sampled_from(gone))
         try:
             await self.call(agent, "restore_cell", path=self.path, cell_id=cell_id)
@@ -395,8 +396,9 @@ class Everybody(RuleBasedStateMachine):
     # Runs
 
     async def executes(self, data: Data, agent: int) -> None:
-        if not self.free() or (cell := self.some(data, code=True)) is None:
-            return
+        await self.frees(data, agent)
+        cells = [one for one in self.model.cells if one["cell_type"] == "code" and one["source"]]
+        cell = data.draw(st.sampled_from(cells))
         self.model.ask("", [cell["id"]])
         outputs = await self.call(agent, "execute_cell", path=self.path, cell_id=cell["id"])
         assert self.told(outputs) == cell["outputs"]
@@ -406,13 +408,19 @@ class Everybody(RuleBasedStateMachine):
             content = (await self.agents[agent].call_tool("get_output", arguments)).content
             assert text.strip() in content[0].text
 
-    def free(self) -> bool:
-        """Return whether nothing runs; then no cell waits any more."""
-        if self.model.queue:
-            return False
-        self.model.held = False
-        self.go.touch()
-        return True
+    async def frees(self, data: Data, agent: int) -> None:
+        """Have nothing run, no cell wait, and a code cell that can be run."""
+        await self.releases(data, agent)
+        await self.has_code(agent)
+
+    async def has_code(self, agent: int) -> None:
+        """Have a code cell that holds something."""
+        if not any(one["cell_type"] == "code" and one["source"] for one in self.model.cells):
+            self.number += 1
+            source = line(f"agent {self.number}", held=False)
+            await self.call(agent, "insert_cell", path=self.path, index=-1, source=source)
+            self.changed(agent, [{"op": "insert", "source": source, "cell_type": "code"}])
+            await self.same()
 
     def told(self, outputs: list[dict[str, Any]]) -> list[str]:
         """Return an execute_cell's outputs in the words of `shown`."""
@@ -426,9 +434,8 @@ class Everybody(RuleBasedStateMachine):
         return data.draw(st.lists(st.sampled_from(code), min_size=1, max_size=4, unique=True)) if code else []
 
     async def runs_cells(self, data: Data, agent: int) -> None:
+        await self.frees(data, agent)
         ids, restart = self.drawn_run(data), data.draw(st.integers(0, 9)) == 0
-        if not ids or not self.free():
-            return
         every = data.draw(st.booleans())
         if every:
             ids = [cell["id"] for cell in self.model.cells if cell["cell_type"] == "code"]
@@ -488,10 +495,10 @@ class Everybody(RuleBasedStateMachine):
         await self.call(agent, "interrupt_kernel", path=self.path)
         self.model.stop(self.model.queue[0])
 
-    async def runs_code(self, _: Data, agent: int) -> None:
+    async def runs_code(self, data: Data, agent: int) -> None:
         self.number += 1
         if self.model.queue:
-            return
+            await self.releases(data, agent)
         told = await self.call(agent, "run_code", path=self.path, code=f"'code {self.number}'")
         assert f"code {self.number}" in json.dumps(told)
         await self.call(agent, "list_variables", path=self.path)
@@ -530,8 +537,8 @@ class Everybody(RuleBasedStateMachine):
         assert self.path in json.dumps(await self.call(agent, "list_files", pattern="*.ipynb", limit=1000))
         await self.call(agent, "get_context")
         assert any("notebook" in one["room_id"] for one in await self.call(agent, "get_active_sessions"))
-        if (cell := self.some(data)) is None:
-            return
+        await self.has_code(agent)
+        cell = data.draw(st.sampled_from([one for one in self.model.cells if one["source"]]))
         index = self.model.cells.index(cell)
         for place in ({"index": index}, {"cell_id": cell["id"]}):
             found = await self.call(agent, "get_cell", path=self.path, **place)
