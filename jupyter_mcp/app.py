@@ -39,16 +39,16 @@ from .rooms.loaders import guard
 from .rooms.opening import forget_stopped
 from .rooms.recoveries import Recoveries
 from .rtc_adapter import NO_ROOMS, Rooms
+from .steering import people_api, runs_api
+from .steering.activity import SCHEMAS
+from .steering.audit import AuditLog
+from .steering.audit_file import AuditFile
+from .steering.gate import Gate
+from .steering.people_review_api import review_handlers
+from .steering.people_undo_api import undo_handlers
+from .steering.steering import MODES, Files, Review, Steering
+from .steering.steering_file import SteeringFile
 from .stop_signal import take_between_callbacks
-from .tools import people_api, runs_api
-from .tools.activity import SCHEMAS
-from .tools.audit import AuditLog
-from .tools.audit_file import AuditFile
-from .tools.gate import Gate
-from .tools.people_review_api import review_handlers
-from .tools.people_undo_api import undo_handlers
-from .tools.steering import MODES, Files, Review, Steering
-from .tools.steering_file import SteeringFile
 from .tornado_asgi import MCPHandler
 from .transport.endpoint import Endpoint
 from .transport.oauth_probes import PATHS, NoOAuth

@@ -1,6 +1,6 @@
 """How MCP clients are told of a server: the file, the place in it and the words of each.
 
-`jupyter mcp connect` writes these formats, and JupyterLab's dialog shows them (tools/connections.py).
+`jupyter mcp connect` writes these formats, and JupyterLab's dialog shows them (steering/connections.py).
 They are those of the clients' documentation, autumn 2026; Codex, OpenCode and Gemini CLI were run with them
 (docs/reference/hosts.md).
 """

@@ -21,11 +21,11 @@ from .notebooks.running import Running
 from .notebooks.undoing import Undoing
 from .paths import LONGEST_PATH
 from .probe import Part, works
+from .steering.gate import Gate
 from .tools.arguments import known_arguments, wrong_arguments
 from .tools.cell_tools import offer_cell_tools
 from .tools.edit_tools import offer_edit_tools
 from .tools.execution_tools import offer_execution_tools
-from .tools.gate import Gate
 from .tools.guidance import offer_guidance
 from .tools.kernel_tools import offer_kernel_tools
 from .tools.looking_tools import offer_looking_tools

@@ -15,9 +15,8 @@ from fastmcp.server.dependencies import get_context, get_http_request
 
 from jupyter_mcp.kernels.runs import Run
 from jupyter_mcp.rooms.actor import ACTOR
+from jupyter_mcp.steering.calls import Call
 from jupyter_mcp.transport.bridge_cancels import bridge_of
-
-from .calls import Call
 
 _SESSION = "mcp-session-id"
 _TIMED_OUT = ("timed out", "timeout")  # in a reason: the client no longer waits, but nobody asked to stop anything

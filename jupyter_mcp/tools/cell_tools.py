@@ -8,10 +8,11 @@ from typing import Annotated
 from fastmcp.tools import ToolResult
 from pydantic import Field
 
-from .excerpt import cell_in_brief
+from jupyter_mcp.replies.excerpt import cell_in_brief
+from jupyter_mcp.replies.replies import CellReply, Written, reply, schema
+from jupyter_mcp.replies.reply_limits import reply_limit
+
 from .parameters import READS, CellId, CellType, Expected, Index, OverPerson, Path, hints
-from .replies import CellReply, Written, reply, schema
-from .reply_limits import reply_limit
 from .toolbox import Toolbox
 
 

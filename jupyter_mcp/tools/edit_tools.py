@@ -10,10 +10,10 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from jupyter_mcp.notebooks.edit_requests import CELL_TYPES, OPERATIONS
 from jupyter_mcp.notebooks.undoing import MOST_AT_ONCE
+from jupyter_mcp.replies.replies import reply, schema
 from jupyter_mcp.rooms.actor import Author
 
 from .parameters import OverPerson, Path, hints
-from .replies import reply, schema
 from .toolbox import Toolbox
 
 _TEXT = {"type": "string"}

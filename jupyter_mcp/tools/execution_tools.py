@@ -10,13 +10,13 @@ from pydantic import Field
 
 from jupyter_mcp.kernels.runs import Run, Runs
 from jupyter_mcp.notebooks.running import outputs_of
+from jupyter_mcp.replies.brief import in_brief, outputs_reply
+from jupyter_mcp.replies.replies import CellOutput, Ran, reply, schema
+from jupyter_mcp.replies.reply_limits import reply_limit
 from jupyter_mcp.rooms.live import Live
 from jupyter_mcp.transport.auth import Action
 
-from .brief import in_brief, outputs_reply
 from .parameters import WAIT, CellId, CellIds, Expected, Index, Path, Wait, hints
-from .replies import CellOutput, Ran, reply, schema
-from .reply_limits import reply_limit
 from .run_replies import RunReply, brief_of, still_ignored, told_of
 from .tasks import may_become_a_task
 from .toolbox import Toolbox

@@ -8,9 +8,9 @@ from fastmcp.tools import ToolResult
 from pydantic import BaseModel, ConfigDict, Field
 
 from jupyter_mcp.notebooks.kernel_choice import choose
+from jupyter_mcp.replies.replies import reply, schema
 
 from .parameters import READS, Path, hints
-from .replies import reply, schema
 from .toolbox import Toolbox
 
 

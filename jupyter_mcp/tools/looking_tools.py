@@ -12,9 +12,9 @@ from pydantic import BaseModel, Field
 from jupyter_mcp.notebooks.finding import Found
 from jupyter_mcp.notebooks.looking import Looking
 from jupyter_mcp.notebooks.search import Hits, Query, Search
+from jupyter_mcp.replies.replies import NotebookEntry, reply, schema
 
 from .parameters import READS, hints
-from .replies import NotebookEntry, reply, schema
 from .toolbox import Toolbox
 
 _LONGEST = 20_000  # characters of paths in one reply

@@ -7,10 +7,11 @@ from typing import Annotated
 from fastmcp.tools import ToolResult
 from pydantic import BeforeValidator, Field
 
-from .excerpt import Outputs, Wanted, excerpt
+from jupyter_mcp.replies.excerpt import Outputs, Wanted, excerpt
+from jupyter_mcp.replies.replies import NewNotebook, NotebookReply, reply, schema
+from jupyter_mcp.replies.reply_limits import reply_limit
+
 from .parameters import READS, Path, hints
-from .replies import NewNotebook, NotebookReply, reply, schema
-from .reply_limits import reply_limit
 from .toolbox import Toolbox
 
 # Once a boolean; taken still.

@@ -11,10 +11,10 @@ from pydantic import Field
 
 from jupyter_mcp.errors import BadCellError
 from jupyter_mcp.kernels.messages import Output, clean
+from jupyter_mcp.replies.pictures import PICTURES, NoPictureError, picture
+from jupyter_mcp.replies.readable import as_text, is_binary, joined, kilobytes, readable, traceback_lines
 
 from .parameters import READS, Path, hints
-from .pictures import PICTURES, NoPictureError, picture
-from .readable import as_text, is_binary, joined, kilobytes, readable, traceback_lines
 from .toolbox import Toolbox
 
 RANGE = 8000  # characters of a text in one reply; some hosts cut at 10,000

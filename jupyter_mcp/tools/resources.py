@@ -8,11 +8,11 @@ from fastmcp.exceptions import ResourceError, ToolError
 from fastmcp.server.completions import CompletionReference
 from mcp.types import Completion, CompletionArgument, CompletionContext, PromptReference
 
+from jupyter_mcp.replies.replies import shortened
+from jupyter_mcp.replies.reply_limits import reply_limit
 from jupyter_mcp.transport.auth import caller
 
 from .guidance import PROMPTS
-from .replies import shortened
-from .reply_limits import reply_limit
 from .toolbox import Toolbox
 
 SCHEME = "notebook:///"

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastmcp.tools import ToolResult
 from pydantic import Field
 
+from jupyter_mcp.replies.replies import Session, User, WatchReply, reply, schema
+
 from .parameters import READS, Path, hints
-from .replies import Session, User, WatchReply, reply, schema
 from .toolbox import Toolbox, client_gone
 
 

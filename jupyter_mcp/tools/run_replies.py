@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from jupyter_mcp.advice import all_of, either
 from jupyter_mcp.errors import ExecutionTimeoutError
 from jupyter_mcp.kernels.runs import Run, Runs, State, Step, fault_of
+from jupyter_mcp.replies.brief import CELL, LISTED, in_brief
 
-from .brief import CELL, LISTED, in_brief
 from .waiting import what_it_does
 
 A_PERSON = "a restart of the kernel, for which a person can be asked,"

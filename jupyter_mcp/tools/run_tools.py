@@ -6,9 +6,9 @@ from fastmcp.tools import ToolResult
 
 from jupyter_mcp.kernels.kernel_control import how_it_stopped
 from jupyter_mcp.kernels.runs import Run
+from jupyter_mcp.replies.replies import reply, schema
 
 from .parameters import WAIT, Wait, hints
-from .replies import reply, schema
 from .run_replies import RunReply, still_ignored, told_of
 from .toolbox import Toolbox
 from .waiting import waited

@@ -15,13 +15,13 @@ from jupyter_mcp.notebooks.notebooks import Notebooks
 from jupyter_mcp.notebooks.running import Running
 from jupyter_mcp.notebooks.undoing import Undoing
 from jupyter_mcp.rooms.actor import ACTOR
+from jupyter_mcp.steering.agents import Agent, asking_agent
+from jupyter_mcp.steering.calls import Call
+from jupyter_mcp.steering.gate import Gate
 from jupyter_mcp.tornado_asgi import DISCONNECT_KEY
 from jupyter_mcp.transport.auth import Action, caller
 
-from .agents import Agent, asking_agent
-from .calls import Call
 from .cancelling import Cancelling
-from .gate import Gate
 
 
 class Toolbox:

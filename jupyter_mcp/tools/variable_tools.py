@@ -11,9 +11,9 @@ from jupyter_mcp.advice import either
 from jupyter_mcp.errors import KernelBusyError, KernelUnavailableError
 from jupyter_mcp.kernels.variables import Question
 from jupyter_mcp.notebooks.running import outputs_of
+from jupyter_mcp.replies.replies import reply, schema
 
 from .parameters import Path, hints
-from .replies import reply, schema
 from .toolbox import Toolbox
 from .waiting import waited
 

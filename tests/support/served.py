@@ -23,13 +23,13 @@ from jupyter_mcp.notebooks.cells import Cells
 from jupyter_mcp.notebooks.notebooks import Notebooks
 from jupyter_mcp.notebooks.running import Running
 from jupyter_mcp.notebooks.undoing import Undoing
-from jupyter_mcp.tools import people_api, runs_api
-from jupyter_mcp.tools.audit import AuditLog
-from jupyter_mcp.tools.gate import Gate
-from jupyter_mcp.tools.people_review_api import review_handlers
-from jupyter_mcp.tools.people_undo_api import undo_handlers
-from jupyter_mcp.tools.steering import Files, Steering
-from jupyter_mcp.tools.steering_file import SteeringFile
+from jupyter_mcp.steering import people_api, runs_api
+from jupyter_mcp.steering.audit import AuditLog
+from jupyter_mcp.steering.gate import Gate
+from jupyter_mcp.steering.people_review_api import review_handlers
+from jupyter_mcp.steering.people_undo_api import undo_handlers
+from jupyter_mcp.steering.steering import Files, Steering
+from jupyter_mcp.steering.steering_file import SteeringFile
 
 from .bridge import AUTHORIZED, Bridge, bridge
 from .rooms import LOG, Workshop, workshop

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jupyter_mcp.errors import BadPathError
 from jupyter_mcp.paths import canonical, contained, walk
-from jupyter_mcp.tools.agents import HERE_FOR, Agent, Agents
+from jupyter_mcp.steering.agents import HERE_FOR, Agent, Agents
 
 PARTS = st.sampled_from(["a", "..", ".", "", ".hid", "x.ipynb", "%2e%2e", "%2f", "\\", "b c", "é"])
 

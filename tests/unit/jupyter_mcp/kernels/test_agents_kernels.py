@@ -10,7 +10,7 @@ import pytest
 
 from jupyter_mcp.errors import KernelUnavailableError, TooManyError
 from jupyter_mcp.notebooks.running import outputs_of
-from jupyter_mcp.tools.replies import reply
+from jupyter_mcp.replies.replies import reply
 from tests.support.fake_kernel import FakeKernel
 from tests.support.seat import Seat, seat
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_mcp.errors import CellMissingError
+from jupyter_mcp.replies.excerpt import Wanted, cell_in_brief, excerpt
 from jupyter_mcp.rooms.live import revision
-from jupyter_mcp.tools.excerpt import Wanted, cell_in_brief, excerpt
 from jupyter_mcp.tools.output_tools import RANGE, whole_output
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

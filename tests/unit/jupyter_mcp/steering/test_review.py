@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastmcp.exceptions import ToolError
 
-from jupyter_mcp.tools.review import QUESTION, wanted
+from jupyter_mcp.steering.review import QUESTION, wanted
 from tests.support.served import ERAS, Served, run
 
 from .test_people_api import ask as request
@@ -179,7 +179,7 @@ def test_what_was_begun_before_a_person_wants_to_be_asked_goes_no_further(tmp_pa
 
 
 def agent_of(at: Served) -> Any:
-    from jupyter_mcp.tools.agents import Agent  # noqa: PLC0415
+    from jupyter_mcp.steering.agents import Agent  # noqa: PLC0415
 
     assert at.gate.agents.here() == []
     return Agent("a", "Claude Code", "Claude Code", "kind")
@@ -207,7 +207,7 @@ def test_a_default_of_asking_holds_until_a_person_lets_agents_go(tmp_path: Path)
 
 
 async def begun(at: Served, path: str) -> Any:
-    from jupyter_mcp.tools.agents import Agent  # noqa: PLC0415
+    from jupyter_mcp.steering.agents import Agent  # noqa: PLC0415
 
     async with at.gate.serving(Agent("a", "x", "x", "x"), "run_code", {"path": path}, reads=False) as call:
         return call

@@ -11,7 +11,7 @@ import pytest
 from jupyter_events import EventLogger
 
 from jupyter_mcp.rooms.live import revision
-from jupyter_mcp.tools.activity import SCHEMAS, STEERING, TOOL_CALL
+from jupyter_mcp.steering.activity import SCHEMAS, STEERING, TOOL_CALL
 from tests.support.bridge import TOKEN
 from tests.support.served import ERAS, Served, run
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from jupyter_mcp.tools.brief import CELL, LISTED, Budget, brief, in_brief
-from jupyter_mcp.tools.pictures import LONGEST_EDGE, MOST_BYTES
+from jupyter_mcp.replies.brief import CELL, LISTED, Budget, brief, in_brief
+from jupyter_mcp.replies.pictures import LONGEST_EDGE, MOST_BYTES
 
 BASE64 = re.compile(r"[A-Za-z0-9+/]{200,}")
 

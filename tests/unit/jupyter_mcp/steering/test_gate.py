@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fastmcp.exceptions import ToolError
 
-from jupyter_mcp.tools.activity import STEERING, TOOL_CALL
-from jupyter_mcp.tools.agents import HERE_FOR, Agents
+from jupyter_mcp.steering.activity import STEERING, TOOL_CALL
+from jupyter_mcp.steering.agents import HERE_FOR, Agents
 from tests.support.fake_kernel import FakeKernel
 from tests.support.served import ERAS, Served, run
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jupyter_mcp.tools.activity import UNDO
+from jupyter_mcp.steering.activity import UNDO
 from tests.support.served import Served, run
 from tests.support.tabs import Tab
 

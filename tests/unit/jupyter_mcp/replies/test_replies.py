@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jupyter_mcp.errors import TooLargeError
-from jupyter_mcp.tools.replies import CellReply, reply, schema
+from jupyter_mcp.replies.replies import CellReply, reply, schema
 
 
 def size(result: Any) -> int:

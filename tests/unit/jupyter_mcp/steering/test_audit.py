@@ -16,9 +16,9 @@ import pytest
 from jupyter_events import EventLogger
 
 from jupyter_mcp.rooms.live import revision
-from jupyter_mcp.tools.activity import SCHEMAS, TOOL_CALL
-from jupyter_mcp.tools.audit import HIDDEN, AuditLog
-from jupyter_mcp.tools.audit_file import AuditFile
+from jupyter_mcp.steering.activity import SCHEMAS, TOOL_CALL
+from jupyter_mcp.steering.audit import HIDDEN, AuditLog
+from jupyter_mcp.steering.audit_file import AuditFile
 from tests.support.bridge import TOKEN
 from tests.support.fake_kernel import FakeKernel
 from tests.support.served import ERAS, Served, run
@@ -253,7 +253,7 @@ def test_a_disk_that_hangs_holds_up_no_call_and_what_is_too_much_is_counted(
         whole(self, lines)
 
     monkeypatch.setattr(AuditFile, "append", hang)
-    monkeypatch.setattr("jupyter_mcp.tools.audit._WAITING", 3)
+    monkeypatch.setattr("jupyter_mcp.steering.audit._WAITING", 3)
     path = tmp_path / "audit.jsonl"
     audit = AuditLog(AuditFile(path, largest=0, kept=0), LOG)
     audit.start()
