@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import ssl
 import subprocess
 import sys
@@ -74,8 +73,7 @@ def test_list_shows_the_servers_that_live_and_no_token_unless_asked(runtime: Pat
 def test_list_says_why_mcp_does_not_answer(runtime: Path, tmp_path: Path) -> None:
     def job(at: Bridge) -> None:
         runtime_file(runtime, at.port, tmp_path, token="wrong")
-        # Which of the two is the release's of Jupyter Server or Tornado.
-        assert re.search(r"wants another credential \(40[13]\)", run(runtime, "list").stdout)
+        assert "wants another credential (401)" in run(runtime, "list").stdout
 
     inside(job)
 
