@@ -86,7 +86,10 @@ async def edit(client: Any, notebook: Expected, number: int, kind: str) -> None:
         await asked(client, "insert_cell", path=path, index=-1, source=source)
         notebook.sources.append(source)
     if kind == "run":
-        await asked(client, "execute_cell", path=path, index=-1)
+        try:
+            await asked(client, "execute_cell", path=path, index=-1)
+        except ToolError:  # another program may have taken a port of the kernel's before it did; the next has others
+            await asked(client, "execute_cell", path=path, index=-1)
         notebook.outputs[notebook.sources[-1]] = f"{path} {number}\n"
 
 
