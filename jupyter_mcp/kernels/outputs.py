@@ -164,6 +164,7 @@ class OutputSink:
         self._parts.clear()
         self._shown, self._returns = 0, False
         self._column = None
+        self._changed = True  # what comes next is another stream, also where it looks like the one that was written
         self.outputs.clear()
         self._pieces.clear()
         self.tail.clear()

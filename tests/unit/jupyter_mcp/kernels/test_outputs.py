@@ -81,6 +81,7 @@ COME = st.lists(
 
 @given(COME)
 @example([("stream", "stdout", "a"), ("flush", "", ""), ("stream", "stdout", "b")])
+@example([("stream", "stderr", ""), ("flush", "", ""), ("clear", "", ""), ("stream", "stdout", "")])
 def test_the_document_shows_at_each_writing_what_has_been_put_out(  # noqa: C901 - a step for each kind
     come: list[tuple[str, str, str]],
 ) -> None:
