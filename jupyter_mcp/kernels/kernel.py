@@ -35,6 +35,7 @@ ASK_EVERY = 1.0  # seconds until a kernel that starts is asked again
 _JOINED_WITHIN = 0.2  # seconds after the reply in which something comes on IOPub, once we are subscribed to it
 _DROPPED = ("stream", "display_data")  # kinds that are not even decoded once a run's limit is reached
 _LOGGED = 200  # characters of a reason in the log
+_MOST_REQUESTS = 256  # that a kernel works on, of which it is known; any kernel may say anything
 _DIGITS = 2  # of a protocol's major version that are read
 _PARTS = 5  # after the delimiter: signature, header, parent header, metadata, content
 
@@ -54,6 +55,7 @@ class Kernel:
         self.ended = Ended()
         self.idle = asyncio.Event()
         self.idle.set()
+        self._works_on: dict[str, None] = {}  # requests that it said it is busy with, the latest last
         self.heard = time.monotonic()
         self.foreign = False  # somebody else ran something on it
         self._log = log
@@ -154,6 +156,7 @@ class Kernel:
         self._probes.clear()
         self._adapt(message.content.get("protocol_version"))
         self._answered.set()
+        self._works_on.clear()
         self.idle.set()
         for run in self.runs.values():
             if run in before:
@@ -200,7 +203,7 @@ class Kernel:
         run = self.runs.get(message.parent)
         self._published.set()
         if kind == "status":
-            self._on_status(run, content["execution_state"])
+            self._on_status(run, content["execution_state"], message.parent)
         elif kind == "shutdown_reply":
             self._restarts = content["restart"]
         elif kind == "execute_input":
@@ -214,11 +217,17 @@ class Kernel:
         elif kind == "update_display_data":
             self.displays.update(content)
 
-    def _on_status(self, run: ExecuteRequest | None, state: str) -> None:
+    def _on_status(self, run: ExecuteRequest | None, state: str, request: str) -> None:
+        """Note what the kernel works on: what comes over its control channel ends while a cell goes on."""
         if state == "busy":
+            self._works_on[request] = None
+            if len(self._works_on) > _MOST_REQUESTS:
+                del self._works_on[next(iter(self._works_on))]
             self.idle.clear()
         elif state == "idle":
-            self.idle.set()
+            self._works_on.pop(request, None)
+            if not self._works_on:
+                self.idle.set()
         if run is not None:
             run.on_status(state)
 

@@ -61,6 +61,7 @@ async def person_on_kernel(server: Server, path: str) -> AsyncIterator[Any]:
     async with websockets.connect(url, additional_headers=server.headers, max_size=None) as socket:
 
         async def run(code: str) -> None:
+            """Return when the kernel has begun it: an agent's request goes another way, which may be shorter."""
             header = {
                 "msg_id": uuid.uuid4().hex,
                 "msg_type": "execute_request",
@@ -78,6 +79,10 @@ async def person_on_kernel(server: Server, path: str) -> AsyncIterator[Any]:
                 "buffers": [],
             }
             await socket.send(json.dumps(message))
+            while (answer := json.loads(await socket.recv()))["msg_type"] != "execute_input" or answer[
+                "parent_header"
+            ].get("msg_id") != header["msg_id"]:
+                pass
 
         yield run
 

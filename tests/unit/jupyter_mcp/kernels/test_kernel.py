@@ -13,7 +13,7 @@ from jupyter_client.session import DELIM
 
 from jupyter_mcp.errors import KernelUnavailableError
 from jupyter_mcp.kernels import execution
-from jupyter_mcp.kernels.runs import Run
+from jupyter_mcp.kernels.runs import Run, State
 from jupyter_mcp.notebooks.running import outputs_of as result_of
 from tests.support.fake_kernel import FakeKernel
 from tests.support.fake_live import outputs_of
@@ -275,6 +275,33 @@ def test_an_idle_of_somebody_elses_run_that_was_lost_holds_nobody_up(monkeypatch
         one.fake.publish("status", {"execution_state": "busy"}, parent_header={"msg_id": "a person's"})
         await asyncio.sleep(0.1)
         assert [output["text"] for output in await one.run()] == ["hello"]
+
+    within(job)
+
+
+def test_what_the_control_channel_answers_meanwhile_frees_no_kernel() -> None:
+    """JupyterLab asks kernels every few seconds how much memory they have, over the control channel."""
+
+    async def job(one: Seat) -> None:
+        run = await waiting_run(one)
+        for state in ("busy", "idle"):
+            one.fake.publish("status", {"execution_state": state}, parent_header={"msg_id": "usage"})
+        await asyncio.sleep(0.1)
+        assert run.state is State.QUEUED
+        one.fake.publish("status", {"execution_state": "idle"}, parent_header={"msg_id": "a person's"})
+        await asyncio.wait_for(run.over.wait(), 10)
+        assert run.state is State.DONE
+
+    within(job)
+
+
+def test_a_kernel_that_is_busy_with_ever_more_is_not_remembered_without_bound() -> None:
+    async def job(one: Seat) -> None:
+        kernel = await one.kernels.connect("k")
+        for number in range(1000):
+            kernel._on_status(None, "busy", str(number))
+        assert len(kernel._works_on) < 300
+        assert not kernel.idle.is_set()
 
     within(job)
 
