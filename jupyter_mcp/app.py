@@ -38,6 +38,7 @@ from .rooms.closed_room import send_round
 from .rooms.loaders import guard
 from .rooms.opening import forget_stopped
 from .rooms.recoveries import Recoveries
+from .rooms.shutdown import workers_end
 from .rtc_adapter import NO_ROOMS, Rooms
 from .steering import people_api, runs_api
 from .steering.activity import SCHEMAS
@@ -398,14 +399,19 @@ class JupyterMCP(ExtensionApp):
             return
         if self._sweeper is not None:
             self._sweeper.cancel()
-        left = self._rooms.dismiss()
-        people = self._rooms.save_others()  # before any await: upstream stops its rooms meanwhile
-        await self._endpoint.stop()
+        # Before any await: upstream stops its rooms meanwhile.
+        people = [self._rooms.dismiss(), *self._rooms.save_others()]
+        # In a task of its own: the worker threads that it needs end with it.
+        await asyncio.create_task(self._stop(self._endpoint, people))
+        await workers_end()
+
+    async def _stop(self, endpoint: Endpoint, people: list[asyncio.Task[None]]) -> None:
+        await endpoint.stop()
         await self._execution.runs.close()  # what they have put out is in the documents that are saved now
         await self._rooms.stop()
         if self._rooms.recoveries is not None:
             self._rooms.recoveries.stop()
-        await asyncio.gather(*people, left)
+        await asyncio.gather(*people)
         await self._execution.close()
         if self._audit is not None:
             await asyncio.to_thread(self._audit.close, AUDIT_WITHIN)

@@ -8,6 +8,7 @@ the request that first needed one has ended, and that is often a tab's.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Collection, Iterable
 from logging import Logger
 from typing import Any
@@ -21,6 +22,9 @@ from .batched_store import flush, keep
 from .rescue import rescue
 from .ydoc_private import Model, cancel_save, loader_of, model_of, save_is_due
 
+WORKERS_WITHIN = 5.0  # seconds until what still runs is cancelled
+_WORKER = "AnyIO worker thread"
+_REQUEST = "RequestHandler._execute"  # Tornado's task of a request
 CLOSED_WITHIN = 6.0  # seconds; Tornado cuts off a tab that has not answered its closing after 5
 GOING_AWAY = 1001  # RFC 6455, section 7.4.1; tabs reconnect after it
 
@@ -63,3 +67,21 @@ async def _save(room: DocumentRoom, model: Model, contents: Any, log: Logger) ->
     except Exception:  # boundary: any contents manager may raise anything, and the other rooms must be saved
         log.exception("%s could not be saved while the server stopped", path)
     await keeping
+
+
+async def workers_end() -> None:
+    """Wait until AnyIO's worker threads have ended; requests that still need one after WORKERS_WITHIN are cancelled.
+
+    A thread ends with the task that first needed one. Upstream lets the loop stop in the middle of a page's request or
+    save; the thread then waits for ever, and the process with it. Called where no such task waits for the caller.
+    """
+    for cancel in (False, True):
+        if cancel:
+            for task in asyncio.all_tasks():
+                if getattr(task.get_coro(), "__qualname__", "") == _REQUEST:
+                    task.cancel()
+        deadline = asyncio.get_running_loop().time() + WORKERS_WITHIN
+        while asyncio.get_running_loop().time() < deadline:
+            if not any(thread.name == _WORKER for thread in threading.enumerate()):
+                return
+            await asyncio.sleep(0.02)

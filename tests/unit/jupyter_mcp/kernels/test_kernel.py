@@ -290,7 +290,7 @@ def test_what_the_control_channel_answers_meanwhile_frees_no_kernel() -> None:
         assert run.state is State.QUEUED
         one.fake.publish("status", {"execution_state": "idle"}, parent_header={"msg_id": "a person's"})
         await asyncio.wait_for(run.over.wait(), 10)
-        assert run.state is State.DONE
+        assert run.steps[0].state is State.DONE
 
     within(job)
 

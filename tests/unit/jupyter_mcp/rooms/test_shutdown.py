@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 from jupyter_server_ydoc.utils import OutOfBandChanges
 from tornado.websocket import WebSocketHandler
 
 from jupyter_mcp.rooms import shutdown
-from jupyter_mcp.rooms.shutdown import GOING_AWAY, dismiss, save_due
+from jupyter_mcp.rooms.shutdown import GOING_AWAY, dismiss, save_due, workers_end
 from tests.support.rooms import LOG, Workshop, workshop
 
 
@@ -136,3 +138,69 @@ def test_what_is_no_notebook_is_said_not_to_be_saved(
         assert "the last edits are not saved" in caplog.text
 
     within(tmp_path, job)
+
+
+def run_as_a_server_does(job: Coroutine[Any, Any, None]) -> None:
+    """Run on a loop that no task has started: AnyIO gives the main task of `asyncio.run` all threads."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(job)
+    task.add_done_callback(lambda _: loop.stop())
+    loop.run_forever()
+    loop.close()
+    task.result()
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[threading.Thread]]:
+    """Return what tells the worker threads; those that earlier tests left are none."""
+    before = set(threading.enumerate())
+    every = threading.enumerate
+    monkeypatch.setattr(threading, "enumerate", lambda: [thread for thread in every() if thread not in before])
+    return lambda: [thread for thread in threading.enumerate() if thread.name == shutdown._WORKER]
+
+
+def test_a_stop_waits_for_what_a_request_still_does_in_a_worker_thread(
+    workers: Callable[[], list[threading.Thread]],
+) -> None:
+    """Else the thread, and the process with it, waits for ever."""
+
+    async def job() -> None:
+        go_on = threading.Event()
+        request = asyncio.create_task(to_thread.run_sync(go_on.wait))
+        while not workers():  # noqa: ASYNC110 - a thread tells nobody
+            await asyncio.sleep(0.001)
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+        await asyncio.create_task(workers_end())
+        assert request.done()
+        assert not workers()
+
+    run_as_a_server_does(job())
+
+
+class Request:
+    """A request of a page that never ends, and needs a worker thread before."""
+
+    async def _execute(self) -> None:
+        await to_thread.run_sync(int)
+        await asyncio.Event().wait()
+
+    _execute.__qualname__ = "RequestHandler._execute"
+
+
+def test_a_request_that_never_ends_is_cancelled(
+    workers: Callable[[], list[threading.Thread]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutdown, "WORKERS_WITHIN", 0.2)
+
+    async def job() -> None:
+        request = asyncio.create_task(Request()._execute())
+        other = asyncio.create_task(asyncio.Event().wait())
+        while not workers():  # noqa: ASYNC110 - a thread tells nobody
+            await asyncio.sleep(0.001)
+        await asyncio.create_task(workers_end())
+        assert request.cancelled()
+        assert not other.done()
+        assert not workers()
+        other.cancel()
+
+    run_as_a_server_does(job())
