@@ -176,7 +176,7 @@ class Kernel:
         """
         parts = _without_identities(frames)
         sink = self._sink_of(parent_of(self._peek(parts, 2)))
-        if sink is None:
+        if sink is None or not (sink.full or len(parts[4]) > sink.allowance.size):
             self._on_iopub(self._deserialized(parts))
             return
         kind = self._peek(parts, 1).get("msg_type")

@@ -64,6 +64,7 @@ def test_a_result_on_standard_output_is_alone_there(checkout: Path) -> None:
     assert "nox > " in done.stderr
 
 
+@pytest.mark.slow
 def test_a_build_needs_no_network_once_all_is_fetched(checkout: Path, tmp_path: Path) -> None:
     cut = ("unshare", "--map-root-user", "--net")
     if subprocess.run([*cut, "true"], capture_output=True, check=False).returncode:

@@ -366,6 +366,7 @@ def killed_ten_times(locks: Sequence[Lock], tmp_path: Path) -> None:
     assert ended_early <= MOMENTS // 2, "too few were killed: the machine was busier when it was measured"
 
 
+@pytest.mark.slow
 def test_a_fetch_killed_at_ten_moments_brings_every_file_in_the_end(mirror: Mirror, tmp_path: Path) -> None:
     mirror.pause_s = 0.05
     small = [mirror.locked(f"p{number}", os.urandom(5000 + number)) for number in range(20)]

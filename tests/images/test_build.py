@@ -39,6 +39,7 @@ def reused(result: dict[str, Any]) -> set[bool]:
     return {layer["reused"] for one in result["platforms"] for layer in one["layers"]}
 
 
+@pytest.mark.slow
 def test_another_place_user_setting_and_store_give_the_same_index(
     recipe: Path, store: Store, cold_store: Store, tmp_path: Path
 ) -> None:
@@ -119,6 +120,7 @@ def held(layout: Path) -> dict[Platform, Held]:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
+@pytest.mark.slow
 def test_every_program_and_library_is_of_its_platform(held: dict[Platform, Held], platform: Platform) -> None:
     machines = held[platform].machines
     assert set(machines) == {platform.elf_machine}, {number: paths[:3] for number, paths in machines.items()}

@@ -126,6 +126,7 @@ def test_a_docker_archive_holds_plain_layers_by_their_diff_ids(layout: Path, tmp
             assert f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}" == diff_id
 
 
+@pytest.mark.slow
 def test_podman_loads_an_oci_archive_from_a_pipe_and_runs_it(layout: Path, containers: Containers) -> None:
     arguments = command("export", layout, "--output", "-")
     with subprocess.Popen(arguments, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as export:

@@ -134,6 +134,7 @@ def test_an_output_that_holds_something_else_is_not_touched(recipe: Path, store:
     [signal.SIGINT, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGKILL))],
     ids=lambda number: number.name,
 )
+@pytest.mark.slow
 def test_a_build_that_is_stopped_leaves_nothing_and_can_go_on(
     recipe: Path, cold_store: Store, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -36,6 +36,7 @@ def offline(*words: str, env: dict[str, str] | None = None) -> subprocess.Comple
     )
 
 
+@pytest.mark.slow
 def test_a_build_from_a_copied_store_needs_no_network_and_gives_the_same_image(
     recipe: Path, store: Store, tmp_path: Path
 ) -> None:

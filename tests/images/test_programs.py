@@ -42,6 +42,7 @@ def test_images_run_on_a_machine_with_nothing_installed(cold_store: Store, monke
     assert prune(cold_store, locked(Tree()), dry_run=False).programs == ()
 
 
+@pytest.mark.slow
 def test_a_store_without_unused_programs_still_builds(recipe: Path, cold_store: Store, tmp_path: Path) -> None:
     without_base(recipe)
     console = Console(stderr=True)

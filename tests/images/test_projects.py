@@ -170,6 +170,7 @@ def run(server: str, store: Store, tmp_path: Path) -> Run:
     return images
 
 
+@pytest.mark.slow
 def test_a_pixi_project_with_wheels_and_its_own_code_is_an_image(project: Path, run: Run, tmp_path: Path) -> None:
     output = tmp_path / "out"
     before = sorted(path.name for path in project.rglob("*"))

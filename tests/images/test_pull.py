@@ -136,6 +136,7 @@ def test_a_running_server_is_checked_by_what_the_registry_says_of_its_image(host
     assert len(stored(tmp_path / "store")) == len(PLATFORMS)
 
 
+@pytest.mark.slow
 def test_archives_of_every_kind_are_images_too(layout: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     whole, one = tmp_path / "tiny.oci.tar", tmp_path / "tiny.docker.tar"

@@ -55,6 +55,7 @@ def env(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_an_image_of_ones_own_requirements_runs_on_both_platforms(recipe: Path, store: Store, tmp_path: Path) -> None:
     output = tmp_path / "out"
     build = ("build", "--recipe", recipe, "--store", store.root, "--output", output, "--json")

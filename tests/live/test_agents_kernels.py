@@ -37,6 +37,7 @@ async def none_is_left(server: Server) -> None:
         await asyncio.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_an_agents_kernel_is_bounded_stays_while_a_page_is_open_and_then_ends(make_server: MakeServer) -> None:
     server = make_server(options=("--JupyterMCP.kernel_idle_timeout=1", "--JupyterMCP.max_kernels=1"))
 

@@ -40,6 +40,7 @@ async def notebook_of(client: Any, *sources: str) -> str:
     return path
 
 
+@pytest.mark.slow
 def test_a_cell_shows_who_runs_it_stays_still_and_is_asked_about(make_server: MakeServer) -> None:
     server = make_server()
 

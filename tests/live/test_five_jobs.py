@@ -34,7 +34,7 @@ def tools_of(names: list[str]) -> list[str]:
     return [name for name, _ in groupby(names)]
 
 
-@pytest.mark.parametrize("era", ["auto", "legacy"])
+@pytest.mark.parametrize("era", ["auto", pytest.param("legacy", marks=pytest.mark.slow)])
 def test_an_agent_does_the_five_jobs_in_few_calls_and_characters(make_server: MakeServer, era: str) -> None:
     server = make_server()
     write_notebooks(server.folder)

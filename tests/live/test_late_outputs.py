@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from jupyter_ydoc import YNotebook
 from pycrdt import Array
 
@@ -219,6 +220,7 @@ def test_the_limit_of_a_run_holds_for_its_threads_too(make_server: MakeServer) -
 
 
 @needs("chromium")
+@pytest.mark.slow
 def test_a_browser_that_runs_the_cell_again_writes_its_late_output_alone(server: Server) -> None:
     async def run() -> None:
         async with notebook(server, THREAD, "start(work, 'a', 12, .3)") as (client, path), tab_on(server, path) as page:

@@ -78,6 +78,7 @@ async def the_person_joins_the_agents_kernel(
 
 
 @pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.slow
 def test_after_shut_down_in_the_page_agent_and_person_share_the_next_kernel(
     make_server: MakeServer, waits: bool
 ) -> None:

@@ -51,6 +51,7 @@ async def until(client: Any, path: str, cell_id: str, source: str) -> None:
         await call(client, "watch_notebook", path=path, timeout=1)
 
 
+@pytest.mark.slow
 def test_many_edits_at_once_around_a_person_take_no_caret_and_no_keystroke(server: Server) -> None:
     async def run() -> None:
         async with server.client() as client:

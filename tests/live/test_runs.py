@@ -157,6 +157,7 @@ def test_a_stop_says_whether_the_kernel_obeyed_and_a_restart_frees_the_notebook(
     asyncio.run(job())
 
 
+@pytest.mark.slow
 def test_a_call_that_waits_for_somebody_elses_cell_says_so_within_five_seconds(server: Server) -> None:
     async def job() -> None:
         async with notebook(server, "done") as (client, path), person_on_kernel(server, path) as person:

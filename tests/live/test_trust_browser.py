@@ -45,6 +45,7 @@ async def ran(page: Page, *names: str) -> list[str]:
     return sorted(set(found))
 
 
+@pytest.mark.slow
 def test_html_of_an_agents_run_is_trusted_as_a_persons_and_a_strangers_is_not(make_server: MakeServer) -> None:
     server = make_server()
     strangers_notebook(server.folder / "n.ipynb")

@@ -76,6 +76,7 @@ def test_a_person_takes_back_what_an_agent_did_and_restores_a_cell(make_server: 
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_what_an_agent_did_to_the_cell_one_types_in_is_taken_back_with_one_click(make_server: MakeServer) -> None:
     server = make_server()
 
@@ -134,6 +135,7 @@ async def darken(page: Page, server: Server) -> None:
     await expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false", timeout=WAIT)
 
 
+@pytest.mark.slow
 def test_an_agent_that_has_to_ask_runs_after_a_yes_and_not_after_a_no(make_server: MakeServer) -> None:
     server = make_server()
 

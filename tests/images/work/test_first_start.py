@@ -10,6 +10,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Error, Page, async_playwright
 
 from tests.images.conftest import REPOSITORY
@@ -58,6 +59,7 @@ async def nothing_is_in_the_way(page: Page) -> None:
 
 
 @needs("chromium")
+@pytest.mark.slow
 def test_the_first_start_shows_notebooks_that_open_and_run(first_start: Running) -> None:
     container = first_start.container
     shutil.rmtree(SHOTS, ignore_errors=True)

@@ -117,6 +117,7 @@ def days(unpacked_for: Callable[[Platform], Sandbox]) -> Iterator[Days]:
             yield Days(log, seen, Seat(container, service))
 
 
+@pytest.mark.slow
 def test_what_pip_adds_in_a_notebook_is_found_at_once_over_the_locked_packages(days: Days) -> None:
     assert "Successfully installed added-1.0" in days.first["pip"]
     assert "1.0 " in days.first["import"]

@@ -84,12 +84,17 @@ def test_one_staged_file_under_two_names_is_stored_once(tmp_path: Path) -> None:
         ]
 
 
-def test_two_packages_may_share_a_directory_but_no_file() -> None:
+def test_two_packages_may_share_a_directory_and_a_file_that_is_the_same_and_no_other() -> None:
     folders = [Entry("usr", Kind.DIRECTORY, 0o755, origin="a"), Entry("usr", Kind.DIRECTORY, 0o700, origin="b")]
     assert merge(folders)["usr"].mode == 0o755
-    files = [Entry("usr/x", Kind.FILE, 0o644, origin="a"), Entry("usr/x", Kind.FILE, 0o644, origin="b")]
-    with pytest.raises(PathClashError, match="/usr/x comes from both a and b"):
-        merge(files)
+    first, same, other, program = (
+        Entry("usr/x", Kind.FILE, mode, content=content, origin=origin)
+        for origin, mode, content in (("a", 0o644, b"1"), ("b", 0o644, b"1"), ("b", 0o644, b"2"), ("b", 0o755, b"1"))
+    )
+    assert merge([first, same])["usr/x"] is first
+    for clash in (other, program):
+        with pytest.raises(PathClashError, match="/usr/x comes from both a and b"):
+            merge([first, clash])
 
 
 @pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o6711])
