@@ -26,7 +26,7 @@ MINUTES = float(os.environ.get("JUPYTER_MCP_MINUTES", "5"))
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(2, 45), pytest.param(6, 300, marks=pytest.mark.slow)], ids=["few steps", "many steps"]
+    ("examples", "steps"), [(2, 45), pytest.param(6, 300, marks=pytest.mark.long)], ids=["few steps", "many steps"]
 )
 def test_with_all_tools_nothing_is_lost_doubled_or_in_the_wrong_cell(
     make_server: MakeServer, examples: int, steps: int
@@ -35,7 +35,7 @@ def test_with_all_tools_nothing_is_lost_doubled_or_in_the_wrong_cell(
     assert Everybody.used == Everybody.offered
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 def test_two_agents_and_a_person_in_chromium_work_together_for_five_minutes(make_server: MakeServer) -> None:
     examples = 3
