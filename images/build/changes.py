@@ -6,16 +6,24 @@ Plans are what ``build --plan --json`` prints.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.filesize import decimal
 
 from images.errors import UnreadableInputError
 
 _DIGITS = 12
+
+
+class _Name(NamedTuple):
+    """A package's; Debian and the environment may both have one of it, such as openssl."""
+
+    name: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class _Package:
 
 @dataclass(frozen=True)
 class _Plan:
-    packages: Mapping[str, _Package]
+    packages: Mapping[_Name, _Package]
     layers: Mapping[frozenset[str], int]
     """Bytes of a layer's packages, by their sha256."""
 
@@ -52,7 +60,8 @@ def _of_platform(layers: list[dict[str, Any]]) -> _Plan:
     packages, sizes = {}, {}
     for layer in layers:
         for one in layer["packages"]:
-            packages[str(one["name"])] = _Package(str(one["version"]), int(one["size"]), str(one["sha256"]))
+            name = _Name(str(one["name"]), str(layer["kind"]))
+            packages[name] = _Package(str(one["version"]), int(one["size"]), str(one["sha256"]))
         digests = frozenset(str(one["sha256"]) for one in layer["packages"])
         sizes[digests] = sum(int(one["size"]) for one in layer["packages"])
     return _Plan(packages, sizes)
@@ -73,8 +82,9 @@ def changes(before: Mapping[str, _Plan], after: Mapping[str, _Plan]) -> Iterator
         pulled = sum(size for digests, size in new.layers.items() if digests not in old.layers)
         kept = sum(digests in old.layers for digests in new.layers)
         total = sum(one.size for one in new.packages.values()) - sum(one.size for one in old.packages.values())
+        what = "package changes" if len(rows) == 1 else "packages change"
         yield (
-            f"{len(rows)} packages change; the image's packages grow by {_signed(total)}. An update pulls "
+            f"{len(rows)} {what}; the image's packages grow by {_signed(total)}. An update pulls "
             f"{decimal(pulled)}, and {kept} of {len(new.layers)} layers stay.\n"
         )
         yield "| package | before | after | size | sha256 |\n| --- | --- | --- | --- | --- |"
@@ -82,11 +92,14 @@ def changes(before: Mapping[str, _Plan], after: Mapping[str, _Plan]) -> Iterator
         yield ""
 
 
-def _rows(old: Mapping[str, _Package], new: Mapping[str, _Package]) -> Iterator[str]:
-    for name in sorted(old.keys() | new.keys()):
-        was, now = old.get(name), new.get(name)
+def _rows(old: Mapping[_Name, _Package], new: Mapping[_Name, _Package]) -> Iterator[str]:
+    known = sorted(old.keys() | new.keys())
+    counts = Counter(one.name for one in known)
+    for one in known:
+        was, now = old.get(one), new.get(one)
         if was == now:
             continue
+        name = one.name if counts[one.name] == 1 else f"{one.name} ({one.kind})"
         grown = (now.size if now else 0) - (was.size if was else 0)
         size = f"{decimal(now.size)} ({_signed(grown)})" if now else _signed(grown)
         yield (

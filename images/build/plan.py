@@ -80,6 +80,7 @@ def summary(build: Build, store: Store) -> dict[str, Any]:
                 "layers": [
                     {
                         "name": layer.name,
+                        "kind": layer.kind,
                         "packages": [
                             {
                                 "name": file.name,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from difflib import unified_diff
 from typing import Any
 
 from .history import CellRecord, ChangeRecord, Facets
+from .line_diff import line_diff
 
 _CELLS = 100  # that are shown
 _DIFF = 4000  # characters of a cell's diff
@@ -64,11 +64,5 @@ def _also(old: Facets, new: Facets) -> Iterator[str]:
 
 
 def _diff(old: str, new: str) -> str:
-    olds, news = old.split("\n") if old else [], new.split("\n") if new else []
-    if max(len(olds), len(news)) > _MOST_LINES and olds and news:
-        return f"{len(olds)} lines, now {len(news)}"
-    lines = unified_diff(olds, news, lineterm="", n=2)
-    text = "\n".join(
-        line for line in lines if not line.startswith(("--- ", "+++ ", "@@")) and line not in ("---", "+++")
-    )
+    text = "\n".join(line for line in line_diff(old, new, around=2, most=_MOST_LINES) if not line.startswith("@@"))
     return text if len(text) <= _DIFF else f"{text[:_DIFF]}\n[the rest is left out]"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import unified_diff
 from itertools import chain
 from typing import Any
 
 from .edit_slots import Slot
 from .edits import Plan
+from .line_diff import line_diff
 
 _DIFF = 2000  # characters of the diff
 _LINE = 160  # characters of one of its lines
@@ -67,13 +67,6 @@ def diff(plan: Plan) -> str:
 
 def _of(slot: Slot, *, gone: bool) -> Iterator[str]:
     old, new = slot.source_before, "" if gone else slot.source
-    olds, news = old.split("\n") if old else [], new.split("\n") if new else []
     yield f"--- {slot.id if slot.at is not None else '(new)'}"
     yield f"+++ {'(deleted)' if gone else slot.id}"
-    if max(len(olds), len(news)) > _MOST_LINES and olds and news:
-        yield f"{len(olds)} lines, now {len(news)}"
-        return
-    body = unified_diff(olds, news, lineterm="", n=1)
-    for line in body:
-        if not line.startswith(("---", "+++")):
-            yield line
+    yield from line_diff(old, new, around=1, most=_MOST_LINES)

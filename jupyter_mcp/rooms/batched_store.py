@@ -64,7 +64,7 @@ class BatchedWrites(BaseYStore):
 
     async def _write_all(self) -> None:
         try:
-            while not self.stopped.is_set():
+            while True:
                 stored, self._stored = self._stored, None
                 batch = [] if stored is None else self._batch
                 try:
@@ -75,7 +75,7 @@ class BatchedWrites(BaseYStore):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wanted.wait(), EVERY if self.fault is None else AGAIN)
                 idle = self._stored is None  # set by write() meanwhile
-                if idle and (self.fault is None or self._wanted.is_set()):
+                if idle and (self.fault is None or self._wanted.is_set() or self.stopped.is_set()):
                     return
         finally:
             self._writing = None

@@ -73,7 +73,7 @@ async def workers_end() -> None:
     """Wait until AnyIO's worker threads have ended; requests that still need one after WORKERS_WITHIN are cancelled.
 
     A thread ends with the task that first needed one. Upstream lets the loop stop in the middle of a page's request or
-    save; the thread then waits for ever, and the process with it. Called where no such task waits for the caller.
+    save; the thread then waits for ever, and the process with it. Called from a task that needed none itself.
     """
     for cancel in (False, True):
         if cancel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,15 @@ from images.build.changes import changes, read_plan
 from images.errors import UnreadableInputError
 
 
-def plan(path: Path, packages: dict[str, tuple[str, int]], *, platform: str = "linux/amd64") -> Path:
+def layer(name: str, version: str, size: int, kind: str = "wheels") -> dict[str, Any]:
+    """Return a layer of one package."""
+    package = {"name": name, "version": version, "size": size, "sha256": f"{name}{version}" * 9}
+    return {"name": name, "kind": kind, "packages": [package]}
+
+
+def plan(path: Path, packages: dict[str, tuple[str, int]], *more: Any, platform: str = "linux/amd64") -> Path:
     """Write the plan of an image with a layer a package."""
-    layers = [
-        {"name": name, "packages": [{"name": name, "version": one[0], "size": one[1], "sha256": f"{name}{one[0]}" * 9}]}
-        for name, one in packages.items()
-    ]
+    layers = [*(layer(name, *one) for name, one in packages.items()), *more]
     path.write_text(json.dumps({"environment": "wheels", "platforms": [{"platform": platform, "layers": layers}]}))
     return path
 
@@ -34,6 +38,16 @@ def test_versions_sizes_digests_and_what_is_pulled_are_told(tmp_path: Path) -> N
     assert "| old | 1 |  | -5.0 kB |  |" in text
     assert "| six |" not in text
     assert "3 packages change; the image's packages grow by +5.0 kB. An update pulls 80.0 kB, and 1 of 3 layers" in text
+
+
+def test_debians_package_and_one_of_its_name_in_the_environment_are_two(tmp_path: Path) -> None:
+    packages = {"openssl": ("3.6.0", 3_000), "six": ("1.17", 11)}
+    before = plan(tmp_path / "b", packages, layer("openssl", "3.5.1-1", 500, "debian"))
+    after = plan(tmp_path / "a", packages, layer("openssl", "3.5.1-1+deb13u1", 600, "debian"))
+    for first, second in ((before, after), (after, before)):
+        text = told(first, second)
+        assert "1 package changes" in text
+        assert "| openssl (debian) | 3.5.1-1" in text
 
 
 def test_nothing_and_other_platforms_are_told(tmp_path: Path) -> None:

@@ -178,6 +178,18 @@ def test_who_must_know_is_told_what_the_store_raised_and_a_flush_tries_again() -
     run(job)
 
 
+def test_who_writes_to_a_store_that_was_stopped_waits_for_nothing() -> None:
+    async def job(folder: str) -> None:
+        async with opened(folder) as (store, document):
+            await asyncio.gather(*start_writes(store, document, [1]))
+        await asyncio.wait_for(asyncio.gather(*start_writes(store, document, [2])), 5)
+        await asyncio.wait_for(store.flush(), 5)
+        assert store.fault is not None
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(job(folder))
+
+
 def test_a_database_that_can_not_be_written_leaves_no_gap(caplog: pytest.LogCaptureFixture) -> None:
     """pycrdt-store logs what SQLite raises, and goes on."""
 
