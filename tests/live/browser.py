@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -57,3 +58,9 @@ async def shown(page: Page) -> None:
         there.cancel()
         raise AssertionError(f"the extension did not start: {failed.result()}")
     await there
+
+
+async def shot(page: Page, name: str) -> None:
+    """Take a picture for people to look at, if AGENTS_SCREENSHOTS names a folder."""
+    if folder := os.environ.get("AGENTS_SCREENSHOTS"):
+        await page.screenshot(path=f"{folder}/{name}.png")

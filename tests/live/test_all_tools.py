@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from tests.support.notebook_model import HELD
+from tests.support.state_machines import run_machine
 
 from .browser import CHROMIUM
 from .conftest import MakeServer
@@ -50,15 +49,4 @@ def work_together(machine: type[Everybody], make_server: MakeServer, examples: i
     machine.server = make_server(options=("--JupyterMCP.interrupt_grace=5", *options))
     (machine.server.folder / "held.py").write_text(HELD)
     machine.used = set()
-    checked = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        database=None,
-        print_blob=True,
-        # Shrinking would take hours; the steps of the failure are printed as they are.
-        phases=(Phase.explicit, Phase.generate),
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(machine, settings=checked)
+    run_machine(machine, examples, steps)

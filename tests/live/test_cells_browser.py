@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from .browser import CHROMIUM, tab_on
+from .browser import CHROMIUM, shot, tab_on
 from .conftest import MakeServer
 from .test_execution import run_cell
-from .test_labextension_browser import CLAUDE, WAIT, shot
+from .test_labextension_browser import CLAUDE, WAIT
 from .test_tools import call, fresh
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")

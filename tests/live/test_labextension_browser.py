@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from fastmcp.exceptions import ToolError
 from mcp.types import Implementation
 from playwright.async_api import Page, expect
 
-from .browser import CHROMIUM, tab_on
+from .browser import CHROMIUM, shot, tab_on
 from .conftest import MakeServer
 from .test_people_typing import three_cells
 from .test_tools import call
@@ -20,12 +19,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-ge
 
 WAIT = 60_000  # milliseconds
 CLAUDE = Implementation(name="Claude Code", version="1")
-
-
-async def shot(page: Page, name: str) -> None:
-    """Take a picture for people to look at, if AGENTS_SCREENSHOTS names a folder."""
-    if folder := os.environ.get("AGENTS_SCREENSHOTS"):
-        await page.screenshot(path=f"{folder}/{name}.png")
 
 
 def test_a_person_sees_what_an_agent_does_and_holds_it_back(make_server: MakeServer) -> None:

@@ -18,16 +18,17 @@ from typing import Any, ClassVar
 import nbformat
 import pytest
 from fastmcp.exceptions import ToolError
-from hypothesis import HealthCheck, Phase, event, settings
+from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 from jupyter_ydoc import YNotebook
+
+from tests.support.state_machines import run_machine
 
 from .conftest import MakeServer, Server
 from .person import in_room
@@ -320,15 +321,4 @@ class Together(RuleBasedStateMachine):
 def test_all_who_work_together_converge_and_lose_nothing(make_server: MakeServer, examples: int) -> None:
     options = ("--JupyterMCP.room_idle_timeout=1", "--YDocExtension.document_cleanup_delay=1")
     Together.server = make_server(options=options)
-    checked = settings(
-        max_examples=examples,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        print_blob=True,
-        # Shrinking would kill and start the server for hours; the steps of the failure are printed as they are.
-        phases=(Phase.explicit, Phase.generate),
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(Together, settings=checked)
+    run_machine(Together, examples, STEPS)

@@ -16,7 +16,7 @@ from PIL import Image
 from jupyter_mcp.tools import waiting
 from tests.live.conftest import Server
 from tests.support.bridge import TOKEN, until
-from tests.support.fake_kernel import FakeKernel, obeys
+from tests.support.fake_kernel import FakeKernel, held, obeys
 from tests.support.served import Served, run
 
 from .installed import lacking
@@ -43,19 +43,6 @@ def served(folder: Path, sdk: int, mode: str, job: Callable[[Served, NodeClient]
             await job(at, client)
 
     run(folder, whole)
-
-
-def held(go: asyncio.Event) -> Callable[[FakeKernel], Awaitable[None]]:
-    """Return a kernel's script that prints, waits and prints again."""
-
-    async def script(kernel: FakeKernel) -> None:
-        kernel.status("busy")
-        kernel.stream("first ")
-        await go.wait()
-        kernel.stream("last")
-        kernel.done(execution_count=3)
-
-    return script
 
 
 def texts(result: dict[str, Any]) -> str:

@@ -121,6 +121,19 @@ async def plain(kernel: FakeKernel) -> None:
     kernel.done()
 
 
+def held(go: asyncio.Event) -> Script:
+    """Return a kernel's script that prints, waits and prints again."""
+
+    async def script(kernel: FakeKernel) -> None:
+        kernel.status("busy")
+        kernel.stream("first ")
+        await go.wait()
+        kernel.stream("last")
+        kernel.done(execution_count=3)
+
+    return script
+
+
 class FakeManager:
     """Jupyter's manager of one kernel."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_mcp.kernels import execution
 from jupyter_mcp.kernels.execution import Execution
 from jupyter_mcp.kernels.kernels import Kernels
 from jupyter_mcp.kernels.runs import Run, Runs
@@ -73,3 +74,25 @@ async def seat(
         await execution.runs.close()
         await execution.close()
         await fake.stop()
+
+
+def within(test: Callable[[Seat], Awaitable[None]], *sources: str, **options: Any) -> None:
+    """Run a test of a notebook with these cells."""
+
+    async def run() -> None:
+        async with seat(*sources, **options) as one:
+            await test(one)
+
+    asyncio.run(run())
+
+
+async def waiting_run(one: Seat) -> Run:
+    """Return a run that waits, while a person's cell keeps the kernel busy."""
+    kernel = await one.kernels.connect("k")
+    one.fake.publish("status", {"execution_state": "busy"}, parent_header={"msg_id": "a person's"})
+    while kernel.idle.is_set():  # noqa: ASYNC110 - a test looks from outside
+        await asyncio.sleep(0.005)
+    run = one.start()
+    while run.waits_for != execution.OTHERS_CELL:  # noqa: ASYNC110 - likewise
+        await asyncio.sleep(0.005)
+    return run

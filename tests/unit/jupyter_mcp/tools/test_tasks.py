@@ -15,7 +15,7 @@ from pydantic import Field
 from jupyter_mcp.tools import tasks
 from tests.support.bridge import AUTHORIZED
 from tests.support.bridge import until as until_so
-from tests.support.fake_kernel import FakeKernel
+from tests.support.fake_kernel import held
 from tests.support.served import ERAS, Served, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # upstream's streams
@@ -71,17 +71,6 @@ class Asking:
         return found
 
 
-def until(go: asyncio.Event) -> Any:
-    async def script(kernel: FakeKernel) -> None:
-        kernel.status("busy")
-        kernel.stream("first ")
-        await go.wait()
-        kernel.stream("last")
-        kernel.done(execution_count=3)
-
-    return script
-
-
 @pytest.fixture(autouse=True)
 def every_call_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "SOON", 0.05)
@@ -101,7 +90,7 @@ def test_a_long_call_becomes_a_task_that_ends_with_what_the_call_returns(
     async def job(at: Served) -> None:
         at.write("n.ipynb", "one")
         go = asyncio.Event()
-        at.seat.fake.script = until(go)
+        at.seat.fake.script = held(go)
         client = Asking(at)
         task = await client.call(tool, path="n.ipynb", **arguments)
         assert (task["resultType"], task["status"]) == ("task", "working")
@@ -136,7 +125,7 @@ def test_a_short_call_and_a_client_without_tasks_get_what_they_always_did(
         assert short["resultType"] == "complete"
         assert "one" in str(short["structuredContent"])
         go = asyncio.Event()
-        at.seat.fake.script = until(go)
+        at.seat.fake.script = held(go)
         plain = Asking(at, {})
         monkeypatch.setattr(tasks, "SOON", 0.05)
         calling = asyncio.create_task(plain.call("execute_cell", path="n.ipynb", index=0))
@@ -155,7 +144,7 @@ def test_a_short_call_and_a_client_without_tasks_get_what_they_always_did(
 def test_a_task_is_cancelled_through_the_kernel_and_says_so_when_it_obeyed(tmp_path: Path) -> None:
     async def job(at: Served) -> None:
         at.write("n.ipynb", "one")
-        at.seat.fake.script = until(asyncio.Event())
+        at.seat.fake.script = held(asyncio.Event())
         error = {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []}
 
         def obey() -> None:
@@ -182,7 +171,7 @@ def test_a_task_is_cancelled_through_the_kernel_and_says_so_when_it_obeyed(tmp_p
 def test_a_task_whose_kernel_died_ends_with_the_error_that_the_call_would_be(tmp_path: Path) -> None:
     async def job(at: Served) -> None:
         at.write("n.ipynb", "one")
-        at.seat.fake.script = until(asyncio.Event())
+        at.seat.fake.script = held(asyncio.Event())
         client = Asking(at)
         task = (await client.call("execute_cell", path="n.ipynb", index=0))["taskId"]
         await client.begun(task)
@@ -224,7 +213,7 @@ def test_a_list_of_a_run_that_goes_on_is_no_task(tmp_path: Path) -> None:
         client = Asking(at)
         assert (await client.call("get_notebook", path="n.ipynb"))["resultType"] == "complete"
         go = asyncio.Event()
-        at.seat.fake.script = until(go)
+        at.seat.fake.script = held(go)
         task = (await client.call("execute_cell", path="n.ipynb", index=0))["taskId"]
         await client.begun(task)
         listed = await client.call("list_kernels")
@@ -288,7 +277,7 @@ def test_a_client_of_the_sdk_gets_the_same_with_tasks_and_in_the_era_that_has_no
     async def job(at: Served) -> None:
         at.write("n.ipynb", "one")
         go = asyncio.Event()
-        at.seat.fake.script = until(go)
+        at.seat.fake.script = held(go)
         knows = _KnowsTasks()
         async with at.agent(era=era, extensions=[knows]) as client:
             calling = asyncio.create_task(client.call_tool(tool, {"path": "n.ipynb", **arguments}))
