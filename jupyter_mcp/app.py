@@ -17,7 +17,7 @@ from pycrdt.store import BaseYStore
 from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
 from traitlets import Union as TraitUnion
 
-from . import logs
+from . import logs, metrics
 from .errors import why
 from .garbage import tune
 from .heap import Heap
@@ -212,6 +212,7 @@ class JupyterMCP(ExtensionApp):
         """Put the endpoint below the server's base URL."""
         self._tidy_token()
         self._look_at_what_is_installed()
+        metrics.publish()
         settings = self._server.web_app.settings
         self._rooms = Rooms(
             settings,

@@ -112,6 +112,10 @@ class ChangeMissingError(ToolError):
     """No such change of an agent is known, or it is taken back already."""
 
 
+class ServerFaultError(ToolError):
+    """A fault of this server; its log tells more."""
+
+
 class TooLargeError(ToolError):
     """The reply is larger than a client takes."""
 

@@ -13,7 +13,7 @@ from fastmcp.resources import ResourceResult
 from fastmcp.tools import FunctionTool, Tool, ToolResult
 from fastmcp.utilities.versions import VersionSpec
 
-from . import __version__
+from . import __version__, metrics
 from .advice import lacking, without
 from .kernels.kernel_control import KernelControl
 from .notebooks.notebooks import Notebooks
@@ -149,14 +149,17 @@ class _Server(FastMCP[Any]):
             return await self._call_through_gate(name, arguments, **options)
         if len(name) > LONGEST:
             raise ToolError("Unknown tool")  # FastMCP would repeat the name, and log it
-        if (tool := await self.get_tool(name)) is not None:
-            arguments = known_arguments(name, arguments or {}, tool.parameters)
-        try:
-            with lacking(self.lacking):
-                found: ToolResult = await tool_boundary(name, super().call_tool(name, arguments, **options), self._root)
-        except ValidationError as error:
-            raise wrong_arguments(name, error.__cause__) or error from error
-        return found
+        tool = await self.get_tool(name)
+        with metrics.counted(metrics.UNKNOWN if tool is None else name):
+            if tool is not None:
+                arguments = known_arguments(name, arguments or {}, tool.parameters)
+            try:
+                with lacking(self.lacking):
+                    call = super().call_tool(name, arguments, **options)
+                    found: ToolResult = await tool_boundary(name, call, self._root)
+            except ValidationError as error:
+                raise wrong_arguments(name, error.__cause__) or error from error
+            return found
 
     async def _call_through_gate(
         self, name: str, arguments: dict[str, Any] | None = None, **options: Any
@@ -176,7 +179,7 @@ class _Server(FastMCP[Any]):
             return await super().read_resource(uri, run_middleware=False, **options)
         if len(uri) > _LONGEST_URI:
             raise ResourceError(f"The URI has {len(uri)} characters; a notebook's has at most {_LONGEST_URI}.")
-        with lacking(self.lacking):
+        with lacking(self.lacking), metrics.read():
             found: ResourceResult = await resource_boundary(uri, super().read_resource(uri, **options), self._root)
         return found
 

@@ -13,6 +13,7 @@ from jupyter_server.utils import ensure_async
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 
+from . import metrics
 from .errors import RoomUnavailableError, SaveFailedError, why
 from .locks import KeyedLocks
 from .paths import file_of
@@ -55,6 +56,30 @@ class Rooms:
         self.cell_ids = CellIds()
         self.presences = Presences(self._rooms, log)
         self._off = ""
+        for figure, tell in (
+            (metrics.ROOMS, self._count),
+            (metrics.JOINED, self._count_joined),
+            (metrics.JOURNALS, self._count_joined),
+            (metrics.JOURNAL_BYTES, self._journal_bytes),
+            (metrics.PENDING, self._unsaved),
+            (metrics.BROKEN, self._broken),
+        ):
+            figure.watch(tell)
+
+    def _count(self) -> float:
+        return len(self._rooms())
+
+    def _count_joined(self) -> float:
+        return len(self._live)
+
+    def _journal_bytes(self) -> float:
+        return sum(live.journal.size for live, _ in self._live.values())
+
+    def _unsaved(self) -> float:
+        return sum(live.edits - saves.saved_edits for live, saves in self._live.values())
+
+    def _broken(self) -> float:
+        return sum(live.journal.broken for live, _ in self._live.values())
 
     def switch_off(self, reason: str) -> None:
         """Have no rooms from now on, and say why to who asks for one; people's are left to upstream alone."""

@@ -58,6 +58,10 @@ class AgentsKernels:
         """Note a kernel that was started for a notebook."""
         self._kernels[kernel_id] = _Started(room_id)
 
+    def count(self, managers: Any) -> int:
+        """Return how many of them Jupyter still has."""
+        return sum(kernel_id in managers for kernel_id in self._kernels)
+
     def room_of(self, kernel_id: str) -> str | None:
         """Return the room of the notebook that the kernel was started for, None if no agent started it."""
         started = self._kernels.get(kernel_id)

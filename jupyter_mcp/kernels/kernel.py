@@ -19,6 +19,8 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.session import DELIM
 from jupyter_server.utils import ensure_async
 
+from jupyter_mcp import metrics
+
 from .checked_messages import BadMessageError, Heard, heard, parent_of
 from .connection import disconnect
 from .displays import Displays
@@ -181,10 +183,14 @@ class Kernel:
             return
         kind = self._peek(parts, 1).get("msg_type")
         pieces = in_parts(parts, self.client.session, sink.allowance.size) if kind == "stream" else [parts]
+        if len(pieces) > 1:
+            metrics.DROPPED.inc(max(0, len(parts[4]) - sum(len(piece[4]) for piece in pieces)))
         for piece in pieces:
             if not (sink.full and kind in _DROPPED):
                 self._on_iopub(self._deserialized(piece))
-            elif isinstance(sink, OutputSink) and (kind == "stream" or len(piece[4]) <= RESERVE):
+                continue
+            metrics.DROPPED.inc(len(piece[4]))
+            if isinstance(sink, OutputSink) and (kind == "stream" or len(piece[4]) <= RESERVE):
                 sink.tail.add(piece)
 
     def _peek(self, parts: Frames, at: int) -> dict[str, Any]:

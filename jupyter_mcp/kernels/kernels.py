@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_server.utils import ensure_async
 
+from jupyter_mcp import metrics
 from jupyter_mcp.errors import KernelUnavailableError
 from jupyter_mcp.locks import KeyedLocks
 
@@ -48,6 +49,10 @@ class Kernels:
         self._agents = AgentsKernels(max_kernels, idle_timeout)
         self._last = LastKernels()
         self._starts: dict[str, asyncio.Task[str]] = {}  # by room id
+        metrics.KERNELS.watch(self._count)
+
+    def _count(self) -> float:
+        return self._agents.count(self._managers)
 
     async def id_of(self, path: str, room_id: str, kernel_name: str | None) -> str:
         """Return the id of the kernel of the notebook's session, a person's or ours; start one if there is none.

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from jupyter_mcp import metrics
+
 from .messages import shortened
 
 NOTICE = "\n[output cut off: the limit of this server is reached]\n"
@@ -94,6 +96,8 @@ class Allowance:
         if kind == "stream" and self._spent.messages < self._limit.messages:
             head = _first(content["text"], self._limit.size - self._spent.size)
             shown.append((kind, {**content, "text": head}))
+            size -= _bytes(head)
+        metrics.DROPPED.inc(size)
         shown.append(("stream", {"name": "stderr", "text": NOTICE}))
         if kind in ("error", "execute_result"):
             shown.extend(self.last(kind, content))

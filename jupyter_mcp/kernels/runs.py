@@ -18,6 +18,7 @@ from typing import Any
 
 from fastmcp.exceptions import ToolError
 
+from jupyter_mcp import metrics
 from jupyter_mcp.advice import either
 from jupyter_mcp.errors import FATAL, RunMissingError, TooManyError
 
@@ -190,6 +191,15 @@ class Runs:
         self._of_cells: dict[tuple[str, str], tuple[Run, Step]] = {}
         self._kept: deque[tuple[Step, int]] = deque()
         self._kept_bytes = 0
+        metrics.RUNS.watch(self._count)
+        metrics.STEPS.watch(self._count_steps)
+
+    def _count(self) -> dict[str, float]:
+        queued = sum(run.state is State.QUEUED for run in self._active.values())
+        return {"queued": queued, "running": len(self._active) - queued}
+
+    def _count_steps(self) -> float:
+        return sum(step.state is State.QUEUED for run in self._active.values() for step in run.steps)
 
     def start(self, run: Run, work: Coroutine[Any, Any, None]) -> None:
         """Let `work`, which does the run's steps, go on by itself. Raises TooManyError."""
@@ -226,6 +236,7 @@ class Runs:
         run.wait_for(None)
         self._active.pop(run.id, None)
         self._ended[run.id] = run
+        metrics.RUNS_ENDED.labels(run.state.value).inc()
         run.over.set()
         self._forget_old()
 

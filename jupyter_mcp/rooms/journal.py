@@ -21,6 +21,8 @@ from typing import Any
 
 from pycrdt import Doc
 
+from jupyter_mcp import metrics
+
 from .journal_frames import Header, Replay, Saved, frame, note, read_all, replay, whole
 from .owner_only import open_private, private_folder
 
@@ -93,6 +95,7 @@ class Journal:
 
     def _break(self, error: OSError) -> None:
         self.fault = error
+        metrics.JOURNAL_FAILURES.inc()
         self._retry_at = time.monotonic() + _RETRY_AFTER
 
     def ready(self, document: Doc[Any], size: int = 0) -> None:
@@ -148,6 +151,11 @@ class Journal:
         """Note that the notebook has a new path."""
         self.header = replace(self.header, path=path, file=file)
         self._put(note(b"H", self.header))
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file that hold something."""
+        return self._size
 
     @property
     def oversized(self) -> bool:

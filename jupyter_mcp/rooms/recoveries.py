@@ -16,6 +16,7 @@ from logging import Logger
 from pathlib import Path
 from typing import Any
 
+from jupyter_mcp import metrics
 from jupyter_mcp.errors import FATAL, why
 
 from .journal_frames import Header, replay
@@ -61,6 +62,11 @@ class Recoveries:
         self._present_path = present_path
         self._pending: dict[Path, _Pending] = {}
         self._worker = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="jupyter_mcp recovery")
+        metrics.RECOVERING.watch(self._unfinished)
+
+    def _unfinished(self) -> float:
+        jobs = [each.job for each in self._pending.values()]
+        return sum(not job.done() or job.cancelled() or job.result() is not None for job in jobs)
 
     def begin(self, seconds: float) -> None:
         """Begin to recover every journal of this server's notebooks; wait for that many seconds at most."""

@@ -11,6 +11,7 @@ from jupyter_server_ydoc.utils import OutOfBandChanges  # type: ignore[import-un
 from jupyter_ydoc import YNotebook
 from pycrdt import Doc
 
+from jupyter_mcp import metrics
 from jupyter_mcp.errors import FATAL, SaveFailedError, why
 
 from .cell_ids import ids_by_content, keeps_ids, nameless, names
@@ -73,15 +74,20 @@ class Saves:
                     async with update_lock(self._live.room):
                         content = self._merge_in(theirs)
                     model = {**model, "content": content}
-            self.failure = "somebody else keeps writing the file"
+            self._could_not("somebody else keeps writing the file")
         except FATAL:
             raise
         except BaseException as error:  # boundary: any contents manager may raise anything; upstream logs it
-            self.failure = why(error, self._root)
+            reason = self._could_not(why(error, self._root))
             if not isinstance(error, Exception):
-                raise SaveFailedError(f"{self._live.path!r} could not be saved: {self.failure}.") from error
+                raise SaveFailedError(f"{self._live.path!r} could not be saved: {reason}.") from error
             raise
         return None
+
+    def _could_not(self, reason: str) -> str:
+        metrics.SAVE_FAILURES.inc()
+        self.failure = reason
+        return reason
 
     async def _write(self, model: Model) -> Model | None:
         journal, content = self._live.journal, model["content"]
@@ -97,7 +103,7 @@ class Saves:
         saved = await self._upstream(model)
         # A save that is cancelled when it has begun goes on to its end, and gives None.
         if saved is None and loader.writes == before:
-            self.failure = "the file is not writable"
+            self._could_not("the file is not writable")
             return None
         self._base, self.failure, self.saved_edits = content, None, edits
         with suppress(OSError):

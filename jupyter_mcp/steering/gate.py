@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from logging import Logger
 from typing import Any
 
+from jupyter_mcp import metrics
 from jupyter_mcp.errors import NotAllowedYetError, PausedError, StoppedError
 from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.rooms.live import Live
@@ -39,6 +40,10 @@ class Gate:
         self._presences = presences
         self._running: set[Call] = set()
         self._left: set[Call] = set()  # that have answered, and whose runs may go on
+        metrics.AGENTS.watch(self._count)
+
+    def _count(self) -> float:
+        return len(self._here())
 
     @asynccontextmanager
     async def serving(

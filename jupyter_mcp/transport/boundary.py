@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from logging import getLogger
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from fastmcp.exceptions import FastMCPError, ResourceError, ToolError
 from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR
 
+from jupyter_mcp.errors import ServerFaultError
+
 _Refusal = TypeVar("_Refusal", ToolError, ResourceError)
 _log = getLogger(__name__)
 LONGEST: Final = 2000  # characters of an error's text: it may repeat what the client sent
 _PASSING: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit)
+
+_FAULTS: Final[dict[type, type[FastMCPError]]] = {ToolError: ServerFaultError, ResourceError: ResourceError}
 
 
 def passes(error: BaseException) -> bool:
@@ -61,7 +65,7 @@ async def tool_boundary(name: str, call: Awaitable[Any], root: str | None) -> An
         if passes(error):
             raise
         _log.exception("The tool %r failed", shortened(name))
-        raise ToolError(fault(f"The tool {shortened(name)!r}", error)) from error
+        raise ServerFaultError(fault(f"The tool {shortened(name)!r}", error)) from error
 
 
 async def resource_boundary(uri: str, read: Awaitable[Any], root: str | None) -> Any:
@@ -85,7 +89,7 @@ def _refusal(kind: type[_Refusal], what: str, error: _Refusal, root: str | None)
     """
     cause = error.__cause__
     if type(error) is kind and isinstance(cause, Exception) and not isinstance(cause, FastMCPError):
-        return kind(fault(what, cause))
+        return cast("_Refusal", _FAULTS[kind](fault(what, cause)))
     text = shortened(relative(str(error), root))
     return error if text == str(error) else type(error)(text)
 

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from logging import Logger
 from typing import Any
 
+from jupyter_mcp import metrics
+
 from .arrivals import Arrivals
 from .boundary import passes
 
@@ -57,6 +59,14 @@ class Endpoint:
         self._stop = asyncio.Event()
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        metrics.REQUESTS.watch(self._requests)
+        metrics.STREAMS.watch(self._streams)
+
+    def _requests(self) -> float:
+        return self.running
+
+    def _streams(self) -> float:
+        return self.listening
 
     async def start(self) -> None:
         """Enter the lifespan; a failure of the application is raised here."""

@@ -15,6 +15,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jupyter_mcp import metrics
+
 _SESSION = "mcp-session-id"
 _GONE = 404
 
@@ -38,6 +40,10 @@ class SessionCap:
         self._most = most
         self._sessions: dict[str, _Session] = {}  # the last used at the end
         self._opening = 0
+        metrics.SESSIONS.watch(self._count)
+
+    def _count(self) -> float:
+        return len(self._sessions)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; one that opens a session may have to end another first."""

@@ -23,6 +23,7 @@ PACKAGES = {
     "nsenter": "util-linux",
     "openssl": "openssl",
     "podman": "podman",
+    "promtool": "prometheus",
     "runc": "runc",
     "setpriv": "util-linux",
     "skopeo": "skopeo",
