@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from door.bounds import LOWEST, NEWEST, VERSIONS  # noqa: E402
 from door.jupyter_data import rooms_database  # noqa: E402
-from door.running import LAB, TOOLS, is_root, prepare, run  # noqa: E402
+from door.running import DOCS, LAB, TOOLS, is_root, prepare, run  # noqa: E402
 from door.sessions import session as declared  # noqa: E402
 
 nox.needs_version = ">=2026.2"
@@ -202,6 +202,12 @@ def run_program(session: nox.Session) -> None:
     Example: ./noxw -s run -- python -m benchmarks.sizing
     """
     run(session, LAB, tuple(session.posargs or ("python",)), project=True)
+
+
+@declared("docs", program=("docs.site",))
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site into dist/docs, and check every link of it: -- [--check] [--serve] [--open]."""
+    run(session, DOCS, ("python", "-m", "docs.site", *session.posargs))
 
 
 @declared("picture")

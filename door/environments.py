@@ -51,6 +51,7 @@ class Kind:
 
 TOOLS = Kind("tools", ("tools.txt",))
 LAB = Kind("lab", ("lab.txt", "tools.txt"))
+DOCS = Kind("docs", ("tools.txt", "docs.txt"))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from door.environments import LAB, TOOLS, Environment, Environments, Kind
+from door.environments import DOCS, LAB, TOOLS, Environment, Environments, Kind
 from door.errors import DoorError
 
-__all__ = ["LAB", "TOOLS", "Kind", "failures", "is_root", "prepare", "run"]
+__all__ = ["DOCS", "LAB", "TOOLS", "Kind", "failures", "is_root", "prepare", "run"]
 
 failures: list[int] = []
 """The exit codes of what failed, in order; the first is that of the whole command."""

@@ -24,7 +24,7 @@ from env.resolve.additions import lock_additions
 from env.resolve.conda import Request, solve
 from env.resolve.conda_overlay import Resolver
 from env.resolve.debian import lock_debian
-from env.resolve.requirements import CONDA_LOCK_TOOL, LAB, NOXW, TOOLS, compile_file, newest, pins
+from env.resolve.requirements import CONDA_LOCK_TOOL, DOCS, LAB, NOXW, TOOLS, compile_file, newest, pins
 from env.resolve.wheels import lock_cuda, lock_wheels
 from env.spec import DEBIAN, Source, Tree
 from env.store.store import Store
@@ -128,10 +128,10 @@ def _additions(made: _Made, lab: Path, work: Path, console: Console) -> None:
 
 
 def _tools(made: _Made, work: Path, preferences: Preferences, console: Console) -> None:
-    console.print("resolving tools.txt, noxw.txt and conda-lock.txt")
+    console.print("resolving tools.txt, docs.txt, noxw.txt and conda-lock.txt")
     if not newest(LAB.name, work, made.tree).is_file():
         raise LockMissingError(made.tree.locks / LAB.name)
-    for file in (TOOLS, NOXW, CONDA_LOCK_TOOL):
+    for file in (TOOLS, DOCS, NOXW, CONDA_LOCK_TOOL):
         made.add_requirements(compile_file(file, work, preferences, made.tree))
 
 

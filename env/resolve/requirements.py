@@ -28,8 +28,9 @@ class RequirementsFile:
 LAB = RequirementsFile("lab.txt", ("jupyter", "services", "overlay"))
 TOOLS = RequirementsFile("tools.txt", ("tools", "tests", "lint"), constraints="lab.txt")
 CONDA_LOCK_TOOL = RequirementsFile("conda-lock.txt", ("conda-lock",))
+DOCS = RequirementsFile("docs.txt", ("docs",), constraints="tools.txt")
 NOXW = RequirementsFile("noxw.txt", ("noxw",), constraints="tools.txt")
-FILES = (LAB, TOOLS, NOXW, CONDA_LOCK_TOOL)
+FILES = (LAB, TOOLS, DOCS, NOXW, CONDA_LOCK_TOOL)
 
 
 def compile_file(file: RequirementsFile, work: Path, preferences: Preferences, tree: Tree) -> Path:

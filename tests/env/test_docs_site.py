@@ -1,0 +1,76 @@
+"""The site as `./noxw -s docs` builds it: from this repository, and what a broken page does."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from door.environments import DOCS, Environments
+from tests.support.documents import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """The interpreter of the environment that builds the site."""
+    with Environments(python=sys.executable).ready(DOCS) as environment:
+        return environment.path / "bin" / "python"
+
+
+def build(python: Path, checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [python, "-m", "docs.site", *arguments]
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of all that the site is made of."""
+    folder = tmp_path / "checkout"
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if not name.startswith(("tests/", "labextension/")) and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+def test_the_site_is_whole_and_keeps_other_versions(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "0.0.1").mkdir()
+    (tmp_path / "0.0.1" / "index.html").write_text("old")
+    done = build(python, ROOT, "--output", str(tmp_path), "--version", "0.2.0")
+    assert done.returncode == 0, done.stderr
+    site = tmp_path / "0.2.0"
+    for name in ("index.html", "search.html", "decisions/index.html", "repository/CHANGELOG.html", "llms.txt"):
+        assert (site / name).is_file(), name
+    listed = [line.partition("](")[2].partition(")")[0] for line in (site / "llms.txt").read_text().splitlines()]
+    assert all((site / name).is_file() for name in filter(None, listed))
+    assert (tmp_path / "0.0.1" / "index.html").read_text() == "old"
+    assert '["0.2.0", "0.0.1"]' in (tmp_path / "versions.js").read_text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("[x](#no-such-heading)", "no-such-heading"),
+        ("[x](../reference/tools.md#no-such-heading)", "no-such-heading"),
+        ("[x](no-such-page.md)", "no-such-page.md"),
+        ('<img src="https://example.org/badge.svg">', "from another host"),
+    ],
+)
+def test_a_page_with_a_fault_fails_the_build_and_leaves_the_old_site(
+    python: Path, checkout: Path, fault: str, told: str
+) -> None:
+    page = checkout / "docs" / "how-to" / "work-offline.md"
+    page.write_text(f"{page.read_text()}\n{fault}\n")
+    (checkout / "dist" / "docs" / "1").mkdir(parents=True)
+    (checkout / "dist" / "docs" / "1" / "index.html").write_text("old")
+    done = build(python, checkout, "--version", "1")
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert (checkout / "dist" / "docs" / "1" / "index.html").read_text() == "old"
+    assert [path.name for path in (checkout / "dist" / "docs").iterdir()] == ["1"]
