@@ -56,14 +56,13 @@ def test_the_site_is_whole_and_keeps_other_versions(python: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("[x](#no-such-heading)", "no-such-heading"),
-        ("[x](../reference/tools.md#no-such-heading)", "no-such-heading"),
-        ("[x](no-such-page.md)", "no-such-page.md"),
-        ('<img src="https://example.org/badge.svg">', "from another host"),
+        ("[x](#no-heading-here)\n[x](../reference/tools.md#none-there)", ["no-heading-here", "none-there"]),
+        ("[x](no-such-page.md)", ["no-such-page.md"]),
+        ('<img src="https://example.org/badge.svg">', ["from another host"]),
     ],
 )
 def test_a_page_with_a_fault_fails_the_build_and_leaves_the_old_site(
-    python: Path, checkout: Path, fault: str, told: str
+    python: Path, checkout: Path, fault: str, told: list[str]
 ) -> None:
     page = checkout / "docs" / "how-to" / "work-offline.md"
     page.write_text(f"{page.read_text()}\n{fault}\n")
@@ -71,6 +70,6 @@ def test_a_page_with_a_fault_fails_the_build_and_leaves_the_old_site(
     (checkout / "dist" / "docs" / "1" / "index.html").write_text("old")
     done = build(python, checkout, "--version", "1")
     assert done.returncode == 1
-    assert told in done.stderr
+    assert [word for word in told if word not in done.stderr] == []
     assert (checkout / "dist" / "docs" / "1" / "index.html").read_text() == "old"
     assert [path.name for path in (checkout / "dist" / "docs").iterdir()] == ["1"]
