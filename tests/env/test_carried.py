@@ -29,7 +29,7 @@ def test_what_was_carried_to_a_machine_without_a_network_builds_there(tmp_path: 
     if tried.returncode:
         no_namespaces(tried.stderr)
     here, there = (
-        block.text.replace(STICK, str(tmp_path)) for block in blocks(PAGE) if block.not_run and STICK in block.text
+        block.text.replace(STICK, str(tmp_path)) for block in blocks(PAGE) if block.run_by and STICK in block.text
     )
     # Both machines have the Python of this run.
     python = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -10,21 +10,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _OPENING = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)\s*$")
-_COMMENT = re.compile(r"^ *<!-- (?P<kind>not run|file): (?P<what>.+?) -->$")
+_COMMENT = re.compile(r"^ *<!-- (?P<kind>not run|run by|file): (?P<what>.+?) -->$")
 _SPAN = re.compile(r"`([^`\n]+)`")
+_PROGRAM = r"(?:\./noxw|jupyter mcp|jupyter lab|jupyter-mcp-rooms|python3? -m (?:images|env|benchmarks|docs|tests)\b)"
+_OURS = re.compile(rf"\$\(({_PROGRAM}[^)]*)\)|^(?:- )?(?:run: |chrt -r 1 |nohup |sudo )?({_PROGRAM}(?:[ .].*)?$)")
 # What ends a command in a shell's line.
 _ENDS = {"|", ">", ">>", "<", "&&", "||", ";", "&"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. The comment before it says why it is not run, or which file it is."""
+    """A fenced block. The comment before it says why it is not run, what runs it, or which file it is."""
 
     page: Path
     line: int
     language: str
     text: str
     not_run: str | None = None
+    run_by: str | None = None
+    """The test, or the program, that runs it: FILE or FILE::TEST."""
     file: str | None = None
 
     def __str__(self) -> str:
@@ -33,7 +37,8 @@ class Block:
 
 def pages() -> list[Path]:
     """Return the pages that tell how something is done; decisions tell what was decided."""
-    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "env" / "README.md", *(ROOT / "docs").rglob("*.md")]
+    beside = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "env/README.md")
+    found = [*(ROOT / name for name in beside), *(ROOT / "docs").rglob("*.md")]
     return sorted(page for page in found if "decisions" not in page.parts)
 
 
@@ -49,7 +54,8 @@ def blocks(page: Path) -> list[Block]:
             end = next(i for i in range(number + 1, len(lines)) if lines[i].strip() == "```")
             text = "\n".join(one.removeprefix(opening["indent"]) for one in lines[number + 1 : end]) + "\n"
             notes = {comment["kind"]: comment["what"]} if comment else {}
-            found.append(Block(page, number + 1, opening["language"], text, notes.get("not run"), notes.get("file")))
+            told = {"not_run": notes.get("not run"), "run_by": notes.get("run by"), "file": notes.get("file")}
+            found.append(Block(page, number + 1, opening["language"], text, **told))
             comment, number = None, end
         elif line.strip():
             comment = _COMMENT.match(line)
@@ -63,15 +69,15 @@ def shell_lines(text: str) -> list[str]:
     return [line.strip() for line in joined.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-def noxw_commands(page: Path) -> Iterator[tuple[str, list[str]]]:
-    """Return what a page would have ./noxw run, in its blocks and in its text: the line, and its words up to a pipe."""
+def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """Return what a page would have a reader run of ours, in blocks and in text: the line, its words up to a pipe."""
     text = page.read_text(encoding="utf-8")
-    lines = [line for block in blocks(page) if block.language == "sh" for line in shell_lines(block.text)]
+    lines = [line for block in blocks(page) if block.language != "python" for line in shell_lines(block.text)]
     prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
     # A code span goes on over the end of a line.
     lines += _SPAN.findall(re.sub(r"\n\s*", " ", prose))
     for line in lines:
-        for inner, whole in re.findall(r"\$\((\./noxw [^)]*)\)|(?:^|[\s(])(\./noxw .*)", line):
+        for inner, whole in _OURS.findall(line):
             yield line, _words(inner or whole)
 
 

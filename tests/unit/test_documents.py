@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import io
 import json
 import re
+import shlex
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,37 +14,15 @@ import yaml
 
 import env.cli.main
 import images.cli.main
-from door.main import chosen
 from images.recipe.recipe import read_recipe
-from tests.support.documents import ROOT, Block, blocks, noxw_commands, pages, shell_lines, write_files
+from tests.support.command_lines import fault, setting_fault
+from tests.support.documents import ROOT, Block, blocks, commands, pages, shell_lines, write_files
 
 HOW_TO = ROOT / "docs" / "how-to" / "build-your-own-image.md"
 PAGES = pages()
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-COMMANDS = [(page, line, words) for page in PAGES for line, words in noxw_commands(page)]
-PREFIXES = {"build-image": ["build"], "test-image": ["check"], "images": []}
+COMMANDS = [(page, line, words) for page in PAGES for line, words in commands(page)]
 LANGUAGES = {"sh", "toml", "json", "yaml", "python", "nginx", "text"}
-
-
-def sessions() -> list[str]:
-    noxfile = (ROOT / "noxfile.py").read_text()
-    return [
-        line.split('"')[1] for line in noxfile.splitlines() if line.startswith(("@declared(", "@nox.session(name="))
-    ]
-
-
-def session_parser(name: str) -> tuple[argparse.ArgumentParser, list[str]] | None:
-    if name in PREFIXES:
-        return images.cli.main._parser(), PREFIXES[name]
-    return (env.cli.main._parser(), [name]) if name in ("lock", "fetch", "verify", "store") else None
-
-
-def refused(parser: argparse.ArgumentParser, words: list[str]) -> str:
-    """Return what a parser has against a command line; nothing if it takes it."""
-    told = io.StringIO()
-    with contextlib.redirect_stderr(told), contextlib.suppress(SystemExit):
-        parser.parse_args(words)
-    return told.getvalue()
 
 
 def test_there_are_examples_to_try() -> None:
@@ -58,13 +35,21 @@ def test_a_block_says_what_it_is(block: Block) -> None:
     assert block.language in LANGUAGES
 
 
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.run_by], ids=str)
+def test_what_is_said_to_run_a_block_is_there(block: Block) -> None:
+    place, _, name = str(block.run_by).partition("::")
+    text = (ROOT / place).read_text()
+    assert not name or f"def {name}(" in text
+    assert name or all(line.split(" #")[0].strip() in text for line in shell_lines(block.text))
+
+
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "sh"], ids=str)
-def test_a_block_of_commands_runs_through_the_door_or_says_why_it_is_not_tried(block: Block) -> None:
+def test_a_block_of_commands_is_run_or_says_why_it_is_not(block: Block) -> None:
+    """Those without a mark are run by tests/env/test_page_commands.py, which takes what needs the checkout alone."""
+    if block.not_run or block.run_by:
+        return
     foreign = [line for line in shell_lines(block.text) if not line.startswith(("./noxw ", 'eval "$(./noxw '))]
-    if foreign:
-        assert block.not_run, f"not tried: {foreign}"
-    else:
-        assert not block.not_run, "everything in it is tried"
+    assert foreign == [], "say why it is not run, or what runs it"
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language != "sh"], ids=str)
@@ -86,25 +71,52 @@ def test_an_example_of_a_format_can_be_read(block: Block) -> None:
     ("page", "line", "words"), COMMANDS, ids=[f"{page.name}: {line}" for page, line, _ in COMMANDS]
 )
 def test_a_command_on_a_page_is_taken_as_it_is_written(
-    page: Path, line: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+    page: Path, line: str, words: list[str], monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
-    # A layout that was not built is no mistake of the page.
+    # A layout that was not built, and a folder of the reader's, are no mistakes of the page.
     monkeypatch.setattr(env.cli.main, "_layout", Path)
-    at = words.index("--") if "--" in words else len(words)
-    ours, theirs = words[1:at], words[at + 1 :]
-    for name in chosen(ours):
-        if name == "SESSION":
-            continue
-        assert name in sessions(), f"{page}: {line}"
-        found = session_parser(name)
-        # `…` stands for what the text before it has said, [X] for what may be left out.
-        if found is None or not theirs or "…" in line or "[" in line or "--help" in theirs or "--version" in theirs:
-            continue
-        parser, before = found
-        told = refused(parser, [*before, *theirs])
-        # Text may name a command alone: `./noxw -s images -- size`.
-        named = "arguments are required" in told and f"`{line}`" in page.read_text()
-        assert not told or named, f"{page}: {line}: {told}"
+    monkeypatch.setattr(Path, "is_dir", lambda _: True)
+
+    def pytest_fault(arguments: Sequence[str]) -> str:
+        unknown = pytestconfig._parser.parse_known_and_unknown_args(list(arguments))[1]
+        return f"pytest does not know {unknown}" if unknown else ""
+
+    told = fault(words, pytest_fault)
+    # Text may name a command alone: `./noxw -s images -- size`.
+    named = "arguments are required" in told and f"`{line}`" in page.read_text()
+    assert not told or named, f"{page}: {line}: {told}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_setting_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(r"\b([A-Z]\w+)\.([a-z]\w+)\b", page.read_text())
+    assert [told for owner, trait in named if (told := setting_fault(owner, trait))] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("./noxw -s tset-image", "there is no session"),
+        ("./noxw -s build-image -- --form DIR", "unrecognized arguments"),
+        ("./noxw -s images -- psuh jupyter x", "invalid choice"),
+        ("./noxw -s bench -- --measure cells", "unrecognized arguments"),
+        ("./noxw -s run -- python -m benchmarks.images --round 5", "unrecognized arguments"),
+        ("./noxw -s lab -- --prot 8890", "no option --prot"),
+        ("./noxw -s lab -- --ServerApp.prot=8890", "no setting prot"),
+        ("./noxw -s tests -- --slwo", "does not know"),
+        ("./noxw -s lint -- --fix", "takes no arguments"),
+        ("jupyter mcp conect claude-code", "invalid choice"),
+        ("jupyter mcp connect claud-code", "it is one of"),
+        ("python -m images chek jupyter", "invalid choice"),
+        ("jupyter lab --JupyterMCP.max_kernel=3", "no setting max_kernel"),
+    ],
+)
+def test_a_mistake_in_a_command_would_be_found(line: str, told: str, pytestconfig: pytest.Config) -> None:
+    def pytest_fault(arguments: Sequence[str]) -> str:
+        unknown = pytestconfig._parser.parse_known_and_unknown_args(list(arguments))[1]
+        return f"pytest does not know {unknown}" if unknown else ""
+
+    assert told in fault(shlex.split(line), pytest_fault)
 
 
 @pytest.mark.parametrize("prefix", ["lab/", "mine/", "own/"])
