@@ -2,11 +2,10 @@
 # requires-python = ">=3.11"
 # dependencies = ["nox>=2026.2", "uv>=0.9"]
 # ///
-"""The front door: `./noxw --help` lists the sessions. The work is in door/, env/, images/ and jupyter_mcp/."""
+"""The front door: `./noxw --help` lists the sessions. The work is in the packages beside it."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -35,7 +34,7 @@ LINT = (
     ("lint-imports", "--no-logo", "--no-cache"),
     ("zizmor", "--offline", "--quiet", ".github"),
     ("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *_WORKFLOWS),
-    ("mypy", "door", "env", "images", "jupyter_mcp", "benchmarks", "tests", "noxfile.py"),
+    ("mypy", "door", "env", "images", "jupyter_mcp", "release", "benchmarks", "tests", "noxfile.py"),
 )
 
 
@@ -85,13 +84,16 @@ def store(session: nox.Session) -> None:
     run(session, TOOLS, ("python", "-m", "env", "store", *session.posargs))
 
 
-@declared("package")
+@declared("package", program=("release.package",))
 def package(session: nox.Session) -> None:
-    """Build the wheel and the sdist of jupyter-mcp-rooms into dist/."""
-    # The time that built files carry, where none is set: that of the image recipes, 2026-11-01.
-    epoch = os.environ.get("SOURCE_DATE_EPOCH") or "1793491200"
-    command = ("python", "-m", "hatchling", "build", "--directory", "dist")
-    run(session, TOOLS, command, variables={"SOURCE_DATE_EPOCH": epoch})
+    """Build the wheel and the sdist of jupyter-mcp-rooms into dist/, of what is here."""
+    run(session, TOOLS, ("python", "-m", "release.package", *session.posargs))
+
+
+@declared("release", program=("release",))
+def release(session: nox.Session) -> None:
+    """Make a release in dist/release, wheel to images, or try whether one can be made: -- [--check]."""
+    run(session, TOOLS, ("python", "-m", "release", *session.posargs))
 
 
 @declared("build-image", program=("images", "build"))

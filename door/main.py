@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 INTERRUPTED = 130
 COMPLETING = "_ARGCOMPLETE"
 """The variable that a shell sets to ask for completions (argcomplete's)."""
-STDLIB_ALONE = ("env", "images", "docs.site")
+STDLIB_ALONE = ("env", "images", "release", "release.package", "docs.site")
 """Programs whose help needs no package, so no environment."""
 _CHOOSE = ("-s", "-e", "--session", "--sessions")
 _HELP = ("-h", "--help")

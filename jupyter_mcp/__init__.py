@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 
-__version__ = "0.1.0"
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """Return the version when it is asked for: pyproject.toml has it, and the installed distribution's metadata."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return importlib.metadata.version("jupyter-mcp-rooms")
+    except importlib.metadata.PackageNotFoundError:
+        # A checkout on the path, with nothing installed.
+        return "0+unknown"
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from env.spec import DISTRIBUTION, Tree, project_version
 
-OURS = ("env", "images")
+OURS = ("env", "images", "release")
 WRONG_COMMAND_LINE = 2
 
 

@@ -7,7 +7,7 @@ compare it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +32,32 @@ def provenance(
     materials: Sequence[dict[str, Any]],
 ) -> Document:
     """Return the statement that `subject` was made with `parameters` from `materials`."""
-    statement = {
+    return statement({image: subject.digest}, BUILD_TYPE, BUILDER, parameters, materials)
+
+
+def statement(
+    subjects: Mapping[str, str],
+    build_type: str,
+    builder: str,
+    parameters: dict[str, Any],
+    materials: Sequence[dict[str, Any]],
+) -> Document:
+    """Return the statement about files or manifests, whose sha256 `subjects` has by name."""
+    content = {
         "_type": STATEMENT,
-        "subject": [{"name": image, "digest": {"sha256": subject.digest}}],
+        "subject": [{"name": name, "digest": {"sha256": subjects[name]}} for name in sorted(subjects)],
         "predicateType": PREDICATE,
         "predicate": {
             "buildDefinition": {
-                "buildType": BUILD_TYPE,
+                "buildType": build_type,
                 "externalParameters": parameters,
                 "internalParameters": {},
                 "resolvedDependencies": list(materials),
             },
-            "runDetails": {"builder": {"id": BUILDER}},
+            "runDetails": {"builder": {"id": builder}},
         },
     }
-    return Document.of(INTOTO_TYPE, statement)
+    return Document.of(INTOTO_TYPE, content)
 
 
 def materials_of(

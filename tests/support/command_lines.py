@@ -17,7 +17,7 @@ from typing import Any
 from door.main import chosen
 
 ROOT = Path(__file__).parents[2]
-OURS = ("benchmarks", "docs", "door", "env", "images", "jupyter_mcp", "tests")
+OURS = ("benchmarks", "docs", "door", "env", "images", "jupyter_mcp", "release", "tests")
 """The packages of this repository that are started with `python -m`."""
 _DECLARED = re.compile(r'^@declared\("([\w-]+)"(?:.*program=\(([^)]*)\))?', re.MULTILINE)
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")

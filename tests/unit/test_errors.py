@@ -9,6 +9,7 @@ from pathlib import Path
 
 import env.errors
 import images.errors
+import release.errors
 from door import bootstrap
 from door.errors import DoorError, EnvironmentMakingError, NoPythonError
 from env.errors import EnvError, Exit, UnknownPlatformError
@@ -17,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference" / "command-line.md"
 CLASSES: set[type[EnvError | DoorError]] = {
     kind
-    for module in (env.errors, images.errors)
+    for module in (env.errors, images.errors, release.errors)
     for _, kind in inspect.getmembers(module, inspect.isclass)
-    if issubclass(kind, EnvError) and kind not in (EnvError, images.errors.ImageError)
+    if issubclass(kind, EnvError) and kind not in (EnvError, images.errors.ImageError, release.errors.ReleaseError)
 } | {EnvironmentMakingError, NoPythonError}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from env.spec import ROOT
 
-PACKAGES = ("door", "env", "images", "jupyter_mcp")
+PACKAGES = ("door", "env", "images", "jupyter_mcp", "release")
 WRONG = {
     "up in a package": ("jupyter_mcp/rooms/live.py", "from jupyter_mcp.tools import replies"),
     "beside": ("images/registry/client.py", "from images.build import layers"),

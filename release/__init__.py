@@ -1,0 +1,1 @@
+"""A release: wheel, sdist and images of one commit, with their papers; the same bytes whoever makes them."""
