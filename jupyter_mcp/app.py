@@ -45,6 +45,7 @@ from .steering.activity import SCHEMAS
 from .steering.audit import AuditLog
 from .steering.audit_file import AuditFile
 from .steering.gate import Gate
+from .steering.limits import Limits
 from .steering.people_review_api import review_handlers
 from .steering.people_undo_api import undo_handlers
 from .steering.steering import MODES, Files, Review, Steering
@@ -83,6 +84,35 @@ class JupyterMCP(ExtensionApp):
         "counted apart, up to as many.",
     )
     max_sessions = Int(1000, config=True, help="The most MCP sessions; one more ends the one that was idle longest.")
+    max_user_sessions = Int(
+        0,
+        min=0,
+        config=True,
+        help="The most MCP sessions of one user (a credential); one more ends the user's own that was idle longest. "
+        "0: no limit but `max_sessions`.",
+    )
+    user_calls_per_minute = Int(
+        0,
+        min=0,
+        config=True,
+        help="The most calls of tools that one user's agents make in a minute; what is refused says when to try again. "
+        "0: no limit.",
+    )
+    agent_calls_per_minute = Int(0, min=0, config=True, help="The same for each of a user's agents. 0: no limit.")
+    max_user_runs = Int(
+        0,
+        min=0,
+        config=True,
+        help="The most runs of one user's agents that wait or go on. 0: no limit but the server's.",
+    )
+    max_agent_runs = Int(0, min=0, config=True, help="The same for each of a user's agents. 0: no limit.")
+    max_user_rooms = Int(
+        0,
+        min=0,
+        config=True,
+        help="The most rooms that one user's agents have opened, that are still open and have no person in them. 0: no "
+        "limit.",
+    )
     max_watchers = Int(128, config=True, help="The most watch_notebook calls at the same time.")
     max_output_bytes = Int(8 << 20, config=True, help="The most output one run keeps, in bytes.")
     max_output_messages = Int(20_000, config=True, help="The most output messages one run keeps.")
@@ -251,7 +281,12 @@ class JupyterMCP(ExtensionApp):
         tools = mcp_server(
             notebooks, running, control, gate=gate, undoing=undoing, call_timeout=self.call_timeout, toolset=self.tools
         )
-        app, lifespan = http_app(tools.server, max_body_bytes=self.max_body_bytes, max_sessions=self.max_sessions)
+        app, lifespan = http_app(
+            tools.server,
+            max_body_bytes=self.max_body_bytes,
+            max_sessions=self.max_sessions,
+            max_user_sessions=self.max_user_sessions,
+        )
         self._endpoint = Endpoint(
             app,
             lifespan,
@@ -298,6 +333,13 @@ class JupyterMCP(ExtensionApp):
             lambda schema, data: logger.emit(schema_id=schema, data=data),
             self.log,
             self._audit,
+            Limits(
+                self.user_calls_per_minute,
+                self.agent_calls_per_minute,
+                self.max_user_runs,
+                self.max_agent_runs,
+                self.max_user_rooms,
+            ),
         )
 
     def _make_audit(self) -> AuditLog | None:

@@ -234,7 +234,7 @@ def mcp_server(
 
 
 def http_app(
-    server: FastMCP[Any], *, max_body_bytes: int, max_sessions: int
+    server: FastMCP[Any], *, max_body_bytes: int, max_sessions: int, max_user_sessions: int = 0
 ) -> tuple[ASGIApp, Callable[[], AbstractAsyncContextManager[None]]]:
     """Return the server's ASGI application and its lifespan, for an Endpoint."""
     app = server.http_app(path=ASGI_PATH)
@@ -245,7 +245,7 @@ def http_app(
             limit_bodies(app, ASGI_PATH, max_body_bytes)
             yield
 
-    served: ASGIApp = Revival(SessionCap(deferring(app), max_sessions), max_sessions)
+    served: ASGIApp = Revival(SessionCap(deferring(app), max_sessions, max_user_sessions), max_sessions)
     if isinstance(server, _Server) and server.toolbox is not None:
         served = BridgeCancels(served, server.toolbox.cancelling.cancelled)
     return served, lifespan

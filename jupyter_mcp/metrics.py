@@ -72,6 +72,7 @@ def _counter(name: str, text: str, *labels: str) -> Counter:
 OUTCOMES: Final = ("done", "refused", "failed", "stopped", "cancelled")
 STATES: Final = ("queued", "running")
 ENDS: Final = ("done", "error", "interrupted")
+LIMITS: Final = ("calls", "runs", "rooms", "sessions")
 
 CALLS = _counter(
     "jupyter_mcp_tool_calls_total", "Calls of tools that have been answered, by tool and outcome.", "tool", "outcome"
@@ -96,6 +97,9 @@ JOURNAL_FAILURES = _counter(
     "jupyter_mcp_journal_write_failures_total", "Times that a journal could not be written; edits are refused then."
 )
 SAVE_FAILURES = _counter("jupyter_mcp_save_failures_total", "Times that a notebook could not be saved to its file.")
+LIMITED = _counter(
+    "jupyter_mcp_limit_refusals_total", "Requests that were refused for a limit of a user or an agent.", "limit"
+)
 
 SESSIONS = Figure("jupyter_mcp_sessions", "MCP sessions that are open, of clients up to the revision 2025-11-25.")
 AGENTS = Figure("jupyter_mcp_agents", "Agents that called in the last five minutes, or whose runs go on.")
@@ -125,6 +129,7 @@ METRICS: Final[tuple[Counter | Histogram | Figure, ...]] = (
     DROPPED,
     JOURNAL_FAILURES,
     SAVE_FAILURES,
+    LIMITED,
     SESSIONS,
     AGENTS,
     REQUESTS,
@@ -147,6 +152,8 @@ for _outcome in ("done", "refused", "cancelled"):
     RESOURCE_READS.labels(_outcome)
 for _state in ENDS:
     RUNS_ENDED.labels(_state)
+for _limit in LIMITS:
+    LIMITED.labels(_limit)
 
 
 class Metrics:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
+from collections.abc import Iterator
 from logging import Logger
 from pathlib import Path
 from typing import Any, cast
@@ -56,6 +58,7 @@ class Rooms:
         self.cell_ids = CellIds()
         self.presences = Presences(self._rooms, log)
         self._off = ""
+        self._opening: Counter[str] = Counter()  # rooms on their way, by the credential of who opens them
         for figure, tell in (
             (metrics.ROOMS, self._count),
             (metrics.JOINED, self._count_joined),
@@ -160,10 +163,29 @@ class Rooms:
             room = self._room(room_id)
             if known is not None and known[0].room is room:
                 return known
-            await self._recovered(file_id, path)
-            with span("jupyter_mcp.room.open", path=path, already_open=room is not None):
-                opened, fresh = await open_room(self.extension, path, room_id, self._root)
-                return await self._attach(path, opened, fresh=fresh)
+            with self._place() if room is None else contextlib.nullcontext():
+                await self._recovered(file_id, path)
+                with span("jupyter_mcp.room.open", path=path, already_open=room is not None):
+                    opened, fresh = await open_room(self.extension, path, room_id, self._root)
+                    return await self._attach(path, opened, fresh=fresh)
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold a place for one more room while it is opened: those count whose agents opened them, without people."""
+        actor = ACTOR.get()
+        if actor is None:
+            yield
+            return
+        credential = actor.credential
+        opened = sum(live.opener == credential and not live.people for live, _ in self._live.values())
+        actor.opens(opened + self._opening[credential])
+        self._opening[credential] += 1
+        try:
+            yield
+        finally:
+            self._opening[credential] -= 1
+            if not self._opening[credential]:
+                del self._opening[credential]
 
     @property
     def _root(self) -> str | None:
@@ -212,6 +234,8 @@ class Rooms:
             self._log.error("The journal of %s can't be made in %s: %s", path, self._folder, why(journal.fault))
         live = Live(path, room, document, journal, self._log, self._root)
         live.writable = bool(model["writable"])
+        if fresh and (actor := ACTOR.get()) is not None:
+            live.opener = actor.credential
         content = seen(document)
         if not keeps_ids(content):  # its store, or a tab, may have other ids than those that were given
             live.rename(self.cell_ids.missing(_file_id(live.room_id), content["cells"]))

@@ -61,6 +61,7 @@ class Running:
         live.check(at, expected)
         require_writable(live)
         require_room(live)
+        _may_start()
         step = Step(self._code_cell(live, at), expected=expected)
         return self._start(live, Run(live.room_id, live.path, by, [step]), seconds)
 
@@ -80,6 +81,7 @@ class Running:
         """
         require_writable(live)
         require_room(live)
+        _may_start()
         if ids is not None and (start is not None or stop is not None):
             raise BadCellError("Give `cells`, or `start` and `stop`, or none of them for all code cells.")
         if ids is not None:
@@ -101,6 +103,7 @@ class Running:
 
     def code(self, live: Live, source: str, *, by: str) -> Run:
         """Start a run of code that is in no cell; the kernel neither counts nor remembers it."""
+        _may_start()
         return self._start(live, Run(live.room_id, live.path, by, [Step("", clean(source))]), None)
 
     def _code_cell(self, live: Live, at: int) -> str:
@@ -173,6 +176,12 @@ class Running:
         if actor is not None:
             actor.begins(live, step.cell_id)
         return str(live.document.ycells[at]["source"])
+
+
+def _may_start() -> None:
+    """Raise TooManyError if whoever asks has as many runs as may go on; before anything is done for one more."""
+    if (actor := ACTOR.get()) is not None:
+        actor.may_start()
 
 
 def _ends(run: Run, step: Step) -> bool:

@@ -52,11 +52,18 @@ class Actor(Protocol):
         """The number of the call in this process."""
 
     @property
+    def credential(self) -> str:
+        """Whose it is: the same for all that share a credential."""
+
+    @property
     def author(self) -> Author:
         """Who calls."""
 
     def reaches(self, path: str) -> None:
         """Note that it is about a notebook. Raises a ToolError if it may not even read it."""
+
+    def opens(self, opened: int) -> None:
+        """Ask before a room is opened; `opened` are those of its credential. Raises a ToolError if it may not."""
 
     def joined(self, live: Live) -> None:
         """Note that it has reached a notebook. Raises a ToolError if it may not even read it."""
@@ -72,6 +79,9 @@ class Actor(Protocol):
 
     def runs_code(self, live: Live, source: str) -> None:
         """Note that it begins to run code that is in no cell. Raises a ToolError if it may not."""
+
+    def may_start(self) -> None:
+        """Raise a ToolError if it may not start one more run."""
 
     def starts(self, run: Stoppable) -> None:
         """Note what it started, which may go on when the actor is done."""

@@ -87,6 +87,7 @@ class Live:
         self.used = time.monotonic()
         self.busy = 0
         self.writable = True
+        self.opener: str | None = None  # the credential whose agent opened the room; None: it was open
         self.released = False
         self._log = log
         self._root = root

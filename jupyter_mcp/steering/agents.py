@@ -30,6 +30,7 @@ class Agent:
     client: str = NAMELESS
     kind: str = ""
     user: str | None = None  # whose token it has, where Jupyter knows users
+    credential: str = ""  # what tells its user apart, of this process (transport.auth.Caller.key)
 
 
 def asking_agent(asking: Caller, session: Any = None) -> Agent:
@@ -40,9 +41,9 @@ def asking_agent(asking: Caller, session: Any = None) -> Agent:
     session_id = get_http_request().headers.get("mcp-session-id", "")
     agent_id = f"agent-{fingerprint(f'{asking.key} {given} {session_id}')[:12]}"
     if asking.shared:  # Jupyter makes up a new name for each request
-        return Agent(agent_id, client, client, kind_of(client, ""))
+        return Agent(agent_id, client, client, kind_of(client, ""), credential=asking.key)
     user: str = asking.handler.current_user.username
-    return Agent(agent_id, f"{client} ({asking.name})", client, kind_of(client, user), user)
+    return Agent(agent_id, f"{client} ({asking.name})", client, kind_of(client, user), user, asking.key)
 
 
 def kind_of(client: str, user: str) -> str:

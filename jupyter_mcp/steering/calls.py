@@ -21,6 +21,7 @@ from jupyter_mcp.rooms.actor import Author, Stoppable, next_number
 from jupyter_mcp.rooms.live import Live, revision
 
 from .agents import Agent
+from .limits import Quotas
 
 MOST_CELLS = 100  # of one call that are told of
 _MOST_VALUES = 1000  # of a call's arguments that are looked at for notebooks and cells
@@ -53,6 +54,7 @@ class Call:
     may_run: Callable[[Call, Live, str | None], None]  # raises NotAllowedYetError
     notice: Callable[[Call, Live, str | None], None]
     began_to_run: Callable[[Call], None]
+    quotas: Quotas
     left_run_ended: Callable[[Call, str], None]  # of a run that outlived the call, and its outcome
     number: int = field(default_factory=next_number)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -93,6 +95,19 @@ class Call:
             "code": self.code is not None,
             "seconds": round(time.monotonic() - self.began, 1),
         }
+
+    @property
+    def credential(self) -> str:
+        """Whose it is."""
+        return self.agent.credential
+
+    def opens(self, opened: int) -> None:
+        """Raise TooManyError if its user's agents hold as many rooms open as they may."""
+        self.quotas.may_open(self.agent, opened)
+
+    def may_start(self) -> None:
+        """Raise TooManyError if as many runs of its user, or its own, go on as may."""
+        self.quotas.may_run(self.agent)
 
     def reaches(self, path: str) -> None:
         """Note which notebook it is about."""
@@ -150,6 +165,7 @@ class Call:
     def starts(self, run: Stoppable) -> None:
         """Note what it started: a person who stops the agent stops that too, also when the call has answered."""
         self.run = run
+        self.quotas.runs(self.agent, run)
 
     def run_ended(self, live: Live, outcome: str) -> None:
         """Note that its run is over; if it has answered before, what ran since is told by itself."""

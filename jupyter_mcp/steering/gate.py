@@ -23,6 +23,7 @@ from .activity import Activity, Emit
 from .agents import Agent, Agents
 from .audit import AuditLog
 from .calls import Call, named, revision_of
+from .limits import Limits, Quotas
 from .review import Report, Review, wanted
 from .steering import CONFIGURATION, Mode, Rule, Steering
 
@@ -31,10 +32,17 @@ class Gate:
     """Lets calls through, or not; knows those that run, and the agents that were here."""
 
     def __init__(
-        self, steering: Steering, presences: Presences, emit: Emit, log: Logger, audit: AuditLog | None = None
+        self,
+        steering: Steering,
+        presences: Presences,
+        emit: Emit,
+        log: Logger,
+        audit: AuditLog | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.steering = steering
         self.agents = Agents()
+        self.quotas = Quotas(limits)
         self.activity = Activity(emit, log, audit)
         self.review = Review(self.activity.tell)
         self._presences = presences
@@ -49,7 +57,7 @@ class Gate:
     async def serving(
         self, agent: Agent, tool: str, arguments: dict[str, Any], *, reads: bool, destroys: bool = False
     ) -> AsyncIterator[Call]:
-        """Serve a call. Raises PausedError before it begins, and StoppedError in place of what it was stopped in."""
+        """Serve a call. Raises PausedError or TooManyError before it, and StoppedError in place of what is stopped."""
         paths, index, cell_ids = named(arguments)
         call = Call(
             agent,
@@ -64,9 +72,11 @@ class Gate:
             may_run=self._may_run,
             notice=self._notice,
             began_to_run=self.activity.began,
+            quotas=self.quotas,
             left_run_ended=self.activity.ended,
         )
         self._require(call, not reads, begins=True)
+        self.quotas.call(agent, tool)
         call.task = asyncio.current_task()
         self._running.add(call)
         acting = ACTOR.set(call)

@@ -6,7 +6,9 @@ refuses new ones at its limit, 10,000, until one has been idle for half an hour.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
@@ -35,11 +37,12 @@ def needs_session(version: str | None) -> bool:
 class SessionCap:
     """An ASGI application before the SDK's: keeps its sessions at `most`."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, most: int, most_of_user: int = 0) -> None:
         self._app = app
         self._most = most
+        self._most_of_user = most_of_user  # 0: as many as all
         self._sessions: dict[str, _Session] = {}  # the last used at the end
-        self._opening = 0
+        self._opening: Counter[str | None] = Counter()  # on their way, by user
         metrics.SESSIONS.watch(self._count)
 
     def _count(self) -> float:
@@ -82,9 +85,14 @@ class SessionCap:
                 self._sessions[session_id] = session
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
-        while len(self._sessions) + self._opening >= self._most:
-            if not await self._end_idlest(scope):
-                refusal = JSONResponse({"error": "Too many open sessions; try again."}, 503, {"Retry-After": "1"})
+        user = name_of(scope.get("user"))
+        while self._full_for(user) or self._full():
+            theirs = self._full_for(user)
+            if not await self._end_idlest(scope, user if theirs else ...):
+                if theirs:
+                    metrics.LIMITED.labels("sessions").inc()
+                what = "You have too many open sessions; end one, or try" if theirs else "Too many open sessions; try"
+                refusal = JSONResponse({"error": f"{what} again."}, 429 if theirs else 503, {"Retry-After": "1"})
                 await refusal(scope, receive, send)
                 return
 
@@ -95,15 +103,31 @@ class SessionCap:
                     self._sessions[session_id] = _Session(scope.get("user"))
             await send(message)
 
-        self._opening += 1
+        self._opening[user] += 1
         try:
             await self._app(scope, receive, watch)
         finally:
-            self._opening -= 1
+            self._opening[user] -= 1
+            if not self._opening[user]:
+                del self._opening[user]
 
-    async def _end_idlest(self, scope: Scope) -> bool:
-        """End the session that was idle longest, as its client would; tells whether there was one."""
-        found = next((session_id for session_id, session in self._sessions.items() if not session.busy), None)
+    def _full(self) -> bool:
+        return len(self._sessions) + self._opening.total() >= self._most
+
+    def _full_for(self, user: str | None) -> bool:
+        if not self._most_of_user:
+            return False
+        theirs = sum(name_of(session.user) == user for session in self._sessions.values())
+        return theirs + self._opening[user] >= self._most_of_user
+
+    async def _end_idlest(self, scope: Scope, user: str | EllipsisType | None) -> bool:
+        """End the session, of anybody (...) or of a user, that was idle longest, as its client would; true if so."""
+        idle = (
+            session_id
+            for session_id, session in self._sessions.items()
+            if not session.busy and (user is ... or name_of(session.user) == user)
+        )
+        found = next(idle, None)
         if found is None:
             return False
         session = self._sessions.pop(found)

@@ -26,6 +26,7 @@ from jupyter_mcp.notebooks.undoing import Undoing
 from jupyter_mcp.steering import people_api, runs_api
 from jupyter_mcp.steering.audit import AuditLog
 from jupyter_mcp.steering.gate import Gate
+from jupyter_mcp.steering.limits import Limits
 from jupyter_mcp.steering.people_review_api import review_handlers
 from jupyter_mcp.steering.people_undo_api import undo_handlers
 from jupyter_mcp.steering.steering import Files, Steering
@@ -91,6 +92,8 @@ async def served(
     specs: Any = None,
     call_timeout: float = 20,
     grace: float = 1,
+    limits: Limits | None = None,
+    max_user_sessions: int = 0,
     **modes: Any,
 ) -> AsyncIterator[Served]:
     """Serve the notebooks of `folder`/root; cells run on a fake kernel. `modes` are the configuration's."""
@@ -98,7 +101,8 @@ async def served(
         events: list[tuple[str, dict[str, Any]]] = []
         file = SteeringFile(folder / "state" / "agents.json")
         steering = Steering(file, Files(rooms.settings["file_id_manager"], str(rooms.root)), **modes)
-        gate = Gate(steering, rooms.rooms.presences, lambda schema, data: events.append((schema, data)), LOG, audit)
+        told = rooms.rooms.presences, lambda schema, data: events.append((schema, data)), LOG, audit
+        gate = Gate(steering, *told, limits)
         cells = Cells(typing_grace=30)
         running = Running(
             cells, at.execution, max_output_bytes=1 << 20, max_output_messages=1000, execution_timeout=None
@@ -114,7 +118,7 @@ async def served(
             notebooks, running, kernels, gate=gate, undoing=undoing, call_timeout=call_timeout, toolset=tools
         )
         server = made.server
-        app, lifespan = http_app(server, max_body_bytes=1 << 20, max_sessions=8)
+        app, lifespan = http_app(server, max_body_bytes=1 << 20, max_sessions=8, max_user_sessions=max_user_sessions)
         handlers = [
             *people_api.handlers(gate, undoing),
             *undo_handlers(gate, undoing),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
 from jupyter_mcp.transport.session_cap import SessionCap
+from tests.support.measured import told
 
 HANDSHAKE = (b"mcp-protocol-version", b"2025-11-25")
 
@@ -38,7 +40,9 @@ class Application:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def ask(app: Any, session: str | None = None, method: str = "POST", *, handshake: bool = True) -> int:
+async def ask(
+    app: Any, session: str | None = None, method: str = "POST", *, handshake: bool = True, user: str = "ann"
+) -> int:
     """Send a request; returns the status of the answer."""
     headers = [HANDSHAKE] if handshake else [(b"mcp-protocol-version", b"2026-07-28")]
     if session is not None:
@@ -51,7 +55,14 @@ async def ask(app: Any, session: str | None = None, method: str = "POST", *, han
     async def send(message: Message) -> None:
         answered.append(message)
 
-    await app({"type": "http", "method": method, "path": "/mcp", "headers": headers}, receive, send)
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": "/mcp",
+        "headers": headers,
+        "user": SimpleNamespace(username=user),
+    }
+    await app(scope, receive, send)
     status: int = answered[0]["status"]
     return status
 
@@ -105,5 +116,37 @@ def test_requests_of_the_era_without_sessions_are_not_counted() -> None:
         for _ in range(3):
             assert await ask(cap, handshake=False) == 200
         assert len(app.open) == 3
+
+    asyncio.run(run())
+
+
+def test_a_user_with_as_many_sessions_as_one_may_have_loses_an_own_one_and_nobody_elses() -> None:
+    async def run() -> None:
+        app = Application()
+        cap = SessionCap(app, 10, 2)
+        assert await ask(cap, user="bob") == 200  # s1, idle longest
+        for _ in range(3):
+            assert await ask(cap, user="ann") == 200
+        assert app.open == ["s1", "s3", "s4"]
+        assert await ask(cap, "s1", user="bob") == 200
+
+    asyncio.run(run())
+
+
+def test_a_user_whose_sessions_are_all_busy_is_told_to_try_again_and_others_open_theirs() -> None:
+    async def run() -> None:
+        app = Application()
+        cap = SessionCap(app, 10, 1)
+        before = told("jupyter_mcp_limit_refusals_total", {"limit": "sessions"})
+        assert await ask(cap, user="ann") == 200
+        app.held.clear()
+        served = asyncio.create_task(ask(cap, "s1", user="ann"))
+        await asyncio.sleep(0)
+        assert await ask(cap, user="ann") == 429
+        app.held.set()
+        assert await ask(cap, user="bob") == 200
+        assert await served == 200
+        assert app.open == ["s1", "s2"]
+        assert told("jupyter_mcp_limit_refusals_total", {"limit": "sessions"}) == before + 1
 
     asyncio.run(run())
