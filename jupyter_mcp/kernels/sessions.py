@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from datetime import UTC, datetime
 from inspect import signature
 from typing import Any
@@ -13,10 +12,11 @@ from jupyter_server.utils import ensure_async
 
 from jupyter_mcp.locks import KeyedLocks
 
+from .page_asks import PageAsks
+
 Session = dict[str, Any]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_HANDED_FOR = 30.0  # seconds from a page's POST to its PATCH
 
 
 def one_for_each_path(sessions: Any) -> None:
@@ -51,7 +51,7 @@ class _Keeper:
         self._starting = KeyedLocks()
         self._tasks: set[asyncio.Task[Session]] = set()
         self._ending: set[str] = set()
-        self._handed: dict[str, list[float]] = {}  # session: when it was given to a page that asked under its own path
+        self._asks = PageAsks()
 
     async def create_session(self, path: str | None = None, *rest: Any, **options: Any) -> Session:
         """Start a session, or give the one that the notebook has.
@@ -90,9 +90,7 @@ class _Keeper:
             return {**made, "path": asked}
         if asked != notebook:  # a person's page without a kernel, that starts one
             found = await self._with_kernel(found, options)
-            now = time.monotonic()
-            self._handed = {one: when for one, when in self._handed.items() if when and when[-1] > now - _HANDED_FOR}
-            self._handed.setdefault(found["id"], []).append(now)
+            self._asks.given(found["id"])
         return {**found, "path": asked}
 
     async def _with_kernel(self, session: Session, options: dict[str, Any]) -> Session:
@@ -119,8 +117,8 @@ class _Keeper:
         if changes.get("type", before["type"]) != "notebook":
             await ensure_async(self._update(session_id, **changes))
             return
-        if "path" in changes and (handed := self._handed.get(session_id)):
-            handed.pop(0)
+        if "path" in changes:
+            self._asks.taken(session_id)
         async with self._starting(str(path)):
             sessions = await self._all()
             together = [
@@ -144,14 +142,8 @@ class _Keeper:
             await self._retire({one["kernel"]["id"] for one in others} - {before["kernel"]["id"]})
 
     async def delete_session(self, session_id: str) -> None:
-        """End a session and its kernel.
-
-        A page that asked twice ends the first session it is given: it is the second one, too, and stays.
-        """
-        since = time.monotonic() - _HANDED_FOR
-        handed = [when for when in self._handed.pop(session_id, []) if when > since]
-        if len(handed) > 1:
-            self._handed[session_id] = handed[1:]
+        """End a session and its kernel, unless a page only lets go of it and it, or another page, works with it."""
+        if self._asks.stays(session_id):
             return
         self._ending.add(session_id)
         try:

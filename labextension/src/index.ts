@@ -11,7 +11,7 @@ import { question } from './cells';
 import { ASK_ABOUT_CELL, CONNECT, FOLLOW, SHOW, STEERING, STILL } from './commands';
 import { connect } from './connect';
 import { button } from './dom';
-import { type IKernelContext, Kernels } from './kernels';
+import { Kernels } from './kernels';
 import { Marks } from './marks';
 import { follow, Still } from './view';
 import { AgentPanel, IPlaces } from './panel';
@@ -73,12 +73,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     };
 
     new Marks(store, tracker);
-    const open: IKernelContext[] = [];
+    const kernels = new Kernels(app.serviceManager.sessions);
     tracker.widgetAdded.connect((_, { sessionContext }) => {
-      open.push(sessionContext);
-      sessionContext.disposed.connect(() => open.splice(open.indexOf(sessionContext), 1));
+      kernels.watch(sessionContext);
+      sessionContext.disposed.connect(() => kernels.forget(sessionContext));
     });
-    const kernels = new Kernels(app.serviceManager.sessions, () => open);
     store.began.connect(() => kernels.ask());
     new Badges(store, tracker);
     trustRuns(tracker);

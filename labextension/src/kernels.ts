@@ -8,7 +8,8 @@ export interface IKernelContext {
   readonly isTerminating: boolean;
   readonly kernelDisplayStatus: string;
   readonly kernelPreference: { readonly shouldStart?: boolean };
-  changeKernel(options: { id: string }): Promise<unknown>;
+  changeKernel: (options?: Partial<{ id: string; name: string }>) => Promise<unknown>;
+  startKernel: () => Promise<boolean>;
 }
 
 /** The sessions that the server has; a part of JupyterLab's Session.IManager. */
@@ -18,36 +19,115 @@ export interface ISessions {
   refreshRunning(): Promise<void>;
 }
 
+/** Joins of one kernel by one page: who loses it as often is not helped by another. */
+const MOST = 5;
+
 /**
  * Let a page without a kernel join the one that its notebook has: an agent may have started it after a restart of the
  * server, or after a person shut the last one down. JupyterLab (4.6) looks for it when a notebook is opened only.
  */
 export class Kernels {
-  constructor(sessions: ISessions, open: () => Iterable<IKernelContext>) {
+  constructor(sessions: ISessions, later: (job: () => void) => unknown = job => setTimeout(job, 2000)) {
     this._sessions = sessions;
-    this._open = open;
+    this._later = later;
     sessions.runningChanged.connect(() => this.look());
+  }
+
+  /**
+   * Look after an open notebook.
+   *
+   * JupyterLab takes a kernel that is asked for while another one is on its way, and ends the session of the other: the
+   * notebook's, with the agents' kernel. So a cell that is run meanwhile waits for the one that is on its way.
+   */
+  watch(context: IKernelContext): void {
+    if (this._open.has(context)) {
+      return; // another view of the same notebook
+    }
+    this._open.add(context);
+    const { startKernel, changeKernel } = context;
+    context.startKernel = () => this._start(context, () => startKernel.call(context));
+    context.changeKernel = options => {
+      // While a notebook is opened, the choice waits for JupyterLab's own start: that must not wait for the choice.
+      const opens = context.kernelDisplayStatus === 'initializing';
+      const changing = changeKernel.call(context, options);
+      return opens ? changing : this._goes(context, changing);
+    };
+  }
+
+  /** The notebook is closed. */
+  forget(context: IKernelContext): void {
+    this._open.delete(context);
   }
 
   /** Ask the server for its sessions, as one may be new; then look. */
   ask(): void {
-    void this._sessions.refreshRunning().catch(() => undefined);
+    this._ask(false);
   }
 
-  /** Join what there is to join. */
-  look(): void {
-    for (const context of new Set(this._open())) {
+  /** Join what there is to join. `again`: the server was asked just now, for a page that lost what it joined. */
+  look(again = false): void {
+    for (const context of this._open) {
       const kernel = this._kernelFor(context);
-      // Once: JupyterLab shows a dialog when it fails, and a person may shut down what was joined.
-      if (kernel !== null && !this._tried.has(kernel)) {
-        this._tried.add(kernel);
-        void context.changeKernel({ id: kernel }).catch(() => undefined);
+      if (kernel === null) {
+        continue;
+      }
+      const before = this._joined.get(context);
+      const times = before?.kernel === kernel ? before.times : 0;
+      if (times === 0 || (again && times < MOST)) {
+        this._join(context, kernel, times + 1);
+      } else if (times < MOST) {
+        // It may be the person who shut it down, and the list is older than that.
+        this._askLater();
       }
     }
   }
 
+  private _join(context: IKernelContext, kernel: string, times: number): void {
+    this._joined.set(context, { kernel, times });
+    void context.changeKernel({ id: kernel }).catch(() => {
+      this._joined.set(context, { kernel, times: MOST }); // JupyterLab shows a dialog each time
+    });
+  }
+
+  private _start(context: IKernelContext, start: () => Promise<boolean>): Promise<boolean> {
+    const before = this._going.get(context);
+    if (before === undefined) {
+      return this._goes(context, start());
+    }
+    return before.then(() => (context.hasNoKernel ? this._start(context, start) : false));
+  }
+
+  /** Note that a kernel is on its way. */
+  private _goes<T>(context: IKernelContext, way: Promise<T>): Promise<T> {
+    const over = () => {
+      if (this._going.get(context) === going) {
+        this._going.delete(context);
+      }
+    };
+    const going: Promise<void> = way.then(over, over);
+    this._going.set(context, going);
+    return way;
+  }
+
+  private _ask(again: boolean): void {
+    void this._sessions.refreshRunning().then(
+      () => this.look(again),
+      () => undefined
+    );
+  }
+
+  private _askLater(): void {
+    if (!this._asks) {
+      this._asks = true;
+      this._later(() => {
+        this._asks = false;
+        this._ask(true);
+      });
+    }
+  }
+
   private _kernelFor(context: IKernelContext): string | null {
-    const free = context.hasNoKernel && !context.isDisposed && !context.isTerminating;
+    const free = context.hasNoKernel && !context.isDisposed && !context.isTerminating && !this._going.has(context);
     // Not while the person starts one, and not where they chose to have none.
     if (!free || context.kernelDisplayStatus !== 'unknown' || context.kernelPreference.shouldStart === false) {
       return null;
@@ -61,6 +141,9 @@ export class Kernels {
   }
 
   private readonly _sessions: ISessions;
-  private readonly _open: () => Iterable<IKernelContext>;
-  private readonly _tried = new Set<string>();
+  private readonly _later: (job: () => void) => unknown;
+  private readonly _open = new Set<IKernelContext>();
+  private readonly _going = new Map<IKernelContext, Promise<void>>();
+  private readonly _joined = new WeakMap<IKernelContext, { kernel: string; times: number }>();
+  private _asks = false;
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from .browser import CHROMIUM, tab_on
 from .conftest import MakeServer, Server
@@ -88,6 +88,38 @@ def test_after_shut_down_in_the_page_agent_and_person_share_the_next_kernel(
         async with notebook_in_a_page(server) as (client, path, page):
             await shut_down(page)
             await the_person_joins_the_agents_kernel(client, path, page, server, waits=waits)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("held", ["POST", "PATCH"])
+def test_what_a_person_runs_while_the_page_joins_the_agents_kernel_runs_there(
+    make_server: MakeServer, held: str
+) -> None:
+    server = make_server()
+
+    async def run() -> None:
+        async with notebook_in_a_page(server) as (client, path, page):
+            await shut_down(page)
+            joins, go = asyncio.Event(), asyncio.Event()
+
+            async def slow(route: Route) -> None:
+                """Hold the page's first request of that sort, as a slow network does."""
+                if route.request.method == held and not joins.is_set():
+                    joins.set()
+                    await go.wait()
+                await route.continue_()
+
+            await page.route("**/api/sessions**", slow)
+            assert text_of(await run_cell(client, path, 0)) == "set\n"
+            await asyncio.wait_for(joins.wait(), WAIT / 1000)
+            await person_runs(page, 1)
+            await expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)  # it runs, and is the last one
+            go.set()
+            await expect(page.locator(".jp-OutputArea-output", has_text="is known")).to_be_visible(timeout=WAIT)
+            await expect(page.get_by_role("button", name=READY)).to_be_visible(timeout=WAIT)
+            assert len(await kernels(server)) == 1
+            assert "is known" in text_of(await run_cell(client, path, 1))
 
     asyncio.run(run())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -199,11 +200,82 @@ def test_every_session_of_a_notebook_follows_when_it_is_renamed(run: Run) -> Non
 
 def test_a_page_that_asked_twice_ends_the_first_and_keeps_its_kernel(run: Run) -> None:
     async def test(server: Server) -> None:
+        agent = await server.agent()
+        first, second = await server.post(f"a/{uuid4()}"), await server.post(f"a/{uuid4()}")
+        await server.sessions.delete_session(first["id"])
+        assert (await server.patch(second["id"], path=NOTEBOOK))["kernel"]["id"] == agent["kernel"]["id"]
+
+    run(test)
+
+
+def test_a_page_whose_first_answer_comes_last_ends_it_and_keeps_its_kernel(run: Run) -> None:
+    async def test(server: Server) -> None:
         await server.agent()
+        first = await server.post(f"a/{uuid4()}")
+        second = await server.page_starts_a_kernel()
+        await server.sessions.delete_session(first["id"])
+        assert await server.paths() == {NOTEBOOK: second["kernel"]["id"]}
+
+    run(test)
+
+
+def test_a_page_that_joined_while_it_asked_again_ends_what_it_joined_and_keeps_its_kernel(run: Run) -> None:
+    async def test(server: Server) -> None:
+        await server.agent()
+        joined = await server.page_starts_a_kernel()
+        again = await server.page_starts_a_kernel()
+        await server.patch(again["id"], name="n.ipynb")
+        await server.sessions.delete_session(joined["id"])
+        assert await server.paths() == {NOTEBOOK: again["kernel"]["id"]}
+
+    run(test)
+
+
+def test_a_page_that_started_the_kernel_itself_and_asked_twice_keeps_it(run: Run) -> None:
+    async def test(server: Server) -> None:
         first, second = await server.post(f"a/{uuid4()}"), await server.post(f"a/{uuid4()}")
         await server.sessions.delete_session(first["id"])
         assert (await server.patch(second["id"], path=NOTEBOOK))["kernel"]["id"] == first["kernel"]["id"]
-        await server.sessions.delete_session(second["id"])  # Kernel > Shut Down
+
+    run(test)
+
+
+def test_a_page_that_gives_up_its_question_leaves_the_agents_kernel(run: Run) -> None:
+    async def test(server: Server) -> None:
+        agent = await server.agent()
+        asked = await server.post(f"a/{uuid4()}")
+        await server.sessions.delete_session(asked["id"])
+        assert await server.paths() == {NOTEBOOK: agent["kernel"]["id"]}
+
+    run(test)
+
+
+@pytest.mark.parametrize("began", ["agent", "page"])
+def test_a_person_shuts_the_kernel_down_that_their_page_joined_or_started(
+    run: Run, began: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(server: Server) -> None:
+        if began == "agent":
+            await server.agent()
+        page = await server.page_starts_a_kernel()
+        if began == "agent":  # nobody is that fast
+            now = time.monotonic()
+            monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+        await server.sessions.delete_session(page["id"])
+        assert server.kernels.running == {}
+
+    run(test)
+
+
+def test_a_shut_down_is_for_all_pages_also_one_that_vanished_while_it_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(server: Server) -> None:
+        page = await server.page_starts_a_kernel()
+        await server.post(f"a/{uuid4()}")
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+        await server.sessions.delete_session(page["id"])
         assert server.kernels.running == {}
 
     run(test)
