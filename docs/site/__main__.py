@@ -31,7 +31,7 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the site; return 1 if a page has a warning or a link leads nowhere."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if options.check:
         with tempfile.TemporaryDirectory(prefix="docs-") as folder:
             return _build(Path(folder), options.version)
@@ -43,25 +43,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
         prog="./noxw -s docs --",
         description="Build the documentation's site. Every warning, every link to a page, a file or a heading that is "
         "not there, and everything that would be loaded from another host is an error. It needs no network.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--check", action="store_true", help="build in a temporary folder, and keep nothing")
-    parser.add_argument("--serve", type=int, metavar="PORT", help="then serve it on 127.0.0.1 (0: a free port)")
-    parser.add_argument("--open", action="store_true", help="then open it in a browser")
-    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="DIR", help="default: dist/docs")
-    parser.add_argument(
+    made.add_argument("--check", action="store_true", help="build in a temporary folder, and keep nothing")
+    made.add_argument("--serve", type=int, metavar="PORT", help="then serve it on 127.0.0.1 (0: a free port)")
+    made.add_argument("--open", action="store_true", help="then open it in a browser")
+    made.add_argument("--output", type=Path, default=OUTPUT, metavar="DIR", help="default: dist/docs")
+    made.add_argument(
         "--version",
         default=tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
         metavar="NAME",
         help="the folder in it, and the site's version (default: that of pyproject.toml); other folders stay",
     )
-    return parser
+    return made
 
 
 def _build(output: Path, version: str) -> int:

@@ -22,11 +22,11 @@ _RAW = argparse.RawDescriptionHelpFormatter
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (errors.py lists them)."""
-    parser = _parser()
+    made = parser()
     given = None if arguments is None else list(arguments)
-    options = parser.parse_args(given)
+    options = made.parse_args(given)
     if options.command == "lock" and options.recipe is not None and options.target:
-        parser.error("--recipe locks what a recipe brings: name no other set beside it")
+        made.error("--recipe locks what a recipe brings: name no other set beside it")
     if getattr(options, "recipe", None) is not None and options.run in _OF_A_RECIPE:
         # What a recipe is, images knows.
         options.run = _OF_A_RECIPE[options.run]
@@ -34,17 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return enter(options, f"./noxw -s {session} -- {rest}".removesuffix(" -- "))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
         prog="python -m env", description="Locks, and the files that they name. Each command is a session of ./noxw."
     )
-    add_version(parser)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_version(made)
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_lock(commands)
     _add_fetch(commands)
     _add_verify(commands)
     _add_store(commands)
-    return parser
+    return made
 
 
 def _add_lock(commands: argparse._SubParsersAction[CommandParser]) -> None:
@@ -146,7 +147,7 @@ def _add_verify(commands: argparse._SubParsersAction[CommandParser]) -> None:
         help="check that every lock is up to date with its spec, and whole",
         description=paragraphs(
             "Check that every lock is up to date with its spec, is for both platforms, and that its packages "
-            "fit together. Each fault is printed with its package and platform; exit code 28 if there are any. Last it "
+            "fit together. Each fault is printed with its package and platform; exit code 1 if there are any. Last it "
             "says whether everything could be resolved at once today, which asks the package index."
         ),
         epilog="example: ./noxw -s verify -- --offline",

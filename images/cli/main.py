@@ -27,7 +27,7 @@ _SESSIONS = {"build": "build-image", "check": "test-image"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (env/errors.py and images/errors.py list them)."""
     given = None if arguments is None else list(arguments)
-    options = _parser().parse_args(given)
+    options = parser().parse_args(given)
     # A terminated build cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     return enter(options, f"./noxw -s images -- {command_line(given)}")
@@ -37,16 +37,17 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = CommandParser(
         prog="./noxw -s images --",
         description="Container images (OCI), made from locks. `COMMAND --help` tells more of each.",
     )
-    add_version(parser)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_version(made)
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
     for add in (_add_build, _add_check, _add_inspect, _add_export, _add_push, _add_layouts, _add_mcp, _add_schema):
         add(commands)
-    return parser
+    return made
 
 
 def _command(commands: Commands, name: str, summary: str, description: str, *examples: str) -> argparse.ArgumentParser:
@@ -262,7 +263,7 @@ def _add_layouts(commands: Commands) -> None:
         "verify",
         "check a layout against itself, offline",
         "Check that every digest and diff_id of a layout is right, and that each bill of materials lists just what is "
-        "in its image. Exit code 48 if not.",
+        "in its image. Exit code 1 if not.",
         "dist/images/jupyter",
     )
     _add_layout(verify)
@@ -285,7 +286,7 @@ def _add_layouts(commands: Commands) -> None:
         commands,
         "diff",
         "list the files that differ between two layouts",
-        "Compare two layouts file by file: type, mode, owner, time, size and content. Exit code 68 if they differ.",
+        "Compare two layouts file by file: type, mode, owner, time, size and content. Exit code 1 if they differ.",
         "dist/images/jupyter /mnt/theirs --platform linux/arm64",
     )
     diff.add_argument("one", help=_layout_or_recipe())
@@ -310,7 +311,7 @@ def _add_layouts(commands: Commands) -> None:
         "golden",
         "compare a built image with the diff_ids that are committed beside its recipe",
         "Compare the layers of a built image with the diff_ids in golden-ENVIRONMENT.json beside its recipe. Exit code "
-        "67 if they differ.",
+        "1 if they differ.",
         "dist/images/jupyter --recipe jupyter",
     )
     _add_layout(golden)

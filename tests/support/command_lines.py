@@ -49,7 +49,13 @@ def parser_of(program: str) -> argparse.ArgumentParser:
             elif program == "jupyter_mcp.cli.main":
                 importlib.import_module(program).main([])
             else:
-                runpy.run_module(program, run_name="__main__")
+                # A test may have imported it; runpy warns of that.
+                names = (program, f"{program}.__main__")
+                known = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+                try:
+                    runpy.run_module(program, run_name="__main__")
+                finally:
+                    sys.modules.update(known)
     finally:
         argparse.ArgumentParser.parse_known_args = real  # type: ignore[method-assign]
         sys.argv = arguments

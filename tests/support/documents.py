@@ -72,7 +72,10 @@ def shell_lines(text: str) -> list[str]:
 def commands(page: Path) -> Iterator[tuple[str, list[str]]]:
     """Return what a page would have a reader run of ours, in blocks and in text: the line, its words up to a pipe."""
     text = page.read_text(encoding="utf-8")
-    lines = [line for block in blocks(page) if block.language != "python" for line in shell_lines(block.text)]
+    found = [block for block in blocks(page) if block.language != "python"]
+    # In help, what stands apart to the right says what a command does.
+    texts = [re.sub(r"(?<=\S)  +\S.*", "", block.text) if block.language == "text" else block.text for block in found]
+    lines = [line for text in texts for line in shell_lines(text)]
     prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
     # A code span goes on over the end of a line.
     lines += _SPAN.findall(re.sub(r"\n\s*", " ", prose))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
                 yield from parsers(one)
 
 
-ALL = [*parsers(env.cli.main._parser()), *parsers(images.cli.main._parser())]
+ALL = [*parsers(env.cli.main.parser()), *parsers(images.cli.main.parser())]
 
 
 def without_packages(*words: str) -> subprocess.CompletedProcess[str]:
@@ -46,6 +47,13 @@ def test_every_command_and_argument_has_a_description(parser: argparse.ArgumentP
         action.dest for action in parser._actions if not action.help and action.metavar not in ("COMMAND", "ACTION")
     ]
     assert lacking == []
+
+
+@pytest.mark.parametrize("parser", ALL, ids=lambda parser: str(parser.prog))
+def test_an_exit_code_that_help_names_is_one_of_the_table(parser: argparse.ArgumentParser) -> None:
+    table = (ROOT / "docs" / "reference" / "command-line.md").read_text()
+    known = {"0", "130", *re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    assert set(re.findall(r"[Cc]odes? (\d+)", " ".join(parser.format_help().split()))) <= known
 
 
 @pytest.mark.parametrize("parser", ALL, ids=lambda parser: str(parser.prog))
