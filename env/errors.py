@@ -372,10 +372,12 @@ class AdditionsError(EnvError):
 
     exit_code = Exit.DATA
 
-    def __init__(self, path: object, platform: object, faults: Sequence[str], command: str) -> None:
+    def __init__(
+        self, path: object, platform: object, faults: Sequence[str], command: str, what: str = "JupyterLab and MCP"
+    ) -> None:
         more = f" and {len(faults) - 5} more" if len(faults) > 5 else ""  # noqa: PLR2004 - that many are named
         super().__init__(
-            f"{path}: JupyterLab and MCP can't be added on {platform}, since nothing is replaced: "
+            f"{path}: {what} can't be added on {platform}, since nothing is replaced: "
             f"{'; '.join(faults[:5])}{more}: let the project have such a version and run `{command}`, or "
             "build without --with"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,21 +10,19 @@ from pathlib import Path
 from env.files import space_or
 from env.store.store import Store
 from images.attest.attach import attached
-from images.build.buckets import sized
 from images.build.build import Build
 from images.build.clashes import require_apart
-from images.build.config import image_config, notes_of
+from images.build.config import Extra, image_config, notes_of
 from images.build.intake import activated, build_own, require_met, require_no_links
-from images.build.layers import Layer, Settings, plan_layers
-from images.build.workers import make_layers
+from images.build.layers import Layer, LayerPlan, Settings, known_layer, make_layer
+from images.build.several import kernel_layer, kernels, places, planned, promised
+from images.build.workers import Place, make_layers
 from images.errors import NoSpaceError, TooManyLayersError
 from images.oci.layout import Document, Manifest, index, manifest, write_layout
+from images.rootfs.activation import Activation
 from images.rootfs.bytecode import Interpreter
 from images.rootfs.interpreter import unpack_conda_python, unpack_interpreter
 from images.rootfs.project_wheel import project_wheel
-
-MAX_LAYERS = 127
-"""What overlayfs mounts of common runtimes accept."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,22 @@ def _interpreters(build: Build, store: Store) -> dict[str, Interpreter]:
     return {"": debian, **own}
 
 
+def _variables(build: Build, activations: Mapping[Place, Activation]) -> Iterator[tuple[Place, dict[str, str]]]:
+    """Yield what the packages of each environment set when it is activated."""
+    for platform in build.platforms:
+        for prefix in build.all_locks(platform):
+            place = Place(platform, prefix)
+            yield place, dict(activations[place].variables) if place in activations else {}
+
+
+def _written(plan: LayerPlan, settings: Settings, interpreters: Mapping[str, Interpreter], store: Store) -> Layer:
+    known = known_layer(plan, settings, interpreters, store)
+    if known is not None:
+        return known
+    with store.scratch() as scratch:
+        return make_layer(plan, settings, interpreters, store, scratch)
+
+
 def assemble(
     build: Build, store: Store, output: Path, total: Callable[[int], None], done: Callable[[Layer], None]
 ) -> Result:
@@ -63,17 +77,18 @@ def assemble(
         project = project_wheel(store, build.epoch) if build.recipe.installs_project else None
         own = build_own(build, store)
         require_met(build, store, own)
-        plans = [
-            plan
-            for platform in build.platforms
-            for plan in plan_layers(
-                build.recipe, platform, sized(build.locks(platform), store), project, own.get(platform, ())
-            )
-        ]
+        plans = [plan for platform in build.platforms for plan in planned(build, platform, store, project, own)]
         require_apart(plans, store)
         total(len(plans))
         look = partial(require_no_links, build)
         made, activations = make_layers(plans, settings, interpreters, store, done, look)
+        variables = {
+            place: {**found, **activated(build, place, found)} for place, found in _variables(build, activations)
+        }
+        specs = {platform: kernels(build, platform, activations, variables) for platform in build.platforms}
+        for platform in build.platforms:
+            if (plan := kernel_layer(platform, specs[platform])) is not None:
+                made.append(_written(plan, settings, interpreters, store))
     layers = {
         platform.oci: tuple(layer for layer in made if layer.plan.platform == platform) for platform in build.platforms
     }
@@ -81,15 +96,15 @@ def assemble(
     manifests = []
     for platform in build.platforms:
         stack = layers[platform.oci]
-        if len(stack) > MAX_LAYERS:
-            raise TooManyLayersError(len(stack), MAX_LAYERS)
-        variables = dict(activations[platform].variables) if platform in activations else {}
-        variables = {**variables, **activated(build, platform, variables)}
-        config = image_config(build.recipe, platform, build.environment, build.created, stack, variables)
+        if len(stack) > build.recipe.image.max_layers:
+            raise TooManyLayersError(len(stack), build.recipe.image.max_layers)
+        more = promised(build, platform, specs[platform])
+        about = Extra(variables[Place(platform)], places(build), more)
+        config = image_config(build.recipe, platform, build.environment, build.created, stack, about)
         manifests.append(manifest(platform, config, (layer.blob for layer in stack), notes))
     image = index(manifests, notes)
     with space_or(NoSpaceError(output)):
-        about = attached(build, image, manifests, layers, store)
-        write_layout(output, build.recipe.image.name, image, manifests, about, store)
+        documents = attached(build, image, manifests, layers, store)
+        write_layout(output, build.recipe.image.name, image, manifests, documents, store)
     unread = tuple(dict.fromkeys(path for one in activations.values() for path in one.unread))
     return Result(image, tuple(manifests), layers, unread)

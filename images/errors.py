@@ -38,6 +38,18 @@ class UnknownEnvironmentError(ImageError):
         super().__init__(f"unknown environment {name!r}: use --env {' or --env '.join(known)}")
 
 
+class KernelNameError(ImageError):
+    """Two environments whose kernels would have one name."""
+
+    exit_code = Exit.USAGE
+
+    def __init__(self, path: object, one: str, other: str) -> None:
+        super().__init__(
+            f"{path}: the environments {one} and {other} would have one kernel name in Jupyter: leave one out, or "
+            "rename it where it is defined and lock again"
+        )
+
+
 class PlatformNotOfferedError(ImageError):
     """A platform the recipe is not made for."""
 
@@ -100,6 +112,15 @@ class TooManyLayersError(ImageError):
 
     def __init__(self, count: int, limit: int) -> None:
         super().__init__(f"the recipe makes {count} layers and runtimes accept {limit}: raise its own-layer-size")
+
+
+class TooFewLayersError(ImageError):
+    """Fewer layers asked for than an image can have."""
+
+    exit_code = Exit.DATA
+
+    def __init__(self, path: object, limit: int, least: int) -> None:
+        super().__init__(f"{path}: max-layers = {limit} is too few for what goes in: let it have {least} or more")
 
 
 class OutputInUseError(ImageError):

@@ -72,6 +72,11 @@ def paragraphs(text: str) -> str:
     return "\n\n".join(part if part.startswith(" ") else textwrap.fill(part, 79) for part in parts)
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a comma-separated list."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def command_line(arguments: list[str] | None) -> str:
     """Return the words of the command line as one line."""
     return " ".join(sys.argv[1:] if arguments is None else arguments)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from env.cli.entry import CommandParser, add_version, command_line, enter, paragraphs
+from env.cli.entry import CommandParser, add_version, command_line, enter, paragraphs, words
 from env.names import ENVIRONMENT, ENVIRONMENT_NAMES, PLATFORM_EXAMPLE, RECORDS_VARIABLE, STORE_DEFAULT, TARGETS
 
 _OF_A_RECIPE = {
@@ -27,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = made.parse_args(given)
     if options.command == "lock" and options.recipe is not None and options.target:
         made.error("--recipe locks what a recipe brings: name no other set beside it")
+    of_a_recipe = any(getattr(options, name, None) for name in ("environment", "extra", "group", "with_what"))
+    if of_a_recipe and options.recipe is None:
+        made.error(
+            "--environment, --extra, --group and --with are for a recipe or a project: name it with --recipe DIR"
+        )
     if getattr(options, "recipe", None) is not None and options.run in _OF_A_RECIPE:
         # What a recipe is, images knows.
         options.run = _OF_A_RECIPE[options.run]
@@ -130,6 +135,21 @@ def _add_fetch(commands: argparse._SubParsersAction[CommandParser]) -> None:
 def _add_what(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", type=Path, metavar="DIR", help="what the image of a recipe or project of your own needs"
+    )
+    for name, what in (
+        (
+            "environment",
+            "with --recipe: the environments of the project's lock that go in (default: the lock's default)",
+        ),
+        ("extra", "with --recipe: extras of the project that go in"),
+        ("group", "with --recipe: dependency groups of the project that go in"),
+    ):
+        parser.add_argument(f"--{name}", type=words, action="extend", default=[], metavar="LIST", help=what)
+    parser.add_argument(
+        "--with",
+        dest="with_what",
+        choices=("jupyter",),
+        help="with --recipe: what serving a project's environment needs too, as `build-image --with` adds it",
     )
     parser.add_argument("--platform", metavar="LIST", help=f"{PLATFORM_EXAMPLE} (default: all)")
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -26,8 +26,10 @@ _ROUNDS = 50
 """How often a choice is made anew because of what it requires; real environments take two or three."""
 
 
-def added(intake: Intake, platform: Platform) -> Lock:
+def added(intake: Intake, platform: Platform, asked: Sequence[str] = (), what: str = "JupyterLab and MCP") -> Lock:
     """Return the wheels that go over an intake's packages, chosen for its Python from this project's own lock.
+
+    They are `what` serves it, or what is `asked` for (PEP 508) of the same lock.
 
     Raises:
         AdditionsError: a package of the intake is of a version that does not fit, or its Python is none of ours.
@@ -41,12 +43,14 @@ def added(intake: Intake, platform: Platform) -> Lock:
     if not base.python or Version(base.python).release[:2] < FLOOR:
         has = f"Python {base.python}" if base.python else "no CPython"
         wants = ".".join(map(str, FLOOR))
-        raise AdditionsError(intake.path, platform, [f"it has {has}, and {wants} or later is needed"], intake.command)
+        raise AdditionsError(
+            intake.path, platform, [f"it has {has}, and {wants} or later is needed"], intake.command, what
+        )
     tree = intake.tree.project
     choice = _Choice(find_additions(tree), present, platform, base.python)
-    faults = choice.settle([Requirement(line) for line in source_requirements("with-jupyter", tree)])
+    faults = choice.settle([Requirement(line) for line in asked or source_requirements("with-jupyter", tree)])
     if faults:
-        raise AdditionsError(intake.path, platform, faults, intake.command)
+        raise AdditionsError(intake.path, platform, faults, intake.command, what)
     files = tuple(choice.file(name) for name in sorted(choice.chosen))
     # Of conda packages, the Python is theirs; below wheels alone it is the images' own.
     python = base.python if base.source == "conda" else ""

@@ -63,6 +63,11 @@ class CondaLockIntake(Intake):
     environment = "conda"
 
     @property
+    def part(self) -> str:
+        """The environment's name."""
+        return self.name
+
+    @property
     def command(self) -> str:
         """What its owner runs to make the lock again."""
         return _command(self.path)

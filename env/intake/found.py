@@ -46,6 +46,12 @@ def take(
     found = [_of_file(tree, file, environment)] if file else list(_locks(tree, environment))
     fitting = [one for one in found if one.environment in kinds]
     if fitting:
+        if environment and not fitting[0].part:
+            raise NotTakenError(
+                fitting[0].path,
+                f"has one environment, and none is called {environment!r}: leave out --environment (environment in "
+                f"image.toml); {PIXI_LOCK} and {CONDA_LOCK} may have several",
+            )
         return _with(fitting[0], chosen)
     if found:
         has, wants = _KINDS[found[0].environment], " or ".join(_KINDS.get(kind, kind) for kind in kinds)

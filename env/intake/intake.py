@@ -47,6 +47,11 @@ class Intake(ABC):
     def command(self) -> str:
         """What its owner runs to make the lock again."""
 
+    @property
+    def part(self) -> str:
+        """Which of several environments in the file it is; "" where a file has but one."""
+        return ""
+
     @abstractmethod
     def read(self, platform: Platform) -> dict[str, Lock]:
         """Return the locks for a platform: ``environment``, and ``pypi`` for wheels over conda packages.
@@ -58,7 +63,8 @@ class Intake(ABC):
 
     def locks(self, platform: Platform) -> dict[str, Lock]:
         """Return what `read` does, read once."""
-        locks: dict[str, Lock] = self.tree.once((self.path, "locks", platform), lambda: self.read(platform))
+        key = (self.path, self.part, "locks", platform)
+        locks: dict[str, Lock] = self.tree.once(key, lambda: self.read(platform))
         return locks
 
     def platforms(self) -> tuple[Platform, ...]:

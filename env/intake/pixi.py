@@ -57,6 +57,11 @@ class PixiIntake(Intake):
     _kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
+    def part(self) -> str:
+        """The environment's name."""
+        return self.name
+
+    @property
     def command(self) -> str:
         """What its owner runs to make the lock again."""
         return pixi_lock(self.manifest.path)

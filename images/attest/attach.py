@@ -26,8 +26,9 @@ def attached(
     about: list[Referrer] = []
     everything: dict[str, Any] = {}
     for one in manifests:
+        locks = [lock for some in build.all_locks(one.platform).values() for lock in some]
         packages = components(layers[one.platform.oci], store)
-        materials = materials_of(build.recipe, build.intake, build.tree, build.locks(one.platform).values(), packages)
+        materials = materials_of(build.recipe, build.intake, build.tree, locks, packages)
         everything |= {material["name"]: material for material in materials}
         bill = platform_sbom(name, one, packages, created)
         statement = provenance(name, one.document, {**parameters, "platform": one.platform.oci}, materials)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,10 +36,12 @@ class Component:
 def components(layers: Iterable[Layer], store: Store) -> list[Component]:
     """Return the packages of some layers, each once, sorted."""
     found = {
-        (layer.plan.kind, file.name): Component(layer.plan.kind, file, licence_of(layer.plan.kind, file, store))
+        (layer.plan.kind, file.name, file.sha256): Component(
+            layer.plan.kind, file, licence_of(layer.plan.kind, file, store)
+        )
         for layer in layers
         if layer.plan.kind in _KINDS
-        for file in layer.plan.files
+        for file in layer.plan.packages
     }
     return [found[key] for key in sorted(found)]
 
@@ -46,7 +49,7 @@ def components(layers: Iterable[Layer], store: Store) -> list[Component]:
 def platform_sbom(image: str, manifest: Manifest, packages: Sequence[Component], created: str) -> Document:
     """Return the bill of one platform's image, which contains `packages`; `created` is RFC 3339."""
     own = _image_package(image, manifest.document, manifest.platform)
-    listed = [_package(one, manifest.platform) for one in packages]
+    listed = _unique([_package(one, manifest.platform) for one in packages])
     licences = sorted({word for one in packages for word in re.findall(r"LicenseRef-[\w.-]+", one.licence)})
     return _document(
         f"{image} for {manifest.platform}",
@@ -121,6 +124,17 @@ def _image_package(image: str, document: Document, platform: Platform | None) ->
         "checksums": [{"algorithm": "SHA256", "checksumValue": document.digest}],
         "externalRefs": [_purl(PackageURL("oci", None, image, f"sha256:{document.digest}", qualifiers))],
     }
+
+
+def _unique(packages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return packages with identifiers that are each one's own: several environments may have several versions."""
+    counts = Counter(package["SPDXID"] for package in packages)
+    return [
+        {**one, "SPDXID": f"{one['SPDXID']}-{one['checksums'][0]['checksumValue'][:12]}"}
+        if counts[one["SPDXID"]] > 1
+        else one
+        for one in packages
+    ]
 
 
 def _package(one: Component, platform: Platform) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -17,12 +17,25 @@ from env.intake.found import OURS, take
 from env.intake.intake import Chosen, Intake
 from env.platforms import PYTHON, Platform, parse_platform
 from env.spec import Tree, source_requirements
+from images.build.kernels import KERNEL, require_apart
 from images.errors import InterpreterError, PlatformNotOfferedError, UnknownEnvironmentError
 from images.names import RECIPES
 from images.oci.tarball import Compression
 from images.recipe.recipe import Recipe
 from images.rootfs.bytecode import host
 from images.rootfs.interpreter import minor_of
+from images.rootfs.wheels import PREFIX, prefix_of
+
+
+@dataclass(frozen=True)
+class Named:
+    """An environment of a lock that goes into an image."""
+
+    name: str
+    """As the lock has it; "" is the lock's own."""
+    intake: Intake
+    prefix: str
+    """Where it is in the image."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +60,9 @@ class Build:
                 why = image.not_for.get(platform.oci, "")
                 raise PlatformNotOfferedError(platform, image.name, image.platforms, why)
         # A recipe beside what can't be built from is refused at once.
-        _ = self.intake
+        _ = self.environments
 
-    @cached_property
+    @property
     def intake(self) -> Intake | None:
         """The lock that the recipe's own folder brings; None where its packages are this project's.
 
@@ -57,16 +70,28 @@ class Build:
             EnvError: there is something that says what to install and is no lock, or one of another kind.
 
         """
+        return self.environments[0].intake if self.environments else None
+
+    @cached_property
+    def environments(self) -> tuple[Named, ...]:
+        """The environments of that lock that go in, the first one first; () where the packages are this project's.
+
+        Raises:
+            EnvError: as `intake` does; or two have one name to Jupyter.
+
+        """
         folder, image = self.recipe.path.parent, self.recipe.image
         if "environment" not in self.recipe.installs or image.lock == OURS or folder.resolve().parent == RECIPES:
-            return None
-        tree = self.tree.beside(folder)
-        return take(
-            tree,
-            kinds=(self.environment,),
-            file=image.lock,
-            environment=image.environment,
-            chosen=Chosen(image.extras, image.groups),
+            return ()
+        tree, kinds, names = self.tree.beside(folder), (self.environment,), self.recipe.environments
+        require_apart(names, self.recipe.path)
+        chosen = Chosen(image.extras, image.groups)
+        found = [take(tree, kinds=kinds, file=image.lock, environment=name, chosen=chosen) for name in names]
+        prefixes = [PREFIX, *map(prefix_of, names[1:])]
+        return tuple(
+            Named(name, intake, prefix)
+            for name, intake, prefix in zip(names, found, prefixes, strict=True)
+            if intake is not None
         )
 
     @property
@@ -97,6 +122,36 @@ class Build:
             self._locks[platform] = {name: lock for name, lock in locks.items() if name in installs}
         return self._locks[platform]
 
+    def others(self, platform: Platform) -> tuple[tuple[Named, dict[str, Lock]], ...]:
+        """Return the environments besides the first, with their locks; the errors are those of `locks`.
+
+        Where the image serves Jupyter, a Python that lacks ipykernel gets it, with what it lacks of what that requires.
+        """
+        if platform not in self._others:
+            self._others[platform] = tuple((one, self._locks_of(one, platform)) for one in self.environments[1:])
+        return self._others[platform]
+
+    def _locks_of(self, one: Named, platform: Platform) -> dict[str, Lock]:
+        locks = dict(one.intake.locks(platform))
+        python = locks["environment"].python
+        names = {file.name for lock in locks.values() for file in lock.files}
+        if "overlay" in self.recipe.installs and python and KERNEL not in names:
+            more = added(one.intake, platform, [KERNEL], "kernels")
+            wheels = locks["pypi"].files if "pypi" in locks else ()
+            locks["pypi"] = replace(more, files=(*wheels, *more.files))
+        return locks
+
+    def all_locks(self, platform: Platform) -> dict[str, list[Lock]]:
+        """Return the locks of a platform by the prefix that they go to, `PREFIX` first."""
+        return {
+            PREFIX: [*self.locks(platform).values()],
+            **{one.prefix: [*locks.values()] for one, locks in self.others(platform)},
+        }
+
+    @cached_property
+    def _others(self) -> dict[Platform, tuple[tuple[Named, dict[str, Lock]], ...]]:
+        return {}
+
     @cached_property
     def _locks(self) -> dict[Platform, dict[str, Lock]]:
         return {}
@@ -120,7 +175,8 @@ class Build:
 
     def needed(self) -> list[Lock]:
         """Return every lock whose files the build reads, the host's interpreter included."""
-        locks = [lock for platform in self.platforms for lock in self.locks(platform).values()]
+        every = [some for platform in self.platforms for some in self.all_locks(platform).values()]
+        locks = [lock for some in every for lock in some]
         compilers = [self.interpreter, *self.own_interpreters.values()]
         return [*locks, *(lock for lock in compilers if lock not in locks)]
 
@@ -153,14 +209,15 @@ class Build:
             return {}
         found: dict[str, Lock] = {}
         for platform in self.platforms:
-            python = self.locks(platform)["environment"].python
-            if python and minor_of(python) != PYTHON and python not in found:
-                found[python] = self._of_host(python)
+            for one in self.environments:
+                python = one.intake.locks(platform)["environment"].python
+                if python and minor_of(python) != PYTHON and python not in found:
+                    found[python] = self._of_host(python, one.intake)
         return found
 
-    def _of_host(self, python: str) -> Lock:
-        intake, here = self.intake, host()
-        if intake is not None and here in intake.platforms():
+    def _of_host(self, python: str, intake: Intake) -> Lock:
+        here = host()
+        if here in intake.platforms():
             lock = intake.locks(here)["environment"]
             if minor_of(lock.python) == minor_of(python):
                 return lock

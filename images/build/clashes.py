@@ -25,7 +25,9 @@ def require_apart(plans: Sequence[LayerPlan], store: Store) -> None:
     """
     for platform in dict.fromkeys(plan.platform for plan in plans):
         here = [plan for plan in plans if plan.platform == platform and plan.kind == "wheels"]
-        _require_apart((file for plan in here for file in plan.files), store)
+        parts = [one for plan in here for one in plan.environments]
+        for prefix in dict.fromkeys(one.prefix for one in parts):
+            _require_apart((file for one in parts if one.prefix == prefix for file in one.files), store)
 
 
 def _require_apart(files: Iterable[LockedFile], store: Store) -> None:

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from env.platforms import Platform
 from images.build.layers import Layer
-from images.recipe.checks import LABEL, to_label
+from images.recipe.checks import LABEL, Check, to_label
 from images.recipe.recipe import Recipe
 
 SECOND = 1_000_000_000
 # Docker counts in nanoseconds. Starting may take minutes under emulation; a failure counts only after that.
 HEALTH_TIMES = {"Interval": 30 * SECOND, "Timeout": 10 * SECOND, "StartPeriod": 180 * SECOND, "Retries": 3}
 ENVIRONMENT_LABEL = "io.github.jupyter-mcp.environment"
+ENVIRONMENTS_LABEL = "io.github.jupyter-mcp.environments"
+"""Of several environments, where each is: an object in JSON."""
 CREATED_BY = "jupyter-mcp images: "
 """What a layer's history entry begins with, before the layer's name."""
 
 
 DEV_CONTAINER = "devcontainer.metadata"
 """What editors read that attach to the image as a dev container (containers.dev, image metadata)."""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What an image's configuration says besides what its recipe does."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What activating its environment would set."""
+    environments: Mapping[str, str] = field(default_factory=dict)
+    """Of several environments, where each is."""
+    checks: Sequence[Check] = ()
+
+
+NOTHING = Extra()
 
 
 def _dev_container(recipe: Recipe) -> str:
@@ -50,17 +66,20 @@ def image_config(
     environment: str,
     created: str,
     layers: Sequence[Layer],
-    activation: Mapping[str, str] = MappingProxyType({}),
+    extra: Extra = NOTHING,
 ) -> dict[str, Any]:
-    """Return the configuration of one platform's image, without the layers' diff_ids.
+    """Return the configuration of one platform's image, without the layers' diff_ids; what a part says counts most.
 
-    `activation` gives the variables that activating the environment would set; what a part says about one counts more.
     Later parts add to what earlier ones say; entrypoint, command and working directory are the last part's that has
     one.
     """
     user = recipe.user
     configs = [part.part.config for part in recipe.parts]
-    env = {"HOME": user.home, **activation, **{name: value for config in configs for name, value in config.env.items()}}
+    env = {
+        "HOME": user.home,
+        **extra.variables,
+        **{name: value for config in configs for name, value in config.env.items()},
+    }
     volumes = [path.replace("~", user.home, 1) for config in configs for path in config.volumes.values()]
     labels = {name: value for config in configs for name, value in config.labels.items()}
     config: dict[str, Any] = {
@@ -76,7 +95,10 @@ def image_config(
             DEV_CONTAINER: _dev_container(recipe),
             **labels,
             **notes_of(recipe, environment, created),
-            LABEL: to_label((check for part in recipe.parts for check in part.part.check), recipe.image.check),
+            **({ENVIRONMENTS_LABEL: json.dumps(dict(extra.environments))} if extra.environments else {}),
+            LABEL: to_label(
+                (check for part in recipe.parts for check in part.part.check), (*recipe.image.check, *extra.checks)
+            ),
         },
     }
     if healthcheck := next((list(one.healthcheck) for one in reversed(configs) if one.healthcheck), []):

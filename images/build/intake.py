@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -10,11 +11,11 @@ from env.errors import NotTakenError, ScriptsNotRunError, SpecError, UnmetError
 from env.formats.lock import LockedFile
 from env.intake.pixi import PixiIntake
 from env.intake.reading import line_of
-from env.platforms import Platform
 from env.spec import source_requirements
 from env.store.store import Store
 from images.build.build import Build
 from images.build.requires import metadata_of, unmet
+from images.build.workers import Place
 from images.rootfs.activation import Activation, expanded, read_script
 from images.rootfs.own_wheel import own_wheel
 from images.rootfs.wheels import PREFIX
@@ -22,56 +23,54 @@ from images.rootfs.wheels import PREFIX
 _OF_WHEELS = ("pylock", "pypi", "overlay")
 
 
-def build_own(build: Build, store: Store) -> dict[Platform, tuple[LockedFile, ...]]:
-    """Build the wheels of projects in folders that the lock has, by platform; the lock's own project comes last.
+def build_own(build: Build, store: Store) -> dict[Place, tuple[LockedFile, ...]]:
+    """Build the wheels of projects in folders that the lock has, by place; the lock's own project comes last.
 
     Raises:
         NotTakenError: one can't be built, or two of them are one package.
 
     """
-    intake = build.intake
-    if intake is None:
-        return {}
-    folders = {platform: intake.folders(platform) for platform in build.platforms}
+    folders = {
+        Place(platform, one.prefix): (one.intake, one.intake.folders(platform))
+        for platform in build.platforms
+        for one in build.environments
+    }
     made = {
         folder: own_wheel(folder, store, build.epoch, build.created)
-        for folder in dict.fromkeys(folder for some in folders.values() for folder in some)
+        for folder in dict.fromkeys(folder for _, some in folders.values() for folder in some)
     }
-    for platform, some in folders.items():
-        names = {
-            file.name for lock in build.locks(platform).values() if lock.source in _OF_WHEELS for file in lock.files
-        }
+    for place, (intake, some) in folders.items():
+        locks = build.all_locks(place.platform)[place.prefix]
+        names = {file.name for lock in locks if lock.source in _OF_WHEELS for file in lock.files}
         for folder in some:
             if (name := made[folder].name) in names:
                 raise NotTakenError(intake.path, f"has {name} twice, and one of them is the project in {folder}")
             names.add(name)
-    return {platform: tuple(made[folder] for folder in some) for platform, some in folders.items() if some}
+    return {place: tuple(made[folder] for folder in some) for place, (_, some) in folders.items() if some}
 
 
-def require_met(build: Build, store: Store, own: dict[Platform, tuple[LockedFile, ...]]) -> None:
+def require_met(build: Build, store: Store, own: dict[Place, tuple[LockedFile, ...]]) -> None:
     """Refuse wheels that require what does not go in with them; the store holds them all.
 
     Raises:
         UnmetError: some do, and the recipe does not say that they may.
 
     """
-    intake = build.intake
-    if intake is None:
-        return
     allowed = {canonicalize_name(name) for name in build.recipe.image.allow_unmet}
     for platform in build.platforms:
-        locks = build.locks(platform)
-        files = [file for lock in locks.values() if lock.source in _OF_WHEELS for file in lock.files]
-        files += own.get(platform, ())
-        if not files:
-            continue
-        python = next(lock.python for name, lock in locks.items() if name == "environment")
-        wheels = [one for one in metadata_of(files, store) if one.name not in allowed]
-        kept = {file.name: file.version for file in files}
-        asked = [*intake.requires(platform), *_added_for(build)]
-        found = list(unmet(wheels, asked, {**intake.provided(platform), **kept}, platform, python))
-        if found:
-            raise UnmetError(intake.path, platform, found, intake.command)
+        for one in build.environments:
+            intake, locks = one.intake, build.all_locks(platform)[one.prefix]
+            files = [file for lock in locks if lock.source in _OF_WHEELS for file in lock.files]
+            files += own.get(Place(platform, one.prefix), ())
+            if not files:
+                continue
+            python = intake.locks(platform)["environment"].python
+            wheels = [wheel for wheel in metadata_of(files, store) if wheel.name not in allowed]
+            kept = {file.name: file.version for file in files}
+            asked = [*intake.requires(platform), *(_added_for(build) if one.prefix == PREFIX else ())]
+            found = list(unmet(wheels, asked, {**intake.provided(platform), **kept}, platform, python))
+            if found:
+                raise UnmetError(intake.path, platform, found, intake.command)
 
 
 def _added_for(build: Build) -> list[str]:
@@ -79,7 +78,7 @@ def _added_for(build: Build) -> list[str]:
     return source_requirements("with-jupyter", build.tree) if "overlay" in build.recipe.installs else []
 
 
-def require_no_links(build: Build, platform: Platform, activation: Activation) -> None:
+def require_no_links(build: Build, place: Place, activation: Activation) -> None:
     """Refuse conda packages whose post-link script would have to run, unless the recipe does without.
 
     Raises:
@@ -88,17 +87,18 @@ def require_no_links(build: Build, platform: Platform, activation: Activation) -
     """
     names = [name for name in activation.links if name not in build.recipe.image.skip_post_link]
     if names:
-        scripts = ", ".join(f"{PREFIX}/bin/.{name}-post-link.sh" for name in names)
+        scripts = ", ".join(f"{place.prefix}/bin/.{name}-post-link.sh" for name in names)
         quoted = ", ".join(f'"{name}"' for name in names)
         raise ScriptsNotRunError(
-            f"{', '.join(names)} would run a script when installed on {platform}, and no package's script runs here",
+            f"{', '.join(names)} would run a script when installed on {place.platform}, and no package's script runs "
+            "here",
             f"read {scripts} in it; put what it makes into a part's rootfs/ or run it when a container starts, and say "
             f"skip-post-link = [{quoted}] in image.toml (--skip-post-link {','.join(names)})",
         )
 
 
-def activated(build: Build, platform: Platform, packages: dict[str, str] | None = None) -> dict[str, str]:
-    """Return the variables that the project's own activation sets, after those of its packages.
+def activated(build: Build, place: Place, packages: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables that the project's own activation of an environment sets, after those of its packages.
 
     Without those of its `packages`, which are known once these are installed, a value may hold what is not known yet.
 
@@ -107,10 +107,11 @@ def activated(build: Build, platform: Platform, packages: dict[str, str] | None 
         SpecError: a variable can't be known here.
 
     """
-    intake = build.intake
+    intake = next((one.intake for one in build.environments if one.prefix == place.prefix), None)
     if intake is None:
         return {}
-    given = {"CONDA_PREFIX": PREFIX, "HOME": build.recipe.user.home, **_path(build), **(packages or {})}
+    platform = place.platform
+    given = {"CONDA_PREFIX": place.prefix, "HOME": build.recipe.user.home, **_path(build), **(packages or {})}
     if isinstance(intake, PixiIntake):
         given |= {"PIXI_ENVIRONMENT_NAME": intake.name, "PIXI_PROJECT_NAME": intake.manifest.name}
     found: dict[str, str] = {}

@@ -1,8 +1,6 @@
 """Layers: what each one is made of, and the pure function that makes its blob.
 
-Layers follow how things change: the Debian base, the packages of an environment and of what goes over it, the large
-ones each for itself and the others in buckets (`images.build.buckets`), the image's own files, and last the project's
-wheel, which changes most often.
+`images.build.stack` says which there are.
 """
 
 from __future__ import annotations
@@ -11,21 +9,21 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
-from env.formats.lock import Lock, LockedFile
+from env.formats.lock import LockedFile
 from env.platforms import Platform
 from env.store.store import Store
-from images.build.buckets import grouped, size_to_be_alone
+from images.build.sharing import shared, shared_bytecode
 from images.cache import Cache, key_of, program_digest
 from images.oci.tarball import Blob, Compression, pack
 from images.recipe.recipe import NamedPart, Recipe
 from images.rootfs import conda, debs, wheels
-from images.rootfs.bytecode import Compiler, Interpreter
+from images.rootfs.bytecode import Compiler, Interpreter, pyc_path
 from images.rootfs.entries import Entry, Kind, merge, with_parents
-from images.rootfs.interpreter import minor_of
 from images.rootfs.parts import directories, joined, kept, own_entries, unprivileged
 from images.rootfs.record_file import recorded
 
@@ -50,6 +48,22 @@ class LayerPlan:
     """The Python that wheels in it are for, by the name of its program."""
     full_python: str = ""
     """Of conda packages or of wheels over them: the full version of their Python."""
+    prefix: str = wheels.PREFIX
+    """Where the environment is that its packages are of."""
+    others: tuple[LayerPlan, ...] = ()
+    """What is in the layer of other environments: packages with these names, or these packages at their prefixes."""
+    written: tuple[tuple[str, str], ...] = ()
+    """Files that the build itself writes: paths and texts."""
+
+    @property
+    def environments(self) -> tuple[LayerPlan, ...]:
+        """What is in the layer of each environment."""
+        return (self, *self.others)
+
+    @property
+    def packages(self) -> tuple[LockedFile, ...]:
+        """Every package in it, each once, in however many environments it is."""
+        return tuple({file.sha256: file for one in self.environments for file in one.files}.values())
 
 
 @dataclass(frozen=True)
@@ -72,19 +86,33 @@ class Layer:
     """Whether its blob was in the store already."""
 
 
-def layer_key(plan: LayerPlan, settings: Settings, interpreter: Interpreter) -> str:
-    """Return the key of a layer's blob: everything its bytes depend on."""
+def layer_key(plan: LayerPlan, settings: Settings, interpreters: Mapping[str, Interpreter]) -> str:
+    """Return the key of a layer's blob: everything its bytes depend on; the errors and arguments are `make_layer`'s."""
     drops = [drop.model_dump() for part in settings.recipe.parts for drop in part.part.drop]
     own = [
         [part.name, part.part.model_dump(mode="json", exclude={"check", "config"}), _digests(part.rootfs)]
         for part in plan.parts
     ]
-    files = [[file.sha256 for file in plan.files], [file.sha256 for file in plan.beside]]
+    files = [
+        [
+            one.prefix,
+            [file.sha256 for file in one.files],
+            [file.sha256 for file in one.beside],
+            one.python,
+            interpreter_of(one, interpreters).identity,
+        ]
+        for one in plan.environments
+    ]
     known = [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories(settings.recipe).values()]
     shared = [settings.mtime, settings.compression, drops, known, settings.recipe.user.model_dump()]
     return key_of(
-        program_digest(__name__), plan.kind, plan.environment, files, own, shared, [plan.python, interpreter.identity]
+        program_digest(__name__), plan.kind, plan.environment, files, own, shared, list(map(list, plan.written))
     )
+
+
+def interpreter_of(plan: LayerPlan, interpreters: Mapping[str, Interpreter]) -> Interpreter:
+    """Return what compiles the modules of a layer: its environment's own Python, or Debian's, which is "" in these."""
+    return interpreters.get(plan.full_python) or interpreters[""]
 
 
 def _digests(folder: Path) -> list[Any]:
@@ -100,20 +128,28 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def known_layer(plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store) -> Layer | None:
+def known_layer(
+    plan: LayerPlan, settings: Settings, interpreters: Mapping[str, Interpreter], store: Store
+) -> Layer | None:
     """Return a layer that was made before, or None."""
-    known = Cache(store).get("layer", layer_key(plan, settings, interpreter))
+    known = Cache(store).get("layer", layer_key(plan, settings, interpreters))
     if known is None or known["digest"] not in store:
         return None
     return Layer(plan, Blob(**known), reused=True)
 
 
 def make_layer(
-    plan: LayerPlan, settings: Settings, interpreter: Interpreter, store: Store, scratch: Path, prefix: Path | None
+    plan: LayerPlan,
+    settings: Settings,
+    interpreters: Mapping[str, Interpreter],
+    store: Store,
+    scratch: Path,
+    prefixes: Mapping[str, Path] = MappingProxyType({}),
 ) -> Layer:
     """Make a layer into the store, with `scratch` for its unpacked files.
 
-    `prefix` is where the platform's conda packages are installed, if the layer is of those.
+    `interpreters` are those that compile, by the version of an environment's own Python; "" is Debian's. `prefixes` are
+    where the platform's conda packages are installed, by their prefix in the image, if the layer is of those.
 
     Raises:
         ImageError: a package can't be used, or two packages bring one path.
@@ -122,31 +158,58 @@ def make_layer(
     """
     stage = Path(tempfile.mkdtemp(dir=scratch))
     try:
-        packages = merge(_packages(plan, store, stage / "packages", prefix))
-        tree = _tree(plan, packages, settings, Compiler(interpreter, store), stage)
+        tree = _tree(plan, settings, interpreters, store, stage, prefixes)
         with store.writer(stage) as file:
             blob = pack(tree, file, mtime=settings.mtime, compression=settings.compression)
             file.flush()
             store.adopt(Path(file.name), blob.digest)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    Cache(store).put("layer", layer_key(plan, settings, interpreter), asdict(blob))
+    Cache(store).put("layer", layer_key(plan, settings, interpreters), asdict(blob))
     return Layer(plan, blob, reused=False)
 
 
 def _tree(
-    plan: LayerPlan, everything: dict[str, Entry], settings: Settings, compiler: Compiler, stage: Path
+    plan: LayerPlan,
+    settings: Settings,
+    interpreters: Mapping[str, Interpreter],
+    store: Store,
+    stage: Path,
+    prefixes: Mapping[str, Path],
 ) -> dict[str, Entry]:
     drops = [drop for part in settings.recipe.parts for drop in part.part.drop]
-    packages = unprivileged(recorded(kept(everything, drops), everything))
     own = [entry for part in plan.parts for entry in own_entries(part, settings.recipe.user)]
+    own += [Entry(path.lstrip("/"), Kind.FILE, 0o644, content=text.encode()) for path, text in plan.written]
     joins = [join for part in plan.parts for join in part.part.join]
+    packages: dict[str, Entry] = {}
     compiled: list[Entry] = []
-    for number, origin in enumerate(sorted({entry.origin for entry in packages.values()})):
-        sources = [entry for entry in packages.values() if entry.origin == origin and _is_module(entry)]
-        compiled.extend(compiler.compiled(sources, stage / "bytecode" / str(number)))
+    made: list[tuple[str, dict[str, Entry], dict[str, Entry], str]] = []
+    for number, one in enumerate(plan.environments):
+        place = stage / str(number)
+        everything = merge(_packages(one, store, place / "packages", prefixes.get(one.prefix)))
+        files = unprivileged(recorded(kept(everything, drops), everything))
+        files = shared(files, one.prefix, [(prefix, tree) for prefix, tree, _, _ in made]) if made else files
+        interpreter = interpreter_of(one, interpreters)
+        alike = [(prefix, tree, pycs) for prefix, tree, pycs, who in made if who == interpreter.identity]
+        modules = [entry for entry in files.values() if _is_module(entry)]
+        bytecode = shared_bytecode(modules, one.prefix, alike)
+        rest = [entry for entry in modules if entry.path not in bytecode]
+        bytecode |= _compiled(rest, Compiler(interpreter, store), place / "bytecode")
+        made.append((one.prefix, files, bytecode, interpreter.identity))
+        packages |= files
+        compiled += bytecode.values()
     tree = merge([*packages.values(), *own, *compiled, *joined(joins, packages)])
     return with_parents(tree, directories(settings.recipe))
+
+
+def _compiled(sources: Sequence[Entry], compiler: Compiler, stage: Path) -> dict[str, Entry]:
+    """Return the bytecode of modules, by the path of its source."""
+    found: dict[str, Entry] = {}
+    for number, origin in enumerate(sorted({entry.origin for entry in sources})):
+        some = [entry for entry in sources if entry.origin == origin]
+        paths = {pyc_path(entry.path, compiler.tag): entry.path for entry in some}
+        found |= {paths[entry.path]: entry for entry in compiler.compiled(some, stage / str(number))}
+    return found
 
 
 def _is_module(entry: Entry) -> bool:
@@ -158,7 +221,7 @@ def _packages(plan: LayerPlan, store: Store, stage: Path, prefix: Path | None) -
         yield from wheels.environment(wheels.PYTHON)
     for number, file in enumerate(plan.files):
         if prefix is not None:
-            yield from conda.entries(file, prefix)
+            yield from conda.entries(file, prefix, plan.prefix)
             continue
         path = store.verified(file.sha256, file.file)
         if plan.kind == "debian":
@@ -166,52 +229,4 @@ def _packages(plan: LayerPlan, store: Store, stage: Path, prefix: Path | None) -
             status = f"var/lib/dpkg/status.d/{file.name}"
             yield Entry(status, Kind.FILE, 0o644, content=debs.control(path).encode(), origin=file.name)
         else:
-            yield from wheels.staged([(path, file.file)], stage / str(number), file.name, plan.python)
-
-
-def plan_layers(
-    recipe: Recipe,
-    platform: Platform,
-    locks: Mapping[str, Lock],
-    project: LockedFile | None = None,
-    own: Sequence[LockedFile] = (),
-) -> list[LayerPlan]:
-    """Divide an image into layers, from the one that changes least to the one that changes most.
-
-    `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``; what a recipe brings is in
-    ``environment``, and in ``pypi`` where wheels go over conda packages; ``overlay`` is then what it lacks. Without the
-    `project`, its layer is left out; `own` are the wheels of somebody else's projects that the image is for, the one
-    that changes most last.
-    """
-    based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
-    others = tuple(part for part in recipe.parts if part not in based)
-    plans = []
-    if "debian" in locks:
-        plans.append(LayerPlan("debian", "debian", platform, locks["debian"].files, based))
-    divided = {name: locks[name] for name in ("environment", "pypi", "overlay") if name in locks}
-    own_size = recipe.image.own_layer_size or size_to_be_alone(divided)
-    for name_of_lock, lock in divided.items():
-        plans.extend(_grouped(name_of_lock, lock, own_size))
-    plans.append(LayerPlan("image", "files", platform, parts=others))
-    base = locks.get("environment")
-    full = base.python if base is not None and base.source == "conda" else ""
-    name = f"python{minor_of(full)}" if full else wheels.PYTHON
-    if project is not None and any(part.part.install.project for part in recipe.parts):
-        plans.append(LayerPlan(project.name, "wheels", platform, (project,), python=name, full_python=full))
-    others_of_own = tuple(own[:-1])
-    if others_of_own:
-        plans.append(LayerPlan("projects", "wheels", platform, others_of_own, python=name, full_python=full))
-    plans += [LayerPlan(one.name, "wheels", platform, (one,), python=name, full_python=full) for one in own[-1:]]
-    return plans
-
-
-def _grouped(name: str, lock: Lock, own_size: int) -> Iterator[LayerPlan]:
-    kind: LayerKind = "conda" if lock.source == "conda" else "wheels"
-    beside = lock.files if kind == "conda" else ()
-    full = lock.python if lock.source in ("conda", "pypi") else ""
-    python = f"python{minor_of(full)}" if full and lock.source == "pypi" else wheels.PYTHON
-    bare = LayerPlan(name, kind, lock.platform, beside=beside, python=python, full_python=full)
-    if lock.source in ("wheels", "cuda", "pylock"):
-        yield replace(bare, environment=True)
-    for layer, files in grouped(name, lock.files, own_size):
-        yield replace(bare, name=layer, files=files)
+            yield from wheels.staged([(path, file.file)], stage / str(number), file.name, plan.python, plan.prefix)

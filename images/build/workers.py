@@ -20,11 +20,20 @@ from images.build.layers import Layer, LayerPlan, Settings, known_layer, make_la
 from images.rootfs.activation import Activation, keep_activation, known_activation
 from images.rootfs.bytecode import Interpreter
 from images.rootfs.conda import install
+from images.rootfs.wheels import PREFIX
+
+
+@dataclass(frozen=True)
+class Place:
+    """An environment of a platform's image."""
+
+    platform: Platform
+    prefix: str = PREFIX
 
 
 @dataclass(frozen=True)
 class Prefix:
-    """A platform's conda packages, installed to make layers of."""
+    """An environment's conda packages, installed to make layers of."""
 
     path: Path
     activation: Activation
@@ -36,9 +45,9 @@ def make_layers(
     interpreters: Mapping[str, Interpreter],
     store: Store,
     done: Callable[[Layer], None],
-    look: Callable[[Platform, Activation], None] = lambda _platform, _activation: None,
-) -> tuple[list[Layer], dict[Platform, Activation]]:
-    """Return a layer for each plan, in order, and what activating the conda environment of each platform would set.
+    look: Callable[[Place, Activation], None] = lambda _place, _activation: None,
+) -> tuple[list[Layer], dict[Place, Activation]]:
+    """Return a layer for each plan, in order, and what activating each conda environment would set.
 
     `interpreters` are those that compile, by the version of a project's own Python; "" is that of every other layer.
     `done` is told of every layer as it is finished, and `look` of each activation before any layer is made.
@@ -48,36 +57,34 @@ def make_layers(
 
     """
     made: dict[int, Layer] = {}
-
-    def compiler(plan: LayerPlan) -> Interpreter:
-        return interpreters.get(plan.full_python) or interpreters[""]
-
     for number, plan in enumerate(plans):
-        if (known := known_layer(plan, settings, compiler(plan), store)) is not None:
+        if (known := known_layer(plan, settings, interpreters, store)) is not None:
             made[number] = known
             done(known)
     missing = [number for number in range(len(plans)) if number not in made]
-    packages = {plan.platform: plan.beside for plan in plans if plan.kind == "conda"}
-    read = {platform: known_activation(files, store) for platform, files in packages.items()}
-    activations = {platform: activation for platform, activation in read.items() if activation is not None}
-    for platform, activation in activations.items():
-        look(platform, activation)
+    packages = {place: one.beside for plan in plans if plan.kind == "conda" for place, one in _places(plan)}
+    read = {place: known_activation(files, store, place.prefix) for place, files in packages.items()}
+    activations = {place: activation for place, activation in read.items() if activation is not None}
+    for place, activation in activations.items():
+        look(place, activation)
     # Installed anew is what a layer is made of, or what was never read.
-    lacking = {plans[number].platform for number in missing if plans[number].kind == "conda"}
+    lacking = {place for number in missing if plans[number].kind == "conda" for place, _ in _places(plans[number])}
     lacking |= packages.keys() - activations.keys()
     if missing or lacking:
         # Large layers first, so that no core is left alone with one at the end.
-        order = sorted(missing, key=lambda number: -sum(file.size for file in plans[number].files))
+        order = sorted(missing, key=lambda number: -sum(file.size for file in plans[number].packages))
         with store.scratch() as scratch, _workers(max(len(missing), 1)) as pool:
             prefixes = _staged({one: packages[one] for one in sorted(lacking, key=str)}, store, scratch)
-            activations |= {platform: prefix.activation for platform, prefix in prefixes.items()}
-            for platform, staged in prefixes.items():
-                look(platform, staged.activation)
+            activations |= {place: prefix.activation for place, prefix in prefixes.items()}
+            for place, staged in prefixes.items():
+                look(place, staged.activation)
             futures = {}
             for number in order:
                 plan = plans[number]
-                prefix = prefixes[plan.platform].path if plan.kind == "conda" else None
-                arguments = (plan, settings, compiler(plan), store, scratch, prefix)
+                installed = (
+                    {place.prefix: prefixes[place].path for place, _ in _places(plan)} if plan.kind == "conda" else {}
+                )
+                arguments = (plan, settings, interpreters, store, scratch, installed)
                 futures[pool.submit(make_layer, *arguments)] = number
             for future in as_completed(futures):
                 made[futures[future]] = future.result()
@@ -85,12 +92,16 @@ def make_layers(
     return [made[number] for number in range(len(plans))], activations
 
 
-def _staged(packages: Mapping[Platform, tuple[LockedFile, ...]], store: Store, scratch: Path) -> dict[Platform, Prefix]:
-    """Install each platform's conda packages below `scratch`, and read what activating them would set."""
+def _places(plan: LayerPlan) -> list[tuple[Place, LayerPlan]]:
+    return [(Place(plan.platform, one.prefix), one) for one in plan.environments]
+
+
+def _staged(packages: Mapping[Place, tuple[LockedFile, ...]], store: Store, scratch: Path) -> dict[Place, Prefix]:
+    """Install each environment's conda packages below `scratch`, and read what activating them would set."""
     staged = {}
-    for platform, files in packages.items():
-        path = install(files, platform, store, scratch / f"conda-{platform.slug}")
-        staged[platform] = Prefix(path, keep_activation(files, path, store))
+    for number, (place, files) in enumerate(packages.items()):
+        path = install(files, place.platform, store, scratch / f"conda-{number}", place.prefix)
+        staged[place] = Prefix(path, keep_activation(files, path, store, place.prefix))
     return staged
 
 

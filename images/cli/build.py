@@ -25,10 +25,11 @@ from images.build import plan
 from images.build.build import Build
 from images.build.intake import activated
 from images.build.layers import Layer
+from images.build.workers import Place
 from images.cli.layouts import DIST
 from images.oci.tarball import Compression
-from images.recipe.project import project_recipe
-from images.recipe.recipe import Recipe, load_recipe, read_recipe
+from images.recipe.project import project_recipe, with_chosen
+from images.recipe.recipe import MAX_LAYERS, Recipe, load_recipe, read_recipe
 
 
 def run_build(options: argparse.Namespace, console: Console) -> None:
@@ -43,7 +44,8 @@ def run_build(options: argparse.Namespace, console: Console) -> None:
     store = Store(options.store)
     build.require_fresh()
     for platform in build.platforms:
-        activated(build, platform)
+        for prefix in build.all_locks(platform):
+            activated(build, Place(platform, prefix))
     if options.plan:
         _show_plan(build, store, as_json=options.json)
         return
@@ -116,30 +118,32 @@ def _recipe(options: argparse.Namespace, tree: Tree, console: Console) -> Recipe
         where = f"{options.project / 'image.toml'} lists" if options.project else "list"
         options.parser.error(f"--with is for a project without a recipe (--from): {where} the parts of a recipe")
     if bare:
-        recipe, intake = project_recipe(
+        recipe, intakes = project_recipe(
             options.project,
             tree,
-            options.environment or "",
+            options.environment,
             jupyter=bool(options.with_what),
             chosen=Chosen(options.extra, options.group),
         )
-        for line in intake.described():
+        for line in (line for intake in intakes for line in intake.described()):
             console.print(line, markup=False)
-        if others := passed_over(intake.tree, intake):
+        if others := passed_over(intakes[0].tree, intakes[0]):
             console.print(f"not looked at: {', '.join(others)}", markup=False)
     elif options.project or options.recipe:
         recipe = read_recipe(options.project or options.recipe)
     else:
         recipe = load_recipe(options.image)
+    recipe = with_chosen(recipe, options.environment, Chosen(options.extra, options.group))
     image = recipe.image
-    changes = {
-        "environment": options.environment or image.environment,
-        "extras": tuple(dict.fromkeys((*image.extras, *options.extra))),
-        "groups": tuple(dict.fromkeys((*image.groups, *options.group))),
+    changes: dict[str, object] = {
         "allow_unmet": (*image.allow_unmet, *options.allow_unmet),
         "skip_post_link": (*image.skip_post_link, *options.skip_post_link),
         "skip_activation": (*image.skip_activation, *options.skip_activation),
     }
+    if options.max_layers is not None:
+        if not 0 < options.max_layers <= MAX_LAYERS:
+            options.parser.error(f"--max-layers: a number from 1 to {MAX_LAYERS}")
+        changes["max_layers"] = options.max_layers
     return replace(recipe, image=image.model_copy(update=changes))
 
 

@@ -9,12 +9,13 @@ from rich.console import Console
 
 from env.cli.store import copied
 from env.formats.lock import Lock
+from env.intake.intake import Chosen
 from env.platforms import parse_platform, parse_platforms
 from env.spec import Tree
 from env.store.fetch import fetch
 from env.store.store import Store
 from images.build.build import Build
-from images.recipe.project import project_recipe
+from images.recipe.project import project_recipe, with_chosen
 from images.recipe.recipe import read_recipe
 
 
@@ -38,7 +39,12 @@ def locks_of_recipe(options: argparse.Namespace) -> list[Lock]:
 
     """
     tree, place = Tree(), Path(options.recipe)
-    recipe = read_recipe(place) if (place / "image.toml").is_file() else project_recipe(place, tree)[0]
+    chosen = Chosen(tuple(options.extra), tuple(options.group))
+    if (place / "image.toml").is_file():
+        recipe = with_chosen(read_recipe(place), options.environment, chosen)
+    else:
+        jupyter = bool(options.with_what)
+        recipe = project_recipe(place, tree, options.environment, jupyter=jupyter, chosen=chosen)[0]
     image = recipe.image
     platforms = parse_platforms(options.platform or ",".join(image.platforms))
     offered = tuple(parse_platform(name) for name in image.platforms)

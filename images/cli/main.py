@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from env.cli.entry import CommandParser, add_version, command_line, enter, paragraphs
+from env.cli.entry import CommandParser, add_version, command_line, enter, paragraphs, words
 from env.names import PLATFORM_EXAMPLE, STORE_DEFAULT
 from images.names import ABOUT, EXPORT_FORMATS, REPORT_FORMATS, SCHEMAS, SHOWN, recipe_names
 
@@ -100,7 +100,7 @@ def _add_build(commands: Commands) -> None:
         "",
         "jupyter --env wheels --platform linux/arm64",
         "--recipe path/to/lab --plan",
-        "--from path/to/project --environment prod",
+        "--from path/to/project --environment prod --environment dev",
         "--from path/to/project --with jupyter",
     )
     build.add_argument(
@@ -117,7 +117,13 @@ def _add_build(commands: Commands) -> None:
         "conda-lock.yml, an @EXPLICIT file, a requirements.txt with hashes)",
     )
     build.add_argument(
-        "--environment", metavar="NAME", help="which environment of the project's lock (default: the lock's default)"
+        "--environment",
+        type=words,
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="which environment of the project's lock (default: the lock's default); several, each with its kernel, by "
+        "saying it again",
     )
     build.add_argument(
         "--with",
@@ -133,7 +139,7 @@ def _add_build(commands: Commands) -> None:
         ("skip-post-link", "conda packages whose post-link script the image does without"),
         ("skip-activation", "activation scripts of the project that the image does without"),
     ):
-        build.add_argument(f"--{name}", type=_words, default=(), metavar="LIST", help=what)
+        build.add_argument(f"--{name}", type=words, default=(), metavar="LIST", help=what)
     build.add_argument(
         "--env",
         metavar="NAME",
@@ -150,14 +156,16 @@ def _add_build(commands: Commands) -> None:
         help="of layers (default: zstd; gzip for old runtimes)",
     )
     build.add_argument(
+        "--max-layers",
+        type=int,
+        metavar="N",
+        help="how many layers at most (default: 127, what runtimes mount); fewer where a Dockerfile of yours goes on",
+    )
+    build.add_argument(
         "--plan", action="store_true", help="print packages, sizes and layers; no network, nothing is built"
     )
     _add_common(build)
     build.set_defaults(run="images.cli.build:run_build", parser=build)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _add_check(commands: Commands) -> None:

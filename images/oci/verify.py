@@ -16,9 +16,9 @@ from images.oci.layout import INTOTO_TYPE, SPDX_TYPE
 from images.oci.read import PlatformImage, blob_path, read_document, read_layout
 from images.oci.unpack import members
 
-_DIST_INFO = re.compile(r"^opt/env/lib/python3\.\d+/site-packages/[^/]+\.dist-info/METADATA$")
+_DIST_INFO = re.compile(r"^opt/(?:env|envs/[^/]+)/lib/python3\.\d+/site-packages/[^/]+\.dist-info/METADATA$")
 _DPKG = re.compile(r"^var/lib/dpkg/status\.d/(?P<name>[^/]+)$")
-_CONDA = re.compile(r"^opt/env/conda-meta/(?P<name>.+)-[^-]+-[^-]+\.json$")
+_CONDA = re.compile(r"^(?P<prefix>opt/(?:env|envs/[^/]+))/conda-meta/(?P<name>.+)-[^-]+-[^-]+\.json$")
 
 Package = tuple[str, str]
 """Kind and name."""
@@ -65,7 +65,7 @@ def _packages(image: PlatformImage) -> set[Package]:
             found.add(("conda", match["name"]))
             file = tar.extractfile(member)
             record: dict[str, Any] = json.load(file) if file is not None else {}
-            of_conda |= {f"opt/env/{path}" for path in record.get("files", [])}
+            of_conda |= {f"{match['prefix']}/{path}" for path in record.get("files", [])}
         elif _DIST_INFO.match(member.name):
             distributions.add(member.name)
     # A Python distribution that a conda package brought is that package's.

@@ -19,6 +19,8 @@ from images.errors import RecipeError, UnknownImageError
 from images.names import RECIPES, recipe_names
 from images.recipe.checks import Check, Table
 
+MAX_LAYERS = 127
+"""What overlayfs mounts of common runtimes accept."""
 PARTS = ROOT / "images" / "parts"
 T = TypeVar("T", bound=BaseModel)
 
@@ -27,6 +29,8 @@ Mode = Annotated[str, Field(pattern=r"^[01][0-7]{3}$")]
 """Without setuid and setgid, which no file of an image has."""
 
 
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""The name of one of several environments: also that of a folder and of a kernel."""
 Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -173,13 +177,17 @@ class Image(Table):
     own_layer_size: Annotated[int, Field(gt=0)] | None = None
     """Bytes from which a package gets a layer of its own, so that a small change elsewhere leaves it alone; without it
     as few as the number of layers allows that runtimes mount."""
+    max_layers: Annotated[int, Field(gt=0, le=MAX_LAYERS)] = MAX_LAYERS
+    """How many layers it may have at most: fewer where another image is built on it, since runtimes mount 127 of
+    both."""
     check: tuple[Check, ...] = ()
     """What the whole promises and no part can."""
     lock: str = ""
     """The file beside it that says what the environment holds, where there are several, e.g. ``pylock.prod.toml``; or
     ``ours``, for this project's own packages whatever else is in the folder."""
-    environment: str = ""
-    """Which of the environments in that lock: of pixi.lock, or a category of conda-lock.yml."""
+    environment: str | Annotated[tuple[EnvironmentName, ...], Field(min_length=1)] = ""
+    """Which of the environments in that lock: of pixi.lock, or a category of conda-lock.yml. Of several, the first is
+    at ``/opt/env``, and each other one at ``/opt/envs/NAME``."""
     extras: tuple[str, ...] = ()
     """Extras of the project in that lock that go in, of uv.lock or pylock.toml."""
     groups: tuple[str, ...] = ()
@@ -223,6 +231,12 @@ class Recipe:
     def installs(self) -> frozenset[str]:
         """The locks that its parts install from: ``debian``, ``environment``, ``overlay``."""
         return frozenset(lock for part in self.parts for lock in part.part.install.locks)
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environments of its lock that are in it, the first of which is at ``/opt/env``; "" is the lock's own."""
+        said = self.image.environment
+        return (said,) if isinstance(said, str) else said
 
     @property
     def installs_project(self) -> bool:

@@ -15,8 +15,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from env.formats.lock import LockedFile
 from env.store.store import Store
@@ -44,15 +46,17 @@ class Activation:
     """Paths in the image."""
     links: tuple[str, ...] = ()
     """Packages with a script that conda would run once they are linked, and that does more than say something."""
+    kernels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The Jupyter kernels that its packages bring: what each ``kernel.json`` says, by the kernel's name."""
 
 
 class _NotDataError(Exception):
     pass
 
 
-def read_activation(prefix: Path) -> Activation:
-    """Read what activation of an environment staged at `prefix` sets once it is at its final place."""
-    script = _Script(prefix, {"CONDA_PREFIX": PREFIX}, {"CONDA_PREFIX"})
+def read_activation(prefix: Path, final: str = PREFIX) -> Activation:
+    """Read what activation of an environment staged at `prefix` sets once it is at its `final` place."""
+    script = _Script(prefix, {"CONDA_PREFIX": final}, {"CONDA_PREFIX"}, final)
     for path in sorted(prefix.glob("etc/conda/env_vars.d/*.json")):
         script.variables |= {str(name): str(value) for name, value in json.loads(path.read_bytes()).items()}
     script.exported |= script.variables.keys()
@@ -62,11 +66,11 @@ def read_activation(prefix: Path) -> Activation:
         try:
             trial.run(path.read_text(encoding="utf-8"))
         except (_NotDataError, UnicodeDecodeError):
-            unread.append(f"{PREFIX}/{path.relative_to(prefix).as_posix()}")
+            unread.append(f"{final}/{path.relative_to(prefix).as_posix()}")
         else:
             script = trial
     kept = {name: value for name, value in script.variables.items() if value and name in script.exported}
-    return Activation(kept, tuple(unread), tuple(sorted(_link_scripts(prefix))))
+    return Activation(kept, tuple(unread), tuple(sorted(_link_scripts(prefix))), _kernels(prefix))
 
 
 def read_script(path: Path, variables: Mapping[str, str]) -> dict[str, str]:
@@ -77,7 +81,7 @@ def read_script(path: Path, variables: Mapping[str, str]) -> dict[str, str]:
 
     """
     given = {"CONDA_PREFIX": PREFIX, **variables}
-    script = _Script(Path("/nonexistent"), dict(given), set(variables))
+    script = _Script(Path("/nonexistent"), dict(given), set(variables), given["CONDA_PREFIX"])
     try:
         script.run(path.read_text(encoding="utf-8"))
     except (_NotDataError, UnicodeDecodeError):
@@ -100,6 +104,16 @@ def expanded(value: str, variables: Mapping[str, str]) -> str:
     if "$(" in value or "`" in value:
         raise ValueError("runs a command")
     return filled
+
+
+def _kernels(prefix: Path) -> dict[str, dict[str, Any]]:
+    found = {}
+    for path in sorted(prefix.glob("share/jupyter/kernels/*/kernel.json")):
+        with suppress(ValueError, OSError):
+            said = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(said, dict):
+                found[path.parent.name] = said
+    return found
 
 
 def _link_scripts(prefix: Path) -> Iterator[str]:
@@ -126,27 +140,30 @@ def _runs(line: str) -> bool:
     return re.search(r"[`;|&<>]|\$\(", re.sub(r"'[^']*'", "", line)) is not None
 
 
-def known_activation(packages: Iterable[LockedFile], store: Store) -> Activation | None:
+def known_activation(packages: Iterable[LockedFile], store: Store, final: str = PREFIX) -> Activation | None:
     """Return what was read of these packages before, or None."""
-    known = Cache(store).get("activation", _key(packages))
-    return None if known is None else Activation(known["variables"], tuple(known["unread"]), tuple(known["links"]))
+    known = Cache(store).get("activation", _key(packages, final))
+    if known is None:
+        return None
+    return Activation(known["variables"], tuple(known["unread"]), tuple(known["links"]), known["kernels"])
 
 
-def keep_activation(packages: Iterable[LockedFile], prefix: Path, store: Store) -> Activation:
+def keep_activation(packages: Iterable[LockedFile], prefix: Path, store: Store, final: str = PREFIX) -> Activation:
     """Read the activation of packages that are staged at `prefix`, and keep it for the next build."""
-    activation = read_activation(prefix)
+    activation = read_activation(prefix, final)
     record = {
         "variables": dict(activation.variables),
         "unread": list(activation.unread),
         "links": list(activation.links),
+        "kernels": dict(activation.kernels),
     }
-    Cache(store).put("activation", _key(packages), record)
+    Cache(store).put("activation", _key(packages, final), record)
     return activation
 
 
-def _key(packages: Iterable[LockedFile]) -> str:
+def _key(packages: Iterable[LockedFile], final: str) -> str:
     program = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    return key_of(program, sorted(file.sha256 for file in packages))
+    return key_of(program, final, sorted(file.sha256 for file in packages))
 
 
 @dataclass
@@ -157,6 +174,7 @@ class _Script:
     variables: dict[str, str]
     exported: set[str]
     """What programs see; the others are the scripts' own."""
+    final: str = PREFIX
     _branches: list[list[bool]] = field(default_factory=list)
     """Of each open ``if``: whether this branch is taken, and whether one was taken before."""
 
@@ -205,9 +223,9 @@ class _Script:
                 return bool(value)
             case "z":
                 return not value
-        if not f"{value}/".startswith(f"{PREFIX}/"):
+        if not f"{value}/".startswith(f"{self.final}/"):
             raise _NotDataError
-        path = self.prefix / value.removeprefix(PREFIX).lstrip("/")
+        path = self.prefix / value.removeprefix(self.final).lstrip("/")
         return path.is_dir() if test == "d" else path.exists()
 
     def _value(self, text: str) -> str:

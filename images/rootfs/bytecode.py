@@ -102,6 +102,11 @@ class Compiler:
         self._store = store
         self._cache = Cache(store)
 
+    @property
+    def tag(self) -> str:
+        """The tag of the files that it makes (PEP 3147)."""
+        return self._interpreter.tag
+
     def compiled(self, entries: Sequence[Entry], stage: Path) -> Iterator[Entry]:
         """Yield a pyc entry for each source among `entries` that compiles; the files are staged below `stage`."""
         sources = {

@@ -28,8 +28,10 @@ _OF_THE_BUILD = ("extracted_package_dir", "link", "package_tarball_full_path")
 _META = "conda-meta"
 
 
-def install(files: Iterable[LockedFile], platform: Platform, store: Store, folder: Path) -> Path:
+def install(files: Iterable[LockedFile], platform: Platform, store: Store, folder: Path, final: str = PREFIX) -> Path:
     """Install conda packages from the store for a platform below `folder`, which is not there yet; return the prefix.
+
+    `final` is where the prefix is in the image.
 
     Raises:
         StoreMissError, StoreCorruptError: a package is not in the store as it should be.
@@ -46,7 +48,7 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, folde
     order = {
         "archives": [str(path) for path in sorted(archives.iterdir())],
         "cache": str(folder / "cache"),
-        "final": PREFIX,
+        "final": final,
         "prefix": str(prefix),
         "subdir": platform.conda,
     }
@@ -63,7 +65,7 @@ def install(files: Iterable[LockedFile], platform: Platform, store: Store, folde
     return prefix
 
 
-def entries(file: LockedFile, prefix: Path) -> Iterator[Entry]:
+def entries(file: LockedFile, prefix: Path, final: str = PREFIX) -> Iterator[Entry]:
     """Yield the entries of one installed package: its files and its conda-meta record, without the build's traces.
 
     Left out are bytecode that the package brings, since it is tied to the times of its sources, which the image does
@@ -71,21 +73,21 @@ def entries(file: LockedFile, prefix: Path) -> Iterator[Entry]:
     """
     path = prefix / _META / f"{Path(file.file).name.removesuffix('.conda').removesuffix('.tar.bz2')}.json"
     record = json.loads(path.read_text(encoding="utf-8"))
+    root = final.lstrip("/")
     for name in sorted(record["files"]):
         if "/__pycache__/" not in f"/{name}" and not name.startswith("__clobbers__/"):
-            yield _entry(prefix / name, name, file.name)
-    meta = f"{PREFIX.lstrip('/')}/{_META}/{path.name}"
+            yield _entry(prefix / name, f"{root}/{name}", file.name)
+    meta = f"{root}/{_META}/{path.name}"
     yield Entry(meta, Kind.FILE, 0o644, content=_cleaned(record, file), origin=file.name)
 
 
-def _entry(path: Path, name: str, package: str) -> Entry:
-    target = f"{PREFIX.lstrip('/')}/{name}"
+def _entry(path: Path, target: str, package: str) -> Entry:
     if path.is_symlink():
         return Entry(target, Kind.SYMLINK, 0o777, target=str(path.readlink()), origin=package)
     if path.is_dir():
         return Entry(target, Kind.DIRECTORY, 0o755, origin=package)
     if not path.is_file():
-        raise PackageContentError(package, f"says that it has {name}, and there is no such file")
+        raise PackageContentError(package, f"says that it has /{target}, and there is no such file")
     mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
     return Entry(target, Kind.FILE, mode, content=path, origin=package)
 

@@ -19,25 +19,33 @@ from images.errors import PackageContentError
 from images.rootfs.entries import Entry, Kind, walk
 
 PREFIX = "/opt/env"
+"""Where an image has its environment, or the first of several."""
+OTHERS = "/opt/envs"
+"""Where the others are, each below its name."""
 PYTHON = "python3.13"
 
 
-def scheme(package: str, python: str = PYTHON) -> dict[str, str]:
-    """Return sysconfig's ``venv`` scheme at `PREFIX`; headers go where pip puts them, per package."""
-    site_packages = f"{PREFIX}/lib/{python}/site-packages"
+def prefix_of(name: str) -> str:
+    """Return where an image has an environment that is not its first."""
+    return f"{OTHERS}/{name}"
+
+
+def scheme(package: str, python: str = PYTHON, prefix: str = PREFIX) -> dict[str, str]:
+    """Return sysconfig's ``venv`` scheme at a prefix; headers go where pip puts them, per package."""
+    site_packages = f"{prefix}/lib/{python}/site-packages"
     return {
         "purelib": site_packages,
         "platlib": site_packages,
-        "scripts": f"{PREFIX}/bin",
-        "data": PREFIX,
-        "headers": f"{PREFIX}/include/site/{python}/{package}",
+        "scripts": f"{prefix}/bin",
+        "data": prefix,
+        "headers": f"{prefix}/include/site/{python}/{package}",
     }
 
 
-def stage(wheel: Path, file_name: str, root: Path, python: str = PYTHON) -> None:
+def stage(wheel: Path, file_name: str, root: Path, python: str = PYTHON, prefix: str = PREFIX) -> None:
     """Install one wheel below `root`; `file_name` is its name in the lock, since the store keeps it under its digest.
 
-    `python` names the Python that it is for, e.g. ``python3.13``.
+    `python` names the Python that it is for, e.g. ``python3.13``; `prefix` is where its environment is in the image.
 
     Raises:
         PackageContentError: it is not a wheel, reaches outside its schemes, or overwrites another package's file.
@@ -48,7 +56,7 @@ def stage(wheel: Path, file_name: str, root: Path, python: str = PYTHON) -> None
     named.parent.mkdir(exist_ok=True)
     named.symlink_to(wheel)
     destination = SchemeDictionaryDestination(
-        scheme(package, python), interpreter=f"{PREFIX}/bin/python", script_kind="posix", destdir=str(root)
+        scheme(package, python, prefix), interpreter=f"{prefix}/bin/python", script_kind="posix", destdir=str(root)
     )
     try:
         with WheelFile.open(named) as source, warnings.catch_warnings():
@@ -63,11 +71,13 @@ def stage(wheel: Path, file_name: str, root: Path, python: str = PYTHON) -> None
         raise PackageContentError(file_name, f"is not a usable wheel ({error})") from None
 
 
-def staged(wheels: Iterable[tuple[Path, str]], root: Path, origin: str, python: str = PYTHON) -> Iterator[Entry]:
+def staged(
+    wheels: Iterable[tuple[Path, str]], root: Path, origin: str, python: str = PYTHON, prefix: str = PREFIX
+) -> Iterator[Entry]:
     """Stage wheels, each a path and its file name, below `root`; give the entries, without directories."""
     root.mkdir(parents=True)
     for wheel, file_name in wheels:
-        stage(wheel, file_name, root, python)
+        stage(wheel, file_name, root, python, prefix)
     return (entry for entry in walk(root, origin) if entry.kind is not Kind.DIRECTORY)
 
 

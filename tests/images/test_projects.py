@@ -20,6 +20,7 @@ from env.spec import Tree
 from env.store.store import Store
 from images.oci.read import PlatformImage, read_layout
 from images.oci.unpack import unpack
+from images.oci.verify import verify
 from tests.support.pixi_files import conda, lock, pypi
 
 from .conda_channel import Content, Package, build, served, write_channel, write_wheel
@@ -84,6 +85,7 @@ def own_python(subdir: str) -> Package:
     modules = [path for pattern in ("*.py", "encodings/*.py", "importlib/*.py") for path in library.glob(pattern)]
     names += [path.relative_to(base).as_posix() for path in modules]
     files = {name: Content((base / name).read_bytes(), 0o755 if "/bin/" in f"/{name}" else 0o644) for name in names}
+    files["bin/python"] = Content(b"", link=f"python{MINOR}")
     extra = {"python_site_packages_path": SITE}
     return Package("python", VERSION, files, subdir, "h0_cpython", extra=extra)
 
@@ -96,6 +98,9 @@ def offered(subdir: str) -> list[Package]:
         own_python(subdir),
         Package("pure", "1.0", module, build="pyh0", depends=("python",), noarch="python"),
         Package("native", "1.0", {f"{SITE}/native/__init__.py": Content(b"VALUE = 2\n"), **stale}, subdir),
+        Package(
+            "ipykernel", "6.29", {"site-packages/ipykernel/__init__.py": Content(b"")}, noarch="python", build="py_0"
+        ),
         Package("talks", "1.0", {"bin/.talks-post-link.sh": Content(says, 0o755)}, subdir),
         Package("works", "1.0", {"bin/.works-post-link.sh": Content(b"#!/bin/sh\ndot -c\n", 0o755)}, subdir),
     ]
@@ -122,7 +127,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return filled(tmp_path_factory.mktemp("store"), locks)
 
 
-def locked(offer: Path, *names: str, wheels: tuple[str, ...] = ("over", "below")) -> str:
+def locked(
+    offer: Path, *names: str, wheels: tuple[str, ...] = ("over", "below"), environments: tuple[str, ...] = ("default",)
+) -> str:
     packages = []
     for package in offered(host().conda):
         if package.name in ("python", *names):
@@ -137,7 +144,7 @@ def locked(offer: Path, *names: str, wheels: tuple[str, ...] = ("over", "below")
         packages.append(entry.replace(before, hashlib.sha256(file.read_bytes()).hexdigest()))
     packages.append(pypi("my-project", "1.0", "./", hashed=False))
     packages.append(pypi("side", "1.0", "./libs/side", hashed=False))
-    return lock(*packages, platforms=[host().conda, "osx-arm64"])
+    return lock(*packages, environments=environments, platforms=[host().conda, "osx-arm64"])
 
 
 @pytest.fixture
@@ -195,6 +202,44 @@ def test_a_pixi_project_with_wheels_and_its_own_code_is_an_image(project: Path, 
     assert variables(image)["MY_SCRIPT"] == "none"
     again = run("--from", project, "--output", tmp_path / "again", "--json")
     assert json.loads(again.stdout)["index"] == json.loads(done.stdout)["index"]
+
+
+@pytest.mark.slow
+def test_several_environments_share_their_files_and_each_is_a_kernel(
+    project: Path, offer: Path, run: Run, tmp_path: Path
+) -> None:
+    (project / "pyproject.toml").write_text(MANIFEST + "[tool.pixi.environments]\ndev = []\n")
+    environments = ("default", "dev")
+    (project / "pixi.lock").write_text(locked(offer, "pure", "native", "ipykernel", environments=environments))
+    words = ("--from", project, "--environment", "default", "--environment", "dev")
+    done = run(*words, "--output", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    (image,) = read_layout(tmp_path / "out").values()
+    root = tmp_path / "root"
+    root.mkdir()
+    unpack(image, root)
+    first, second = root / "opt/env", root / "opt/envs/dev"
+    for module in ("pure", "native", "over", "my_project"):
+        for name in ("__init__.py", f"__pycache__/__init__.cpython-{MINOR.replace('.', '')}.pyc"):
+            one, other = (place / SITE / module / name for place in (first, second))
+            assert one.samefile(other), f"{module}/{name} is there once"
+    assert (first / f"bin/python{MINOR}").samefile(second / f"bin/python{MINOR}")
+    assert (second / "bin/my-project").read_text().startswith("#!/opt/envs/dev/bin/python")
+    spec = json.loads((root / "usr/local/share/jupyter/kernels/dev/kernel.json").read_text())
+    assert spec["argv"][0] == "/opt/envs/dev/bin/python"
+    assert spec["env"]["MY_DATA"] == "/opt/envs/dev/share/mine"
+    assert spec["env"]["CONDA_PREFIX"] == "/opt/envs/dev"
+    assert list(verify(tmp_path / "out")), "its bill of materials lists just what is in both"
+    checks = json.loads(image.config["config"]["Labels"]["org.overthinkos.tests"])
+    assert "environment-dev-python" in {check["id"] for section in checks.values() for check in section}
+    again = run(*words, "--output", tmp_path / "again", "--json")
+    assert json.loads(again.stdout)["index"] == json.loads(done.stdout)["index"]
+    alone = run("--from", project, "--environment", "default", "--output", tmp_path / "alone", "--json")
+    sizes = [json.loads(one.stdout)["platforms"][0]["compressed"] for one in (alone, done)]
+    assert sizes[1] < sizes[0] * 1.05, "the second one costs next to nothing"
+    unknown = run("--from", project, "--environment", "default,prod", "--plan")
+    assert unknown.returncode == 66, unknown.stderr
+    assert "it has default, dev" in told(unknown)
 
 
 def test_a_post_link_script_that_works_is_refused_until_somebody_does_without(

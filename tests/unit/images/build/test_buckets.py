@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,12 @@ from env.formats.lock import Lock, LockedFile, find_lock, lock_name
 from env.platforms import AMD64, PLATFORMS
 from env.spec import Tree
 from env.store.store import Store
-from images.assemble import MAX_LAYERS
-from images.build.buckets import bucket_of, grouped, size_to_be_alone, sized
+from images.build.buckets import Room, bucket_of, grouped, room_for, size_to_be_alone, sized
 from images.build.clashes import require_apart
-from images.build.layers import LayerPlan, plan_layers
-from images.errors import PackageContentError, PathClashError
-from images.recipe.recipe import load_recipe
+from images.build.layers import LayerPlan
+from images.build.stack import plan_layers
+from images.errors import PackageContentError, PathClashError, TooFewLayersError
+from images.recipe.recipe import MAX_LAYERS, load_recipe
 from tests.support.wheels import wheel
 
 
@@ -37,7 +38,7 @@ def many(count: int, size: int) -> list[LockedFile]:
 
 def layers(files: Iterable[LockedFile]) -> dict[str, tuple[LockedFile, ...]]:
     held = lock(files)
-    return dict(grouped("environment", held.files, size_to_be_alone({"environment": held})))
+    return dict(grouped("environment", held.files, size_to_be_alone([{"environment": held}])))
 
 
 def test_a_new_version_changes_its_own_layer_alone() -> None:
@@ -73,8 +74,35 @@ def test_a_package_that_grows_a_little_moves_no_other() -> None:
 def test_layers_are_never_more_than_runtimes_mount(count: int) -> None:
     for size in (100, 100_000, 100_000_000):
         locks = {name: lock(many(count, size)) for name in ("environment", "pypi", "overlay")}
-        border = size_to_be_alone(locks)
+        border = size_to_be_alone([locks])
         assert sum(len(list(grouped(name, one.files, border))) for name, one in locks.items()) + 6 <= MAX_LAYERS
+
+
+@pytest.mark.parametrize("limit", [127, 107, 60, 30, 10])
+def test_an_image_has_no_more_layers_than_it_may(limit: int) -> None:
+    recipe = load_recipe("jupyter")
+    recipe = replace(recipe, image=recipe.image.model_copy(update={"max_layers": limit}))
+    for count, size in ((1, 100), (40, 100_000), (1_000, 1_000_000)):
+        some = lock(many(count, size))
+        locks = {"environment": some, "pypi": replace(some, source="pypi"), "overlay": replace(some, source="overlay")}
+        plans = plan_layers(recipe, AMD64, {"debian": lock([package("libc6", 1)]), **locks}, package("own", 1))
+        assert len(plans) <= limit
+        assert sum(len(plan.packages) for plan in plans) >= count + 2, "none is left out"
+
+
+def test_with_too_few_layers_the_number_that_is_needed_is_told() -> None:
+    recipe = load_recipe("jupyter")
+    recipe = replace(recipe, image=recipe.image.model_copy(update={"max_layers": 4}))
+    locks = {name: lock(many(9, 100)) for name in ("environment", "overlay")}
+    with pytest.raises(TooFewLayersError, match="max-layers = 4 is too few for what goes in: let it have 6 or more"):
+        plan_layers(recipe, AMD64, locks)
+
+
+def test_with_twenty_layers_fewer_packages_keep_their_buckets() -> None:
+    assert room_for(["environment", "overlay"], 120) == Room(76, 1)
+    assert room_for(["environment", "overlay"], 100) == Room(64, 1)
+    assert room_for(["environment", "overlay"], 30) == Room(12, 2)
+    assert room_for(["environment", "overlay"], 1) is None
 
 
 def test_the_bucket_is_that_of_the_name_for_ever() -> None:

@@ -11,6 +11,7 @@ from env.platforms import AMD64
 from env.spec import Tree
 from images.build.build import Build
 from images.build.intake import activated, require_no_links
+from images.build.workers import Place
 from images.cli.build import fitting
 from images.recipe.project import project_recipe
 from images.recipe.recipe import read_recipe
@@ -39,7 +40,7 @@ def built(folder: Path, manifest: str = MANIFEST) -> Build:
 def test_a_projects_variables_are_what_a_shell_would_export(tmp_path: Path) -> None:
     (tmp_path / "a.sh").write_text("#!/bin/sh\nexport FROM_SCRIPT=$CONDA_PREFIX/x\nOWN=1\n")
     more = '[activation]\nscripts = ["a.sh"]\n[activation.env]\nA = "$CONDA_PREFIX/a:$HOME"\nB = "${FROM_SCRIPT}/b"\n'
-    assert activated(built(tmp_path, MANIFEST + more), AMD64, {}) == {
+    assert activated(built(tmp_path, MANIFEST + more), Place(AMD64), {}) == {
         "FROM_SCRIPT": "/opt/env/x",
         "A": "/opt/env/a:/home/jovyan",
         "B": "/opt/env/x/b",
@@ -52,13 +53,13 @@ def test_a_variable_of_the_projects_folder_is_refused_with_file_line_and_key(
 ) -> None:
     build = built(tmp_path, MANIFEST + '[activation.env]\nA = "$PIXI_PROJECT_ROOT/data"\n')
     with pytest.raises(SpecError, match=r"pixi\.toml:7: activation\.env\.A = .* holds \$PIXI_PROJECT_ROOT"):
-        activated(build, AMD64, packages)
+        activated(build, Place(AMD64), packages)
 
 
 def test_what_packages_set_is_known_only_once_they_are_installed(tmp_path: Path) -> None:
     build = built(tmp_path, MANIFEST + '[activation.env]\nA = "$PROJ_DATA/x"\n')
-    assert activated(build, AMD64) == {}
-    assert activated(build, AMD64, {"PROJ_DATA": "/p"}) == {"A": "/p/x"}
+    assert activated(build, Place(AMD64)) == {}
+    assert activated(build, Place(AMD64), {"PROJ_DATA": "/p"}) == {"A": "/p/x"}
 
 
 @pytest.mark.parametrize("script", ["export A=$(date)\n", "source other.sh\n", "curl example.org\n", None])
@@ -69,9 +70,9 @@ def test_a_script_that_does_more_than_set_variables_is_refused_until_it_is_done_
         (tmp_path / "a.sh").write_text(script)
     manifest = MANIFEST + '[activation]\nscripts = ["a.sh"]\n'
     with pytest.raises(ScriptsNotRunError, match=r"a\.sh: .*\[activation\.env\].*skip-activation = \[\"a\.sh\"\]"):
-        activated(built(tmp_path, manifest), AMD64)
+        activated(built(tmp_path, manifest), Place(AMD64))
     (tmp_path / "image.toml").write_text(IMAGE.format(kind="conda", more='skip-activation = ["a.sh"]'))
-    assert activated(Build(read_recipe(tmp_path), (AMD64,), "conda"), AMD64) == {}
+    assert activated(Build(read_recipe(tmp_path), (AMD64,), "conda"), Place(AMD64)) == {}
 
 
 @pytest.mark.parametrize(
@@ -98,11 +99,11 @@ def test_a_post_link_script_that_only_says_something_is_harmless(tmp_path: Path,
 def test_post_link_scripts_are_listed_with_what_can_be_done(tmp_path: Path) -> None:
     build = built(tmp_path)
     with pytest.raises(ScriptsNotRunError) as error:
-        require_no_links(build, AMD64, Activation({}, (), ("gdk-pixbuf", "graphviz")))
+        require_no_links(build, Place(AMD64), Activation({}, (), ("gdk-pixbuf", "graphviz")))
     for text in ("gdk-pixbuf, graphviz", "/opt/env/bin/.graphviz-post-link.sh", "--skip-post-link gdk-pixbuf,graphviz"):
         assert text in str(error.value)
     (tmp_path / "image.toml").write_text(IMAGE.format(kind="conda", more='skip-post-link = ["graphviz"]'))
-    require_no_links(Build(read_recipe(tmp_path), (AMD64,), "conda"), AMD64, Activation({}, (), ("graphviz",)))
+    require_no_links(Build(read_recipe(tmp_path), (AMD64,), "conda"), Place(AMD64), Activation({}, (), ("graphviz",)))
 
 
 @pytest.mark.parametrize("name", ["pixi.toml", "environment.yml", "pyproject.toml", "requirements.in"])
