@@ -123,7 +123,7 @@ def read_all(folder: Path) -> None:
     found = take(tree)
     if found is None:
         return
-    for environment in ("", "x"):
+    for environment in ("", "x") if found.part else ("",):
         one = take(tree, environment=environment) or found
         list(one.described())
         one.platforms()
