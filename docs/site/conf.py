@@ -19,6 +19,8 @@ myst_heading_anchors = 4
 myst_enable_extensions: list[str] = []
 # What follows from a type's name is not documented here for packages of others.
 nitpick_ignore_regex = [("py:.*", ".*")]
+# What runs images asks them over MCP; its client is not among the tools, and not needed to read docstrings.
+autodoc_mock_imports = ["fastmcp", "mcp", "mcp_types"]
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

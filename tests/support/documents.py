@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_OPENING = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)\s*$")
+_OPENING = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*|\{[\w-]+\})\s*$")
 _COMMENT = re.compile(r"^ *<!-- (?P<kind>not run|run by|file): (?P<what>.+?) -->$")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _PROGRAM = r"(?:\./noxw|jupyter mcp|jupyter lab|jupyter-mcp-rooms|python3? -m (?:images|env|benchmarks|docs|tests)\b)"

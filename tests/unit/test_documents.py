@@ -22,7 +22,7 @@ HOW_TO = ROOT / "docs" / "how-to" / "build-your-own-image.md"
 PAGES = pages()
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 COMMANDS = [(page, line, words) for page in PAGES for line, words in commands(page)]
-LANGUAGES = {"sh", "toml", "json", "yaml", "python", "nginx", "text"}
+LANGUAGES = {"{eval-rst}", "sh", "toml", "json", "yaml", "python", "nginx", "text"}
 
 
 def test_there_are_examples_to_try() -> None:
