@@ -34,6 +34,8 @@ _LOCKS_STAMP, _PROJECT_STAMP = "made-from-locks", "made-from-sources"
 _SECONDS_A_DAY = 86_400
 # Where nox runs without ./noxw, uv may be elsewhere than beside it.
 _PATH = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+UV = shutil.which("uv", path=_PATH)
+"""The uv that makes environments and finds interpreters; ./noxw brings it. None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,7 @@ class Environments:
     root: Path = ROOT
     python: str = field(default_factory=lambda: sys.executable)
     """The interpreter that they are made of."""
-    uv: str | None = field(default_factory=lambda: shutil.which("uv", path=_PATH))
-    """The uv that makes them; ./noxw brings it."""
+    uv: str | None = UV
 
     @property
     def home(self) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from door.environments import LAB, Environments
 from door.errors import DoorError, UsageError
+from door.interpreters import asked, found, start_again
 from door.running import call, failures
 from door.sessions import Door, doors
 
@@ -39,6 +40,7 @@ Sessions:
 {sessions}
 
   ./noxw -s SESSION -- --help   what a session does, and its arguments
+  ./noxw --python 3.13 -s tests  in another Python than the first that fits
   ./noxw --version              versions
   eval "$(./noxw --completion)"  completion for bash
   ./noxw -l                     the sessions; every other option is nox's: ./noxw --nox-help
@@ -64,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     ours, theirs = _parted(words)
+    python, ours = asked(ours)
+    words = [*ours, *(["--", *theirs] if "--" in words else [])]
+    if python is not None:
+        start_again(ROOT / "noxw", found(python), words)
     sessions = chosen(ours)
     known = doors()
     for name in sessions:

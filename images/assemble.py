@@ -78,7 +78,7 @@ def assemble(
         own = build_own(build, store)
         require_met(build, store, own)
         plans = [plan for platform in build.platforms for plan in planned(build, platform, store, project, own)]
-        require_apart(plans, store)
+        require_apart(plans, store, build.recipe.drops)
         total(len(plans))
         look = partial(require_no_links, build)
         made, activations = make_layers(plans, settings, interpreters, store, done, look)

@@ -24,7 +24,7 @@ from images.recipe.recipe import NamedPart, Recipe
 from images.rootfs import conda, debs, wheels
 from images.rootfs.bytecode import Compiler, Interpreter, pyc_path
 from images.rootfs.entries import Entry, Kind, merge, with_parents
-from images.rootfs.parts import directories, joined, kept, own_entries, unprivileged
+from images.rootfs.parts import directories, divided, joined, own_entries, unprivileged
 from images.rootfs.record_file import recorded
 
 LayerKind = Literal["debian", "wheels", "conda", "files"]
@@ -88,7 +88,7 @@ class Layer:
 
 def layer_key(plan: LayerPlan, settings: Settings, interpreters: Mapping[str, Interpreter]) -> str:
     """Return the key of a layer's blob: everything its bytes depend on; the errors and arguments are `make_layer`'s."""
-    drops = [drop.model_dump() for part in settings.recipe.parts for drop in part.part.drop]
+    drops = [drop.model_dump() for drop in settings.recipe.drops]
     own = [
         [part.name, part.part.model_dump(mode="json", exclude={"check", "config"}), _digests(part.rootfs)]
         for part in plan.parts
@@ -177,7 +177,6 @@ def _tree(
     stage: Path,
     prefixes: Mapping[str, Path],
 ) -> dict[str, Entry]:
-    drops = [drop for part in settings.recipe.parts for drop in part.part.drop]
     own = [entry for part in plan.parts for entry in own_entries(part, settings.recipe.user)]
     own += [Entry(path.lstrip("/"), Kind.FILE, 0o644, content=text.encode()) for path, text in plan.written]
     joins = [join for part in plan.parts for join in part.part.join]
@@ -186,8 +185,10 @@ def _tree(
     made: list[tuple[str, dict[str, Entry], dict[str, Entry], str]] = []
     for number, one in enumerate(plan.environments):
         place = stage / str(number)
-        everything = merge(_packages(one, store, place / "packages", prefixes.get(one.prefix)))
-        files = unprivileged(recorded(kept(everything, drops), everything))
+        # Before they are merged: what no one needs may clash.
+        everything = _packages(one, store, place / "packages", prefixes.get(one.prefix))
+        staying, dropped = divided(everything, settings.recipe.drops)
+        files = unprivileged(recorded(merge(staying), dropped))
         files = shared(files, one.prefix, [(prefix, tree) for prefix, tree, _, _ in made]) if made else files
         interpreter = interpreter_of(one, interpreters)
         alike = [(prefix, tree, pycs) for prefix, tree, pycs, who in made if who == interpreter.identity]

@@ -244,6 +244,11 @@ class Recipe:
         return any(part.part.install.project for part in self.parts)
 
     @property
+    def drops(self) -> tuple[Drop, ...]:
+        """The rules of its parts about files that no one needs."""
+        return tuple(drop for part in self.parts for drop in part.part.drop)
+
+    @property
     def user(self) -> User:
         """The user of the last part that names one."""
         return next(part.part.user for part in reversed(self.parts) if part.part.user is not None)

@@ -92,14 +92,17 @@ def content_of(entry: Entry) -> bytes:
     return entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content
 
 
-def kept(tree: Mapping[str, Entry], drops: Iterable[Drop]) -> dict[str, Entry]:
-    """Return the tree without what the rules drop."""
-    rules = list(drops)
-    return {path: entry for path, entry in tree.items() if not any(_dropped(path, rule) for rule in rules)}
+def divided(entries: Iterable[Entry], drops: Sequence[Drop]) -> tuple[list[Entry], list[Entry]]:
+    """Return the entries that stay, and those that the rules drop."""
+    parted: tuple[list[Entry], list[Entry]] = ([], [])
+    for entry in entries:
+        parted[is_dropped(entry.path, drops)].append(entry)
+    return parted
 
 
-def _dropped(path: str, rule: Drop) -> bool:
-    return matches(path, rule.glob) and not (rule.keep and matches(path, rule.keep))
+def is_dropped(path: str, drops: Iterable[Drop]) -> bool:
+    """Return whether a rule drops what is at a path without the leading slash."""
+    return any(matches(path, rule.glob) and not (rule.keep and matches(path, rule.keep)) for rule in drops)
 
 
 def matches(path: str, pattern: str) -> bool:

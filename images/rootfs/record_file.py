@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from images.rootfs.entries import Entry, Kind
@@ -14,14 +14,17 @@ from images.rootfs.parts import content_of
 _RECORD = ".dist-info/RECORD"
 
 
-def recorded(kept: Mapping[str, Entry], whole: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Return the entries in `kept` with each RECORD without the files that are in `whole` alone.
+def recorded(kept: Mapping[str, Entry], dropped: Iterable[Entry]) -> dict[str, Entry]:
+    """Return the entries in `kept` with each RECORD without the files that were dropped.
 
     What checks an installation against its RECORD then finds every file; pip's uninstall would remove the same.
     """
     found = dict(kept)
-    gone = whole.keys() - kept.keys()
-    lost = {whole[path].origin for path in gone}
+    gone: set[str] = set()
+    lost: set[str] = set()
+    for entry in dropped:
+        gone.add(entry.path)
+        lost.add(entry.origin)
     for path, entry in kept.items():
         if path.endswith(_RECORD) and entry.kind is Kind.FILE and entry.origin in lost:
             found[path] = replace(entry, content=_without(content_of(entry), path, gone))

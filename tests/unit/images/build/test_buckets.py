@@ -19,7 +19,7 @@ from images.build.clashes import require_apart
 from images.build.layers import LayerPlan
 from images.build.stack import plan_layers
 from images.errors import PackageContentError, PathClashError, TooFewLayersError
-from images.recipe.recipe import MAX_LAYERS, load_recipe
+from images.recipe.recipe import MAX_LAYERS, Drop, load_recipe
 from tests.support.wheels import wheel
 
 
@@ -159,6 +159,24 @@ def test_wheels_in_different_layers_must_not_bring_different_files_to_one_path(
         return
     with pytest.raises(PathClashError, match=rf"/{clash} comes from both a and b"):
         require_apart(plans, store)
+
+
+@pytest.mark.parametrize(
+    ("member", "glob"),
+    [
+        ("{}.py", "opt/env/lib/python3.13/site-packages/shared.py"),
+        ("a-1.data/purelib/{}.py", "opt/env/lib/python3.13/site-packages/*.py"),
+        ("a-1.data/data/share/doc/{}.py", "opt/env/share/doc/**"),
+        ("a-1.data/scripts/{}.py", "opt/env/bin/shared.py"),
+    ],
+)
+def test_what_a_rule_drops_may_come_from_two_wheels(tmp_path: Path, member: str, glob: str) -> None:
+    store, name = Store(tmp_path / "store"), member.format("shared")
+    files = [stored(store, wheel(tmp_path / "w", one, "1"), (name.replace("a-1", f"{one}-1"), one)) for one in "ab"]
+    plans = [LayerPlan(file.name, "wheels", AMD64, (file,)) for file in files]
+    require_apart(plans, store, [Drop(glob=glob, why="not needed")])
+    with pytest.raises(PathClashError):
+        require_apart(plans, store, [Drop(glob="opt/env/other/**", why="not needed")])
 
 
 def test_what_is_no_wheel_is_told(tmp_path: Path) -> None:
