@@ -28,6 +28,7 @@ HOMES = {0: "/root", PERSON: "/home/person"}
 KEPT = re.compile(r"^(PIP_|UV_|SSL_CERT|REQUESTS_CA|CURL_CA|DEBIAN_|JUPYTER_MCP_CONDA_RECORDS|\w+_(proxy|PROXY)$)")
 """The variables that say where this host's registries are and whom it trusts: its neighbours have them too."""
 MADE = (".noxw", ".nox", "dist")
+SCRIPTS = Path("/usr/share/debootstrap/scripts")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -37,7 +38,9 @@ def debian(release: str, place: Path) -> Path:
     if not (root / "made").is_file():
         shutil.rmtree(root, ignore_errors=True)
         words = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(root)]
-        subprocess.run([*words, archive_root("debian")], check=True, stdout=sys.stderr)
+        # An older debootstrap does not know a newer release; Debian's are all made as unstable is.
+        script = [] if (SCRIPTS / release).exists() or not (SCRIPTS / "sid").exists() else [str(SCRIPTS / "sid")]
+        subprocess.run([*words, archive_root("debian"), *script], check=True, stdout=sys.stderr)
         (root / "made").touch()
     for downloaded in (root / "var/lib/apt/lists").glob("*_*"):
         downloaded.unlink()
