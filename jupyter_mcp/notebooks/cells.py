@@ -124,7 +124,7 @@ class Cells:
         except LeftAloneError as error:
             raise BadCellError(f"Cell {record.cell_id!r} was not restored: {error}.") from error
         plan.notes.append(f"restored {record.cell_id}")
-        done = self._make(live, plan, "restore", by=by)
+        done = self._make(live, plan, "restore", undoes=True, by=by)
         record.undone = True
         return done
 

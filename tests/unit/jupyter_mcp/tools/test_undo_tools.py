@@ -106,6 +106,22 @@ def test_a_deleted_cell_is_restored_with_its_outputs_at_its_place(tmp_path: Path
     run(tmp_path, job)
 
 
+def test_a_restored_cell_is_deleted_again_only_where_that_is_asked_for_by_number(tmp_path: Path) -> None:
+    async def job(at: Served) -> None:
+        at.write("n.ipynb", "one", "a person's")
+        async with at.agent() as client:
+            there = (await shape(client))[0]
+            await client.call_tool("update_cell", {"path": "n.ipynb", "cell_id": "id-0", "source": "mine"})
+            await client.call_tool("delete_cell", {"path": "n.ipynb", "cell_id": "id-1"})
+            restored = await client.call_tool("restore_cell", {"path": "n.ipynb", "cell_id": "id-1"})
+            await client.call_tool("undo_edits", {"path": "n.ipynb"})
+            assert (await shape(client))[0] == there
+            await client.call_tool("undo_edits", {"path": "n.ipynb", "change": restored.structured_content["change"]})
+            assert (await shape(client))[0] == there[:1]
+
+    run(tmp_path, job)
+
+
 def test_who_may_not_write_takes_nothing_back(tmp_path: Path) -> None:
     class Reader(Authorizer):
         writes = True
