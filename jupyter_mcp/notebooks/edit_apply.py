@@ -116,7 +116,12 @@ def _change(cell: Map[Any], slot: Slot) -> None:
             cell["outputs"].clear()
         cell["execution_count"] = None
     if slot.shown_now is not None:
-        cell["outputs"] = Array([_shared_output(output) for output in slot.shown_now["outputs"]])
+        outputs = [_shared_output(output) for output in slot.shown_now["outputs"]]
+        if isinstance(cell.get("outputs"), Array):  # pages hold it, and would write into nothing if it were another
+            cell["outputs"].clear()
+            cell["outputs"].extend(outputs)
+        else:
+            cell["outputs"] = Array(outputs)
         cell["execution_count"] = slot.shown_now["execution_count"]
         _patch(cell, {"trusted": slot.shown_now["trusted"] or None})
 

@@ -121,7 +121,10 @@ class Everybody(RuleBasedStateMachine):
             told = await self.call(self.number % 2, "get_run", run_id=run, wait=45)
             assert told["state"] not in ("running", "queued"), told
         deadline = time.monotonic() + WITHIN
-        while faults := [*self.model.faults(await self.room(self.number % 2)), *await self.persons_faults()]:
+        while faults := [
+            *(f"in the room: {one}" for one in self.model.faults(await self.room(self.number % 2))),
+            *await self.persons_faults(),
+        ]:
             assert time.monotonic() < deadline, "\n".join(faults)
             await asyncio.sleep(0.02)
         before = {cell["id"] for cell in self.model.cells}
@@ -135,7 +138,8 @@ class Everybody(RuleBasedStateMachine):
     async def persons_faults(self) -> list[str]:
         """Return what is wrong in the person's copy."""
         cells = [self.tab.get_cell(at) for at in range(len(self.tab.ycells))]
-        return list(self.model.faults([{**cell, "outputs": texts(cell.get("outputs") or [])} for cell in cells]))
+        copy = [{**cell, "outputs": texts(cell.get("outputs") or [])} for cell in cells]
+        return [f"in the person's copy: {one}" for one in self.model.faults(copy)]
 
     async def refused(self, calling: Awaitable[Any], words: str) -> None:
         with pytest.raises(ToolError, match=words):
@@ -636,7 +640,7 @@ class InABrowser(Everybody):
         shown = [
             {**cell, "source": "".join(cell["source"]), "outputs": texts(cell.get("outputs") or [])} for cell in cells
         ]
-        return [*await super().persons_faults(), *self.model.faults(shown)]
+        return [*await super().persons_faults(), *(f"in Chromium: {one}" for one in self.model.faults(shown))]
 
     async def writes_in(self, at: int, added: str) -> None:
         await self.page.evaluate(

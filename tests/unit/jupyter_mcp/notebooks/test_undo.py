@@ -389,6 +389,20 @@ def test_metadata_that_others_changed_since_stays() -> None:
     assert reply["kept"] == ["The notebook's metadata title stays: it was changed since."]
 
 
+@pytest.mark.parametrize("edit", [{"op": "clear_outputs"}, {"op": "merge", "cell_ids": ["a", "c"]}])
+def test_outputs_come_back_where_an_open_page_looks_for_them(edit: dict[str, Any]) -> None:
+    """A page holds the shared list of a cell's outputs: in another one it would show nothing, also of later runs."""
+    notebook = Shared()
+    at = notebook.live.locate(None, "a")
+    held = notebook.document.ycells[at]["outputs"]
+    notebook.does(edit)
+    assert held.to_py() == []
+    notebook.undo()
+    assert held.to_py() == [OUTPUT]
+    notebook.document.ycells[at]["outputs"].clear()
+    assert held.to_py() == []
+
+
 def test_untrusted_outputs_come_back_untrusted() -> None:
     notebook = Shared()
     notebook.does({"op": "set_type", "cell_id": "a", "cell_type": "markdown"})
