@@ -327,6 +327,16 @@ class HashMismatchError(EnvError):
         )
 
 
+class UnknownPackageError(EnvError):
+    """A Debian package that the archive does not have."""
+
+    exit_code = Exit.DATA
+
+    def __init__(self, place: object, name: str, suite: str, near: Sequence[str]) -> None:
+        meant = f": did you mean {', '.join(near)}?" if near else ": look for its name with `apt-cache search`"
+        super().__init__(f"{place}: Debian {suite} has no package {name!r}{meant}")
+
+
 class NotTakenError(EnvError):
     """Something that a project's lock names and that can't be installed here."""
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 Source = Literal[
     "debian",
     "debian-conda",
+    "debian-own",
     "emulator",
     "sandbox",
     "wheels",
@@ -42,6 +43,8 @@ FORMER_NAME = "jupyter-mcp"
 FORMER_NAME_REFUSED = (
     f"asks for {FORMER_NAME}, which on PyPI is somebody else's package: this project's extension is {DISTRIBUTION}"
 )
+OWN_DEBIAN: Source = "debian-own"
+"""The source of Debian packages that a recipe or project asks for over the base."""
 DEBIAN: tuple[Source, ...] = ("debian", "debian-conda", "emulator", "sandbox")
 """The sources that come from Debian's archive, each with a spec of its own: ``env/SOURCE.toml``."""
 GROUPS: dict[Source, tuple[str, ...]] = {

@@ -21,6 +21,7 @@ from images.errors import NoSpaceError, TooManyLayersError
 from images.oci.layout import Document, Manifest, index, manifest, write_layout
 from images.rootfs.activation import Activation
 from images.rootfs.bytecode import Interpreter
+from images.rootfs.debs import configures
 from images.rootfs.interpreter import unpack_conda_python, unpack_interpreter
 from images.rootfs.project_wheel import project_wheel
 
@@ -35,6 +36,8 @@ class Result:
     """The layers by OCI platform name."""
     unread: tuple[str, ...] = ()
     """Activation scripts in the image that do more than set variables, so that the image's Env lacks theirs."""
+    unconfigured: tuple[str, ...] = ()
+    """Debian packages of the project's own that would run a script once they are installed."""
 
 
 def _interpreters(build: Build, store: Store) -> dict[str, Interpreter]:
@@ -107,4 +110,10 @@ def assemble(
         documents = attached(build, image, manifests, layers, store)
         write_layout(output, build.recipe.image.name, image, manifests, documents, store)
     unread = tuple(dict.fromkeys(path for one in activations.values() for path in one.unread))
-    return Result(image, tuple(manifests), layers, unread)
+    return Result(image, tuple(manifests), layers, unread, _unconfigured(build, store))
+
+
+def _unconfigured(build: Build, store: Store) -> tuple[str, ...]:
+    locks = [build.locks(platform)["apt"] for platform in build.platforms if "apt" in build.locks(platform)]
+    files = {file.name: file for lock in locks for file in lock.files}
+    return tuple(sorted(name for name, file in files.items() if configures(store.path(file.sha256))))

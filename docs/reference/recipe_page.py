@@ -79,7 +79,9 @@ command = ["git", "--version"]
 def recipe_reference() -> str:
     """Return the page as Markdown."""
     image, part = (json.loads(schema_of(name)) for name in ("image", "part"))
-    lines = [_HEAD, "## image.toml", "", *_table(image), "", "## part.toml", "", *_table(part)]
+    debian = image["$defs"]["Debian"]
+    lines = [_HEAD, "## image.toml", "", *_table(image), "", "### [debian]", "", _said(debian), "", *_table(debian)]
+    lines += ["", "## part.toml", "", *_table(part)]
     for name, heading in _TABLES.items():
         lines += ["", f"### {heading}", "", _said(part["$defs"][name]), "", *_table(part["$defs"][name])]
     return "\n".join([*lines, "", *_checks(part), "", *_errors()]) + "\n"
@@ -132,7 +134,7 @@ def _default(field: Schema) -> str:
 def _type(field: Schema) -> str:
     if "$ref" in field:
         name = str(field["$ref"]).rpartition("/")[2]
-        return "table: `contains`" if name == "Contains" else f"`{_TABLES[name]}`"
+        return "table: `contains`" if name == "Contains" else f"`{_TABLES.get(name, '[debian]')}`"
     if "anyOf" in field:
         return " or ".join(_type(one) for one in field["anyOf"] if one.get("type") != "null")
     if "enum" in field:

@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = made.parse_args(given)
     if options.command == "lock" and options.recipe is not None and options.target:
         made.error("--recipe locks what a recipe brings: name no other set beside it")
+    if options.command == "lock" and options.debian and options.recipe is None:
+        made.error("--debian locks what a recipe or project asks for: name it with --recipe DIR")
     of_a_recipe = any(getattr(options, name, None) for name in ("environment", "extra", "group", "with_what"))
     if of_a_recipe and options.recipe is None:
         made.error(
@@ -71,7 +73,8 @@ def _add_lock(commands: argparse._SubParsersAction[CommandParser]) -> None:
         epilog="examples:\n"
         "  ./noxw -s lock                                  lock everything again\n"
         "  ./noxw -s lock -- wheels --upgrade polars       take a newer polars\n"
-        "  ./noxw -s lock -- --recipe path/to/lab          lock your own requirements.txt",
+        "  ./noxw -s lock -- --recipe path/to/lab          lock your own requirements.txt\n"
+        "  ./noxw -s lock -- --recipe path/to/lab --debian lock your own Debian packages",
     )
     # No `choices`: argparse applies them to the empty list of `*` too.
     lock.add_argument(
@@ -84,7 +87,15 @@ def _add_lock(commands: argparse._SubParsersAction[CommandParser]) -> None:
         help="let these packages change their version; all packages if none is named",
     )
     lock.add_argument(
-        "--recipe", type=Path, metavar="DIR", help="lock DIR/requirements.txt into DIR/pylock.toml, and nothing else"
+        "--recipe",
+        type=Path,
+        metavar="DIR",
+        help="lock what DIR asks for, and nothing else: its requirements.txt, its Debian packages",
+    )
+    lock.add_argument(
+        "--debian",
+        action="store_true",
+        help="with --recipe: lock the Debian packages alone that DIR asks for, in image.toml or apt.txt",
     )
     lock.add_argument(
         "--platform",

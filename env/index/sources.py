@@ -16,7 +16,7 @@ from env.formats.wheel_tags import platform_options, wheel_file
 from env.index.archives import archive_root
 from env.index.mirrors import OWN_WAYS_OUT, answering_base
 from env.index.uv import compile_requirements
-from env.spec import DEBIAN
+from env.spec import DEBIAN, OWN_DEBIAN
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
     """
     if not files:
         return []
-    if lock.source in DEBIAN:
+    if lock.source in (*DEBIAN, OWN_DEBIAN):
         # Asking apt takes half a second.
         roots = {archive: archive_root(archive) for archive in {file.archive for file in files} if archive}
         return [_in_archive(file, lock, roots) for file in files]
@@ -76,7 +76,7 @@ def _wheel_url(file: LockedFile, offer: _Offer, lock: Lock) -> str:
 def _in_archive(file: LockedFile, lock: Lock, roots: Mapping[str, str]) -> Located:
     if file.archive is None:
         raise LockFormatError(lock.file_name, f"{file.name} names no archive")
-    return Located(file, f"{roots[file.archive]}/{quote(file.file)}", target_of(lock))
+    return Located(file, f"{roots[file.archive]}/{quote(file.file)}", target_of(lock), lock.command)
 
 
 def _in_channels(files: Sequence[LockedFile], lock: Lock) -> list[Located]:

@@ -26,6 +26,11 @@ def lock_recipe(folder: Path) -> str:
     return f"./noxw -s lock -- --recipe {quoted(folder)}"
 
 
+def lock_debian(folder: Path) -> str:
+    """Return what locks the Debian packages that a folder asks for."""
+    return f"./noxw -s lock -- --recipe {quoted(folder)} --debian"
+
+
 def compile_hashed(source: Path) -> str:
     """Return what makes a file of requirements with hashes."""
     output = quoted(source.with_suffix(".txt"))

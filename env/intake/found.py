@@ -89,8 +89,7 @@ def passed_over(tree: Tree, taken: Intake) -> list[str]:
     if isinstance(taken, CondaLockIntake) and (source := find_environment_yml(tree.root)) is not None:
         used.add(source.name)
     unlocked = [path.name for path, _ in _unlocked(tree)]
-    debian = ["apt.txt"] if (tree.root / "apt.txt").is_file() else []
-    return [name for name in dict.fromkeys([*others, *unlocked, *debian]) if name not in used]
+    return [name for name in dict.fromkeys([*others, *unlocked]) if name not in used]
 
 
 def _of_file(tree: Tree, name: str, environment: str) -> Intake:

@@ -14,7 +14,7 @@ from typing import Any
 from env.formats.lock import Lock
 from env.formats.pixi_lock import PIXI_LOCK
 from env.intake.intake import Intake
-from env.spec import Tree
+from env.spec import OWN_DEBIAN, Tree
 from images.attest.sbom import Component
 from images.oci.layout import INTOTO_TYPE, Document
 from images.recipe.recipe import Recipe
@@ -69,7 +69,9 @@ def materials_of(
     """
     found = {f"recipe/{name}": digest for name, digest in _recipe_digests(recipe).items()}
     for lock in locks:
-        if intake is not None and lock.command:
+        if lock.source == OWN_DEBIAN:
+            name, content = lock.file_name, (recipe.path.parent / lock.file_name).read_bytes()
+        elif intake is not None and lock.command:
             name, content = intake.path.name, intake.path.read_bytes()
         elif lock.source == "conda":
             name, content = PIXI_LOCK, tree.content(PIXI_LOCK)

@@ -15,6 +15,7 @@ from env.formats.lock import Lock, find_lock, lock_name
 from env.intake.added import added
 from env.intake.found import OURS, take
 from env.intake.intake import Chosen, Intake
+from env.intake.own_debian import own_debian
 from env.platforms import PYTHON, Platform, parse_platform
 from env.spec import Tree, source_requirements
 from images.build.kernels import KERNEL, require_apart
@@ -107,6 +108,8 @@ class Build:
     def locks(self, platform: Platform) -> dict[str, Lock]:
         """Return the locks of one platform that the recipe's parts install from, by the name they use.
 
+        ``apt`` are Debian packages of its own.
+
         Raises:
             LockMissingError, LockFormatError: a lock is not there or not one.
             EnvError: a lock that the recipe brings does not answer what it asks for, or can't be used.
@@ -119,8 +122,17 @@ class Build:
                 if "overlay" in self.recipe.installs and not self._asks_for_overlay:
                     locks["overlay"] = added(self.intake, platform)
             installs = self.recipe.installs | ({"pypi"} if "environment" in self.recipe.installs else set())
-            self._locks[platform] = {name: lock for name, lock in locks.items() if name in installs}
+            locks = {name: lock for name, lock in locks.items() if name in installs}
+            if (more := self._own_debian(platform)) is not None:
+                locks["apt"] = more
+            self._locks[platform] = locks
         return self._locks[platform]
+
+    def _own_debian(self, platform: Platform) -> Lock | None:
+        folder = self.recipe.path.parent
+        if folder.resolve().parent == RECIPES or self.recipe.image.skip_debian:
+            return None
+        return own_debian(folder, self.environment, platform, self.tree.project)
 
     def others(self, platform: Platform) -> tuple[tuple[Named, dict[str, Lock]], ...]:
         """Return the environments besides the first, with their locks; the errors are those of `locks`.

@@ -53,6 +53,8 @@ def plan_layers(
     plans = []
     if "debian" in locks:
         plans.append(LayerPlan("debian", "debian", platform, locks["debian"].files, based))
+    if "apt" in locks and locks["apt"].files:
+        plans.append(LayerPlan("apt", "debian", platform, locks["apt"].files))
     first = Other("", wheels.PREFIX, locks, own)
     room = _room(recipe, first, others, projects=project is not None)
     size = recipe.image.own_layer_size or size_to_be_alone(
@@ -75,7 +77,9 @@ def _room(recipe: Recipe, first: Other, others: Sequence[Other], *, projects: bo
     every = (first, *others)
     names = dict.fromkeys(name for one in every for name in _divided(one.locks))
     # Debian's, the virtual environments themselves, the image's own files, the kernels, and wheels that are built.
-    rest = 3 + len(every) + bool(others) + projects + sum(min(len(one.own), 2) for one in every)
+    rest = (
+        3 + ("apt" in first.locks) + len(every) + bool(others) + projects + sum(min(len(one.own), 2) for one in every)
+    )
     limit = recipe.image.max_layers
     room = room_for(names, limit - rest)
     if room is None:

@@ -56,6 +56,10 @@ def run_build(options: argparse.Namespace, console: Console) -> None:
     for script in result.unread:
         advice = "write the variables that it sets into a part's [config] env"
         console.print(f"{script} does more than set variables and is not run: {advice}", markup=False)
+    if result.unconfigured:
+        names = ", ".join(result.unconfigured)
+        advice = "where one lacks what its script makes, put that into a part's rootfs/"
+        console.print(f"no script of a Debian package runs here, of {names}: {advice}", markup=False)
     if options.json:
         print(json.dumps(_summary(result, output), indent=2))  # noqa: T201 - the result, for a program to read
     else:
@@ -140,6 +144,8 @@ def _recipe(options: argparse.Namespace, tree: Tree, console: Console) -> Recipe
         "skip_post_link": (*image.skip_post_link, *options.skip_post_link),
         "skip_activation": (*image.skip_activation, *options.skip_activation),
     }
+    if options.skip_debian:
+        changes["skip_debian"] = True
     if options.max_layers is not None:
         if not 0 < options.max_layers <= MAX_LAYERS:
             options.parser.error(f"--max-layers: a number from 1 to {MAX_LAYERS}")

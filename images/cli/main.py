@@ -141,6 +141,9 @@ def _add_build(commands: Commands) -> None:
     ):
         build.add_argument(f"--{name}", type=words, default=(), metavar="LIST", help=what)
     build.add_argument(
+        "--skip-debian", action="store_true", help="do without the Debian packages that the project's apt.txt asks for"
+    )
+    build.add_argument(
         "--env",
         metavar="NAME",
         help="where packages come from: conda, wheels or cuda, as the recipe offers (default: the recipe's first whose "

@@ -157,6 +157,13 @@ class Part(Table):
     """What it promises."""
 
 
+class Debian(Table):
+    """Debian packages of one's own, over those of the base."""
+
+    packages: tuple[str, ...]
+    """Their names; what they need is locked with them by ``./noxw -s lock -- --recipe DIR``."""
+
+
 class Image(Table):
     """The head of a recipe."""
 
@@ -182,6 +189,8 @@ class Image(Table):
     both."""
     check: tuple[Check, ...] = ()
     """What the whole promises and no part can."""
+    debian: Debian | None = None
+    """Debian packages that it has besides the base's; without it those of an ``apt.txt`` beside it."""
     lock: str = ""
     """The file beside it that says what the environment holds, where there are several, e.g. ``pylock.prod.toml``; or
     ``ours``, for this project's own packages whatever else is in the folder."""
@@ -196,6 +205,8 @@ class Image(Table):
     """Packages that may lack what they require, since whoever made the lock knows that they do without."""
     skip_post_link: tuple[str, ...] = ()
     """conda packages whose post-link script the image does without: package scripts never run here."""
+    skip_debian: bool = False
+    """Whether the image does without the Debian packages that an ``apt.txt`` beside it asks for."""
     skip_activation: tuple[str, ...] = ()
     """Activation scripts of the project's own, by their name, that the image does without."""
     not_for: dict[str, str] = Field(default_factory=dict)

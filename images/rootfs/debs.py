@@ -72,6 +72,12 @@ def control(deb: Path) -> str:
     raise PackageContentError(deb.name, "has no control file")
 
 
+def configures(deb: Path) -> bool:
+    """Say whether a package would run a script of its own once it is unpacked; none runs here."""
+    with open_member(deb, "control") as tar:
+        return any(member.name.removeprefix("./") == "postinst" for member in tar)
+
+
 def unpack(deb: Path, package: str, stage: Path) -> Iterator[Entry]:
     """Return a package's entries; the files' bytes are put below `stage` under numbers, never under their own names.
 
@@ -83,7 +89,7 @@ def unpack(deb: Path, package: str, stage: Path) -> Iterator[Entry]:
     staged: dict[str, Entry] = {}
     with open_member(deb, "data") as tar:
         for number, member in enumerate(tar):
-            path = member.name.removeprefix("./").strip("/")
+            path = _merged(member.name.removeprefix("./").strip("/"))
             if not path or path == ".":
                 continue
             if ".." in path.split("/") or member.name.startswith("/"):
@@ -92,6 +98,12 @@ def unpack(deb: Path, package: str, stage: Path) -> Iterator[Entry]:
             if entry.kind is Kind.FILE:
                 staged[path] = entry
             yield entry
+
+
+def _merged(path: str) -> str:
+    """Return where a path is once /bin, /lib and /sbin lead into /usr, as on every Debian since bookworm."""
+    top, slash, _ = path.partition("/")
+    return f"usr/{path}" if slash and top in ("bin", "lib", "lib32", "lib64", "libx32", "sbin") else path
 
 
 def _entry(
@@ -103,7 +115,7 @@ def _entry(
     if member.issym():
         return Entry(path, Kind.SYMLINK, 0o777, target=member.linkname, origin=package)
     if member.islnk():
-        first = staged.get(member.linkname.removeprefix("./"))
+        first = staged.get(_merged(member.linkname.removeprefix("./")))
         if first is None:
             raise PackageContentError(package, f"holds a hard link to nothing: {path}")
         return Entry(path, Kind.FILE, first.mode, content=first.content, uid=first.uid, gid=first.gid, origin=package)

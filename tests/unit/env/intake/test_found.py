@@ -72,7 +72,7 @@ def test_a_lock_of_another_kind_than_the_recipes_is_refused(tmp_path: Path, kind
         ({"pylock__prod__toml": PYLOCK}, "pylock.prod.toml", []),
         ({"uv__lock": "", "pylock__toml": PYLOCK, "pyproject__toml": PROJECT}, "uv.lock", ["pylock.toml"]),
         ({"uv__lock": "", "pylock__toml": PYLOCK, "requirements__txt": "flask\n"}, "pylock.toml", ["uv.lock"]),
-        ({"a__txt": EXPLICIT, "apt__txt": "ffmpeg\n"}, "a.txt", ["apt.txt"]),
+        ({"a__txt": EXPLICIT, "apt__txt": "ffmpeg\n"}, "a.txt", []),
         ({"conda-linux-64__lock": EXPLICIT}, "conda-linux-64.lock", []),
         (
             {"conda-lock__yml": "", "environment__yml": "", "pylock__toml": PYLOCK},
