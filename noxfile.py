@@ -149,6 +149,15 @@ def tests_newest(session: nox.Session) -> None:
     run(session, NEWEST, VERSIONS, ("python", "-m", "pytest", *(session.posargs or _OF_THE_EXTENSION)), project=True)
 
 
+@declared("soak", program=("tests.soak",))
+def soak(session: nox.Session) -> None:
+    """Use one server hard for half an hour: agents, browsers, dying kernels, full disks, kills; tells what was lost.
+
+    -- [--minutes N] [--agents N] [--browsers N] [--life SECONDS]
+    """
+    run(session, LAB, ("python", "-m", "tests.soak", *session.posargs), project=True)
+
+
 @declared("fresh", program=("tests.fresh",))
 def fresh(session: nox.Session) -> None:
     """Build the image and run the tests on a new Debian with Python and nothing else; needs root and debootstrap."""

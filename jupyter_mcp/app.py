@@ -17,7 +17,7 @@ from pycrdt.store import BaseYStore
 from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
 from traitlets import Union as TraitUnion
 
-from . import logs, metrics
+from . import logs, metrics, telemetry
 from .errors import why
 from .garbage import tune
 from .heap import Heap
@@ -243,6 +243,8 @@ class JupyterMCP(ExtensionApp):
         self._tidy_token()
         self._look_at_what_is_installed()
         metrics.publish()
+        if untold := telemetry.export():
+            self.log.warning("No spans are sent: %s", untold)
         settings = self._server.web_app.settings
         self._rooms = Rooms(
             settings,
