@@ -63,7 +63,7 @@ class Cost:
 def ours(state: State) -> Layers:
     """Return the layers that this project makes."""
     files = tuple(state.files.values())
-    size = size_to_be_alone({"environment": Lock("wheels", AMD64, "", files)})
+    size = size_to_be_alone([{"environment": Lock("wheels", AMD64, "", files)}])
     return [frozenset(file.sha256 for file in some) for _, some in grouped("environment", files, size)]
 
 
