@@ -93,6 +93,15 @@ class ImageBuildError(ReleaseError):
         super().__init__(f"image {name}: `python -m images {step}` ended with exit code {code}: see the lines above")
 
 
+class CheckBusyError(ReleaseError):
+    """Somebody else is making a release twice in the same folder."""
+
+    exit_code = Exit.BUSY
+
+    def __init__(self, work: object) -> None:
+        super().__init__(f"another --check is using {work}: run it again when that has ended")
+
+
 class SecondTimeError(ReleaseError):
     """A release could be made here, and not from a copy elsewhere; the lines before say why."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from env.platforms import parse_platform
@@ -19,7 +21,7 @@ from images.build.build import Build
 from images.recipe.recipe import load_recipe
 from release.bundle import Bundle, Say, Wanted, make_bundle, tree_digests
 from release.checkout import Checkout
-from release.errors import NotReproducibleError, SecondTimeError
+from release.errors import CheckBusyError, NotReproducibleError, SecondTimeError
 from release.layouts import environment_of
 
 WORK = Path("dist") / "release-check"
@@ -38,11 +40,37 @@ def check(checkout: Checkout, wanted: Wanted, work: Path, say: Say) -> Bundle:
 
     Raises:
         NotReproducibleError: they differ; each difference has been told, and both are kept.
+        CheckBusyError: another check uses the folder.
         ReleaseError, ImageError, EnvError: one could not be made.
 
     """
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=True)
+    with _alone(work):
+        return _check(checkout, wanted, work, say)
+
+
+@contextmanager
+def _alone(work: Path) -> Iterator[None]:
+    """Keep a folder to oneself; its lock (flock(2)) ends with the process, however that ends."""
+    # A file beside it: the folder itself is locked by whoever puts another into it.
+    handle = os.open(lock_of(work), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CheckBusyError(work) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def lock_of(work: Path) -> Path:
+    """Return the file that is locked while a release is made twice in a folder."""
+    return work.with_name(f".{work.name}.lock")
+
+
+def _check(checkout: Checkout, wanted: Wanted, work: Path, say: Say) -> Bundle:
+    _empty(work)
     first, second = work / "first", work / "second"
     try:
         say("the first time")
@@ -51,7 +79,7 @@ def check(checkout: Checkout, wanted: Wanted, work: Path, say: Say) -> Bundle:
         _again(checkout, wanted, work, second)
         found = list(differences(first, second))
     except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
+        _empty(work)
         raise
     for line in found:
         say(line)
@@ -59,8 +87,13 @@ def check(checkout: Checkout, wanted: Wanted, work: Path, say: Say) -> Bundle:
         shutil.rmtree(work / name, ignore_errors=True)
     if found:
         raise NotReproducibleError(len(found), first, second)
-    shutil.rmtree(work)
+    _empty(work)
     return made
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _again(checkout: Checkout, wanted: Wanted, work: Path, output: Path) -> None:

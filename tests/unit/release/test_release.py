@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from env.errors import Exit
-from release.twice import WORK, differences
+from release.twice import WORK, differences, lock_of
 from tests.support.repository import COMMITTED, commit, git, release, repository
 
 FAST = ("--only", "distributions")
@@ -93,14 +95,14 @@ def test_the_bill_is_valid_spdx_and_lists_what_is_required(root: Path) -> None:
     assert {"jupyter-mcp-rooms", "fastmcp", "jupyter-server", "pycrdt"} <= names
 
 
-@pytest.mark.parametrize("draft", [False, True])
+@pytest.mark.parametrize("draft", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_two_builds_agree_and_leave_nothing(root: Path, draft: bool) -> None:
     if draft:
         (root / "jupyter_mcp" / "another.py").write_text("A = 1\n")
     done = release(root, "--check", *FAST, *(["--draft"] if draft else []))
     assert done.returncode == 0, done.stderr
     assert "twice the same: 5 files" in done.stderr
-    assert not (root / WORK).exists()
+    assert list((root / WORK).iterdir()) == []
     assert not (root / "dist" / "release").exists()
 
 
@@ -119,6 +121,29 @@ def test_what_depends_on_the_builder_is_found_and_named(root: Path) -> None:
     # Both are kept, for a look.
     assert (root / WORK / "first").is_dir()
     assert (root / WORK / "second").is_dir()
+
+
+def test_two_checks_at_once_do_not_meet(root: Path) -> None:
+    (root / WORK).mkdir(parents=True)
+    (root / WORK / "first").mkdir()
+    handle = os.open(lock_of(root / WORK), os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        done = release(root, "--check", *FAST)
+    finally:
+        os.close(handle)
+    assert done.returncode == Exit.BUSY, done.stderr
+    assert "another --check is using" in done.stderr
+    assert (root / WORK / "first").is_dir()
+
+
+@pytest.mark.slow
+def test_a_check_begins_anew_where_one_was_killed(root: Path) -> None:
+    (root / WORK / "first" / "images").mkdir(parents=True)
+    (root / WORK / "second").mkdir()
+    done = release(root, "--check", *FAST)
+    assert done.returncode == 0, done.stderr
+    assert list((root / WORK).iterdir()) == []
 
 
 def _no_section(root: Path) -> None:
