@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from door.environments import DOCS, Environments
 from tests.support.documents import ROOT
+from tests.support.needs import needs
 
 pytestmark = pytest.mark.slow
 
@@ -39,18 +41,52 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_site_is_whole_and_keeps_other_versions(python: Path, tmp_path: Path) -> None:
-    (tmp_path / "0.0.1").mkdir()
-    (tmp_path / "0.0.1" / "index.html").write_text("old")
-    done = build(python, ROOT, "--output", str(tmp_path), "--version", "0.2.0")
+@pytest.fixture(scope="module")
+def output(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of this repository as 0.2.0, built beside that of an older version."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "0.0.1").mkdir()
+    (folder / "0.0.1" / "index.html").write_text("old")
+    done = build(python, ROOT, "--output", str(folder), "--version", "0.2.0")
     assert done.returncode == 0, done.stderr
-    site = tmp_path / "0.2.0"
+    return folder
+
+
+def test_the_site_is_whole_and_keeps_other_versions(output: Path) -> None:
+    site = output / "0.2.0"
     for name in ("index.html", "search.html", "decisions/index.html", "repository/CHANGELOG.html", "llms.txt"):
         assert (site / name).is_file(), name
     listed = [line.partition("](")[2].partition(")")[0] for line in (site / "llms.txt").read_text().splitlines()]
     assert all((site / name).is_file() for name in filter(None, listed))
-    assert (tmp_path / "0.0.1" / "index.html").read_text() == "old"
-    assert '["0.2.0", "0.0.1"]' in (tmp_path / "versions.js").read_text()
+    assert (output / "0.0.1" / "index.html").read_text() == "old"
+    assert '["0.2.0", "0.0.1"]' in (output / "versions.js").read_text()
+
+
+@needs("chromium")
+def test_people_search_choose_a_version_and_read_on_a_phone(output: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((output / "0.2.0" / "search.html").as_uri() + "?q=journal")
+        page.locator("ul.search li a").first.wait_for()
+        for name in (
+            "index",
+            "reference/tool-calls",
+            "reference/commands",
+            "explanation/performance",
+            "how-to/install",
+        ):
+            page.goto((output / "0.2.0" / f"{name}.html").as_uri())
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide == 0, f"{name} is wider than a phone"
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.get_by_label("Version of the documentation").select_option("0.0.1")
+        page.wait_for_url("**/0.0.1/index.html")
+        assert page.inner_text("body") == "old"
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+        browser.close()
 
 
 @pytest.mark.parametrize(
