@@ -18,8 +18,9 @@ import pytest
 import yaml
 
 from images.recipe.recipe import load_recipe
+from tests.support.documents import ROOT, blocks
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
+DEPLOY = ROOT / "deploy"
 RECIPE = load_recipe("jupyter")
 HEALTH = next(list(part.part.config.healthcheck) for part in RECIPE.parts if part.part.config.healthcheck)
 PORT = next(port for part in RECIPE.parts for port in part.part.config.ports)
@@ -51,6 +52,31 @@ def test_kubernetes_knows_every_field(manifests: dict[str, dict[str, Any]], vers
     pod({"StatefulSet": wrong})["spec"]["containers"][0]["readinesProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError, match="readinesProbe"):
         kubernetes_validate.validate(wrong, version, strict=True)
+
+
+def merged(base: Any, patch: Any) -> Any:
+    """Return `base` with a strategic merge patch: objects by key, lists of named things by name."""
+    if isinstance(base, dict) and isinstance(patch, dict):
+        return {**base, **{key: merged(base.get(key), value) for key, value in patch.items()}}
+    if isinstance(base, list) and isinstance(patch, list):
+        known = {one.get("name") for one in base}
+        patches = {one["name"]: one for one in patch}
+        kept = [merged(one, patches[one["name"]]) if one.get("name") in patches else one for one in base]
+        return [*kept, *(one for one in patch if one["name"] not in known)]
+    return patch
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_the_how_tos_patch_for_a_token_fits_the_manifest(manifests: dict[str, dict[str, Any]], version: str) -> None:
+    (block,) = [one for one in blocks(ROOT / "docs" / "how-to" / "kubernetes.md") if one.language == "yaml"]
+    patched = merged(manifests["StatefulSet"], yaml.safe_load(block.text))
+    assert kubernetes_validate.validate(patched, version, strict=True) in version
+    (container,) = pod({"StatefulSet": patched})["spec"]["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    (file,) = [one["value"] for one in container["env"] if one["name"] == "JUPYTER_TOKEN_FILE"]
+    mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    assert file.startswith(f"{mounts['token']}/")
+    assert set(mounts) == {one["name"] for one in pod({"StatefulSet": patched})["spec"]["volumes"]}
 
 
 def against_schema(schema: str, file: Path) -> subprocess.CompletedProcess[str]:
