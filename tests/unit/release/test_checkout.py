@@ -10,7 +10,10 @@ import pytest
 
 from release.checkout import DRAFT_EPOCH, read_checkout
 from release.errors import NoCommitError, UncommittedError
+from tests.support.needs import needs
 from tests.support.repository import COMMITTED, commit, git
+
+pytestmark = needs("git")
 
 
 @pytest.fixture

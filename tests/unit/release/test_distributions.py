@@ -16,8 +16,10 @@ import pytest
 from images.errors import PackageContentError
 from release.checkout import Checkout, read_checkout
 from release.distributions import build_distributions
+from tests.support.needs import needs
 from tests.support.repository import COMMITTED, git, repository
 
+pytestmark = needs("git")
 LATER = """
 import time
 _real = time.time

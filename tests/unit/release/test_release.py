@@ -16,9 +16,11 @@ import pytest
 
 from env.errors import Exit
 from release.twice import WORK, differences, lock_of
+from tests.support.needs import needs
 from tests.support.repository import COMMITTED, commit, git, release, repository
 
 FAST = ("--only", "distributions")
+pytestmark = needs("git")
 LEAKS = {
     "time": "time.time_ns()",
     "folder": "self.root",
