@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         say(f"twice the same: {len(done.files)} files, {len(done.images)} images")
     else:
         done = make_bundle(checkout, wanted, options.output.absolute(), say)
-    _report(done, console, as_json=options.json, kept=not options.check)
+    _report(done, console, as_json=options.json, kept=not options.check and options.commit is None)
 
 
 def run_package(options: argparse.Namespace, console: Console) -> None:
