@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from docs.reference.clients_page import clients_page
 from docs.reference.commands_page import commands_page
 from docs.reference.recipe_page import recipe_reference
 from docs.reference.settings_page import settings_page
@@ -17,6 +18,7 @@ HERE = Path(__file__).parent
 def pages() -> dict[str, str]:
     """Return the text of each of these pages, by its file's name."""
     return {
+        "clients.md": clients_page(),
         "commands.md": commands_page(),
         "recipes.md": recipe_reference(),
         "settings.md": settings_page(),

@@ -74,7 +74,7 @@ def _add_lock(commands: argparse._SubParsersAction[CommandParser]) -> None:
         "  ./noxw -s lock                                  lock everything again\n"
         "  ./noxw -s lock -- wheels --upgrade polars       take a newer polars\n"
         "  ./noxw -s lock -- --recipe path/to/lab          lock your own requirements.txt\n"
-        "  ./noxw -s lock -- --recipe path/to/lab --debian lock your own Debian packages",
+        "  ./noxw -s lock -- --recipe path/to/lab --debian   lock your own Debian packages",
     )
     # No `choices`: argparse applies them to the empty list of `*` too.
     lock.add_argument(
