@@ -14,8 +14,8 @@ _HEAD = f"""\
 
 What `jupyter mcp connect CLIENT --write` puts into a client's file, for those who write it by hand; what else is in the
 file stays. The entry is called `{NAME}`. By the program, the client needs no token, and `connect` writes the program's
-whole path. By address (`--http`), the client reads the token from the variable `{VARIABLE}` where its file can name one.
-The formats are those of the clients' documentation in autumn 2026; Codex, OpenCode and Gemini CLI were
+whole path. By address (`--http`), the client reads the token from the variable `{VARIABLE}` where its file can name
+one. The formats are those of the clients' documentation in autumn 2026; Codex, OpenCode and Gemini CLI were
 [run with them](hosts.md).
 """
 
