@@ -202,7 +202,8 @@ class Rooms:
         known = self._live.get(f"{FORMAT}:{KIND}:{file_id}")
         if known is not None and self._room(known[0].room_id) is not known[0].room:
             self._forget(*known, delete_journal=known[1].complete)  # upstream closed it
-        reason = None if self.recoveries is None else await self.recoveries.finished(file_id, path)
+        here = self._room(f"{FORMAT}:{KIND}:{file_id}") is not None
+        reason = None if self.recoveries is None else await self.recoveries.finished(file_id, path, room=here)
         if reason is not None:
             raise RoomUnavailableError(
                 f"{path!r} has edits from before a crash that could not be put into its file yet: "

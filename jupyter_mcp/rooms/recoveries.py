@@ -21,8 +21,9 @@ from jupyter_mcp.errors import FATAL, why
 
 from .journal_frames import Header, replay
 from .owner_only import NotOursError, open_private
-from .recovery import SET_ASIDE, StoreFactory, recover
+from .recovery import SET_ASIDE, HeldError, StoreFactory, recover
 
+HELD = ""  # what a recovery ends with whose journal a living room has
 WAIT = 120.0  # seconds that an opening waits for its notebook's recovery
 _HEAD = 64 << 10  # bytes of a journal in which its first header is
 
@@ -66,7 +67,7 @@ class Recoveries:
 
     def _unfinished(self) -> float:
         jobs = [each.job for each in self._pending.values()]
-        return sum(not job.done() or job.cancelled() or job.result() is not None for job in jobs)
+        return sum(not job.done() or job.cancelled() or bool(job.result()) for job in jobs)
 
     def begin(self, seconds: float) -> None:
         """Begin to recover every journal of this server's notebooks; wait for that many seconds at most."""
@@ -141,6 +142,9 @@ class Recoveries:
             ours = asyncio.run(recover(file, self._contents, self._store_of, path_of, self._log))
         except NotOursError as error:
             self._log.error("The journal %s is not used: %s", file.name, why(error))
+        except HeldError:
+            self._log.info("The journal %s is left for now: its notebook is open in another server", file.name)
+            return HELD
         except FATAL:
             raise
         except BaseException as error:  # noqa: BLE001 - boundary: one bad notebook must not keep the others from theirs
@@ -148,7 +152,7 @@ class Recoveries:
             return why(error)
         else:
             if not ours:
-                self._log.info("The journal %s is left: its notebook is not below this root, or is open", file.name)
+                self._log.info("The journal %s is left: its notebook is not below this root", file.name)
         return None
 
     def _of(self, file_id: str, path: str) -> list[Path]:
@@ -159,19 +163,24 @@ class Recoveries:
             if pending.header.file_id == file_id or (where and pending.header.file == where)
         ]
 
-    async def finished(self, file_id: str, path: str) -> str | None:
-        """Wait for the recovery of a notebook, tried once more if it failed; return what stands in its way."""
+    async def finished(self, file_id: str, path: str, *, room: bool = True) -> str | None:
+        """Wait for the recovery of a notebook, tried once more if it failed; return what stands in its way.
+
+        What another server's room held is tried again where no `room` of the notebook's is here: that server may
+        have ended since, as one does that this one took the place of.
+        """
         for file in self._of(file_id, path):
             pending = self._pending[file]
-            if pending.job.done() and pending.job.result() is not None:
+            if pending.job.done() and (pending.job.result() or (pending.job.result() == HELD and not room)):
                 pending.job = self._submit(file, pending.header)
             try:
                 reason = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(pending.job)), WAIT)
             except TimeoutError:
                 return "it is still being recovered; try again later"
-            if reason is not None:
+            if reason:
                 return reason
-            self._pending.pop(file, None)
+            if reason != HELD:
+                self._pending.pop(file, None)
         return None
 
     def set_aside(self, file_id: str) -> list[str]:

@@ -38,6 +38,10 @@ PathOf = Callable[[Header], str | None]
 SET_ASIDE = ".failed"
 
 
+class HeldError(Exception):
+    """A room that lives, of another server or of one that is about to end, holds the journal."""
+
+
 class UnreadableJournalError(ValueError):
     """What the file has is no journal, or one that makes no document."""
 
@@ -46,11 +50,14 @@ async def recover(file: Path, contents: Any, store_of: StoreFactory, path_of: Pa
     """Finish one journal and delete it; return False if it is not ours to finish.
 
     `path_of` gives the present path of the notebook, None if it is not below this server's root. One that can't
-    be read is set aside as `.failed`. Raises whatever else stands in the way: the journal is to be tried again.
+    be read is set aside as `.failed`. Raises HeldError, and whatever else stands in the way: the journal is to be
+    tried again.
     """
     held = claim(file)
     if held is None:
-        return False
+        if file.exists():  # noqa: ASYNC240 - nothing else runs on this loop
+            raise HeldError
+        return False  # another server finished it
     try:
         try:
             found, doc, final = _parse(held)

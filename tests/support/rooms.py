@@ -87,6 +87,7 @@ class Workshop:
             await room.stop()
         await self.collaboration.file_loaders.clear()
         self.recoveries.stop()
+        await asyncio.to_thread(self.recoveries._worker.shutdown)  # as a server's thread ends with it
 
 
 @asynccontextmanager

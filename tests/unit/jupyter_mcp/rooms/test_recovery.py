@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import hashlib
 import json
 import logging
@@ -85,8 +86,8 @@ class Crashed:
     def contents_of(self, root: Path) -> FaultyContents:
         return FaultyContents(self.faults, root_dir=str(root))
 
-    def again(self, recoveries: Recoveries, path: str = PATH) -> str | None:
-        return asyncio.run(recoveries.finished("file-id", path))
+    def again(self, recoveries: Recoveries, path: str = PATH, *, room: bool = True) -> str | None:
+        return asyncio.run(recoveries.finished("file-id", path, room=room))
 
     def left(self) -> list[str]:
         return sorted(file.suffix for file in self.journals.iterdir())
@@ -190,6 +191,24 @@ def test_a_full_workspace_delays_recovery_until_the_notebook_is_opened(crashed: 
     crashed.faults.save = None
     assert crashed.again(recoveries) is None
     assert sources(crashed.file) == crashed.stored() == ["old = 1", "new = 1"]
+
+
+def test_a_journal_that_a_server_held_until_it_ended_is_recovered_when_its_notebook_is_opened_next(
+    crashed: Crashed,
+) -> None:
+    """As of a server that ends while the one that takes its place begins."""
+    crashed.insert("new = 1")
+    with crashed.journal.file.open("rb") as held:
+        crashed.journal.close(delete=False)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        recoveries = crashed.recover()
+        assert crashed.again(recoveries, room=False) is None
+        assert sources(crashed.file) == ["old = 1"]
+    assert crashed.again(recoveries, room=True) is None
+    assert sources(crashed.file) == ["old = 1"], "not under a room that lives"
+    assert crashed.again(recoveries, room=False) is None
+    assert sources(crashed.file) == crashed.stored() == ["old = 1", "new = 1"]
+    assert crashed.left() == []
 
 
 def test_a_renamed_folder_keeps_the_journal_for_its_return(crashed: Crashed) -> None:
