@@ -48,7 +48,7 @@ from .steering.gate import Gate
 from .steering.limits import Limits
 from .steering.people_review_api import review_handlers
 from .steering.people_undo_api import undo_handlers
-from .steering.steering import MODES, Files, Review, Steering
+from .steering.steering import MODES, REVIEWS, Files, Steering
 from .steering.steering_file import SteeringFile
 from .stop_signal import take_between_callbacks
 from .tornado_asgi import MCPHandler
@@ -150,15 +150,17 @@ class JupyterMCP(ExtensionApp):
         MODES,
         "run",
         config=True,
-        help="What agents may do: run (everything), ask (a person, before they run or delete), read-only, or paused "
-        "(nothing). People can hold them back further, not let them go further.",
+        help="What agents may do: run (everything), ask (a person, before they run or delete), propose (changes too, "
+        "which a person accepts), read-only, or paused (nothing). People can hold them back further, not let them go "
+        "further.",
     )
     review_mode = Enum(
-        ("auto", "ask"),
+        REVIEWS,
         "auto",
         config=True,
-        help="Whether agents ask a person in JupyterLab before they run or delete something (ask), where no person has "
-        "decided: a person's `resume` lets them go, for a notebook, an agent or all.",
+        help="Whether agents ask a person in JupyterLab before they run or delete something (ask), or show each change "
+        "of a notebook first too (propose), where no person has decided: a person's `resume` lets them go, for a "
+        "notebook, an agent or all.",
     )
     agent_modes = Dict(
         key_trait=Unicode(),
@@ -324,7 +326,7 @@ class JupyterMCP(ExtensionApp):
             mode=self.agents_mode,
             agents=self.agent_modes,
             notebooks=self.notebook_modes,
-            review=cast("Review", self.review_mode),
+            review=self.review_mode,
         )
         self._audit = self._make_audit()
         if steering.fault:

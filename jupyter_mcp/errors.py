@@ -64,6 +64,10 @@ class NotAllowedYetError(ToolError):
     """A person has to allow what the agent wants to run or delete, and has not yet."""
 
 
+class ProposeFirstError(NotAllowedYetError):
+    """A person has to see the change before it is made; its actor knows which (rooms.actor)."""
+
+
 class RefusedByPersonError(ToolError):
     """A person was asked, and said no."""
 

@@ -60,8 +60,8 @@ deletes. Pass `expected` (the `revision` that every read and write returns) when
 read before; if the call is refused, read the cell again and decide again. A cell that a person is typing in is \
 theirs: changes of it are refused, work elsewhere. `over_person` is for what that person asked for. edit_notebook \
 makes many changes at once. undo_edits takes yours back. \
-People can pause agents, set them to read-only, or have them ask before they run or delete: the refusal says who did, \
-ask them.
+People can pause agents, set them to read-only, or have them ask before they run or delete, or show each change first: \
+the refusal says who did, ask them.
 
 Outputs are shown in brief, without bytes: a marker or notice says what was left out. get_output gets it, \
 pictures as pictures.

@@ -28,7 +28,8 @@ from .edit_requests import CELL_TYPES, Edit
 from .edit_summary import summary
 from .edits import Plan
 from .history import CellRecord, ChangeRecord, History
-from .recording import deleted_record, made_record, plan_records, retyped_record, source_record
+from .proposals import Proposal
+from .recording import deleted_record, made_record, plan_records, retyped_record, source_record, unrecorded
 from .text_diff import rewrite
 from .undo_plan import Around, LeftAloneError, UndoPlan
 
@@ -64,12 +65,12 @@ class Cells:
         names = (self.typing(live, slot.at) for slot in plan.touched() if slot.at is not None)
         return next((name for name in names if name is not None), None)
 
-    def edit(self, live: Live, edits: Sequence[Edit], *, over_person: bool) -> dict[str, Any]:
+    def edit(self, live: Live, edits: Sequence[Edit], *, over_person: bool, seen: bool = False) -> dict[str, Any]:
         """Make many edits, all or none; return what was done. Raises what an edit alone would."""
         plan = Plan(LiveReader(live))
         plan.add(edits)
         over: str | None = None
-        for slot in plan.touched():
+        for slot in () if seen else plan.touched():
             if slot.at is not None:
                 where = f"cell {slot.at} ({slot.id!r})"
                 name = self._leave(live, slot.at, where, "nothing was changed", over_person=over_person)
@@ -89,7 +90,8 @@ class Cells:
         """Do what was planned, and remember it; return what was done, and its number."""
         change, done = Change(live, plan), summary(live.path, plan)  # both before anything moves
         cells, metadata, size = plan_records(live, plan)
-        with _guarded(live, kind, change.size), live.as_one():
+        proposal = Proposal(live, cells, lambda: [slot.id for slot in plan.slots], metadata, unrecorded(plan))
+        with _guarded(live, kind, change.size, proposal), live.as_one():
             change.make()
             record = self.history.add(live.room_id, cells, metadata, size=size, over=over, undoes=undoes, by=by)
         return done if record is None else {**done, "change": record.number}
@@ -101,6 +103,7 @@ class Cells:
         *,
         around: Around,
         by: Author | None = None,
+        seen: bool = False,
     ) -> dict[str, Any]:
         """Take changes back, the latest first; return what was done. Raises CellChangedError if nothing could be."""
         plan = UndoPlan(live, around)
@@ -109,7 +112,7 @@ class Cells:
         plan.finish()
         if not plan.taken:
             raise CellChangedError(f"Nothing was taken back. {' '.join(plan.kept)}".strip())
-        done = self._make(live, plan, "undo", over=None if by else self._over(live, plan), undoes=True, by=by)
+        done = self._make(live, plan, "undo", over=None if by or seen else self._over(live, plan), undoes=True, by=by)
         for change, cells in plan.taken:
             change.undone_by = by.name if by is not None else change.author.name
             for cell in cells:
@@ -137,7 +140,7 @@ class Cells:
         old: Map[Any] = document.ycells[at]
         if cell_type is None or cell_type == old["cell_type"]:
             records, size = source_record(old, clean(source))
-            with edit(live, "update", len(source)):
+            with edit(live, "update", len(source), Proposal(live, records, live.ids)):
                 rewrite(old["source"], clean(source))
                 self._remember(live, records, size, over)
             return
@@ -150,7 +153,7 @@ class Cells:
         # In this order: of a cell that goes first, JupyterLab would make the one above active. And one by one: of both
         # in one transaction below which somebody types, it takes the caret away.
         records, size = retyped_record(old, cell)
-        with _guarded(live, "update", len(source)):
+        with _guarded(live, "update", len(source), Proposal(live, records, live.ids)):
             with document.ydoc.transaction():
                 document.ycells.insert(at, document.create_ycell(cell))
             with document.ydoc.transaction():
@@ -175,15 +178,17 @@ class Cells:
             if at == count:
                 raise BadCellError("`expected` is the revision of the cell now at `index`; there is none at the end.")
             live.check(at, expected)
-        with edit(live, "insert", len(source)):
+        records, size = made_record(cell)
+        proposal = Proposal(live, records, lambda: [*(ids := live.ids())[:at], cell["id"], *ids[at:]])
+        with edit(live, "insert", len(source), proposal):
             document.ycells.insert(at, document.create_ycell(cell))
-            self._remember(live, *made_record(cell))
+            self._remember(live, records, size)
         return at
 
     def delete(self, live: Live, at: int, over: str | None = None) -> None:
         """Delete a cell."""
         records, size = deleted_record(live, at)
-        with edit(live, "delete"):
+        with edit(live, "delete", proposal=Proposal(live, records, live.ids)):
             del live.document.ycells[at]
             self._remember(live, records, size, over)
 
@@ -216,21 +221,22 @@ def kernel_named_by(meta: Any) -> str | None:
 
 
 @contextmanager
-def edit(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
+def edit(live: Live, kind: str, characters: int = 0, proposal: Proposal | None = None) -> Iterator[None]:
     """One transaction, guarded."""
-    with _guarded(live, kind, characters), live.document.ydoc.transaction():
+    with _guarded(live, kind, characters, proposal), live.document.ydoc.transaction():
         yield
 
 
 @contextmanager
-def _guarded(live: Live, kind: str, characters: int = 0) -> Iterator[None]:
+def _guarded(live: Live, kind: str, characters: int = 0, proposal: Proposal | None = None) -> Iterator[None]:
     """Stand around an agent's transactions, in a span.
 
-    Raises ReadOnlyError; NotDurableError if the journal can't take it, before anything is changed if that can be known.
+    Raises ReadOnlyError; ProposeFirstError if a person has to see the change first; NotDurableError if the journal
+    can't take it, before anything is changed if that can be known.
     """
     require_writable(live)
     if (actor := ACTOR.get()) is not None:
-        actor.will_change(live)
+        actor.will_change(live, proposal)
     require_room(live, characters)
     with span("jupyter_mcp.transaction", kind=kind), live.ours():
         yield

@@ -44,12 +44,19 @@ def _cell(record: CellRecord) -> dict[str, Any]:
     old, new = record.old or {}, record.new or {}
     if record.deleted:
         old = json.loads(record.whole)
-    did = "made" if record.made else "deleted" if record.deleted else "changed"
-    also = list(_also(old, new)) if did == "changed" else []
-    if record.moved_to is not None:
-        also.append("moved")
     before, after = str(old.get("source", "")), str(new.get("source", ""))
-    return {"id": record.cell_id, "did": did, "also": also, "diff": _diff(before, after)}
+    return {"id": record.cell_id, "did": did(record), "also": also(record), "diff": diff(before, after)}
+
+
+def did(record: CellRecord) -> str:
+    """Return whether a cell was made, deleted or changed."""
+    return "made" if record.made else "deleted" if record.deleted else "changed"
+
+
+def also(record: CellRecord) -> list[str]:
+    """Return what of a cell changed beside its source, in words."""
+    found = list(_also(record.old or {}, record.new or {})) if did(record) == "changed" else []
+    return [*found, "moved"] if record.moved_to is not None else found
 
 
 def _also(old: Facets, new: Facets) -> Iterator[str]:
@@ -63,6 +70,7 @@ def _also(old: Facets, new: Facets) -> Iterator[str]:
         yield "outputs cleared"
 
 
-def _diff(old: str, new: str) -> str:
+def diff(old: str, new: str, most: int = _DIFF) -> str:
+    """Return what changed from one source to the other, line by line, in at most so many characters and a notice."""
     text = "\n".join(line for line in line_diff(old, new, around=2, most=_MOST_LINES) if not line.startswith("@@"))
-    return text if len(text) <= _DIFF else f"{text[:_DIFF]}\n[the rest is left out]"
+    return text if len(text) <= most else f"{text[:most]}\n[the rest is left out]"

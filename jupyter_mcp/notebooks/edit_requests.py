@@ -28,7 +28,7 @@ OPERATIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "set_metadata": (_TARGETS | {"metadata"}, frozenset({"metadata"})),
     "delete": (_TARGETS, frozenset()),
 }
-_ALIASES = {"type": "set_type", "metadata": "set_metadata", "clear": "clear_outputs", "update": "replace"}
+ALIASES = {"type": "set_type", "metadata": "set_metadata", "clear": "clear_outputs", "update": "replace"}
 _NEEDS_CELLS = ("move", "set_type", "delete")
 
 
@@ -93,7 +93,7 @@ def _edit(one: object) -> Edit:
         raise BadCellError("An edit is an object.")
     given = {key: value for key, value in one.items() if value is not None}
     op = given.pop("op", None)
-    op = _ALIASES.get(op, op) if isinstance(op, str) else op
+    op = ALIASES.get(op, op) if isinstance(op, str) else op
     if not isinstance(op, str) or op not in OPERATIONS:
         guess = meant(op, OPERATIONS) if isinstance(op, str) else None
         hint = f" Did you mean {guess!r}?" if guess else ""

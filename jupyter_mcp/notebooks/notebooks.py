@@ -6,14 +6,20 @@ import asyncio
 import posixpath
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import nbformat
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_server.utils import ensure_async
 from tornado.web import HTTPError
 
-from jupyter_mcp.errors import BadPathError, NotebookExistsError, NotebookMissingError, TooManyError
+from jupyter_mcp.errors import (
+    BadPathError,
+    NotebookExistsError,
+    NotebookMissingError,
+    ProposeFirstError,
+    TooManyError,
+)
 from jupyter_mcp.kernels.cell_states import CellStates, Told
 from jupyter_mcp.locks import KeyedLocks
 from jupyter_mcp.paths import SUFFIX, canonical, contained, walk
@@ -27,6 +33,7 @@ from jupyter_mcp.rtc_adapter import Rooms
 from .cells import Cells
 from .edit_requests import parse_edits
 
+Changed = TypeVar("Changed")
 MAX_FOLDERS = 50  # in each other, that are made for a notebook
 
 
@@ -79,6 +86,23 @@ class Notebooks:
     async def join(self, path: str) -> Live:
         """Return the notebook's live document; good until the next await."""
         return await self.rooms.join(await self.existing(path))
+
+    async def changing(self, path: str, change: Callable[[Live, bool], Changed]) -> Changed:
+        """Make a change, and return what `change` does; where a person has to see it first, when one has accepted it.
+
+        It is planned anew then: the notebook may be another by now, and what nobody saw is shown again. `change` is
+        told whether a person has accepted it; whose caret is in a cell is asked no more then.
+        """
+        seen = False
+        while True:
+            live = await self.join(path)
+            try:
+                return change(live, seen)
+            except ProposeFirstError:
+                if (actor := ACTOR.get()) is None:
+                    raise
+                with live.hold():  # the preview is of this room
+                    seen = await actor.propose()
 
     async def list_all(self) -> list[dict[str, str]]:
         """Return every notebook below the root; hidden folders and checkpoints are left out."""
@@ -197,12 +221,15 @@ class Notebooks:
         over_person: bool = False,
     ) -> Address:
         """Change a cell's source, and its type if given; return where it is now. Raises PersonTypingError."""
-        live = await self.join(path)
-        at = live.locate(index, cell_id)
-        live.check(at, expected)
-        over = self._cells.leave_to_person(live, at, over_person=over_person)
-        self._cells.update(live, at, source, cell_type, over)
-        return live.address(at)
+
+        def change(live: Live, seen: bool) -> Address:
+            at = live.locate(index, cell_id)
+            live.check(at, expected)
+            over = None if seen else self._cells.leave_to_person(live, at, over_person=over_person)
+            self._cells.update(live, at, source, cell_type, over)
+            return live.address(at)
+
+        return await self.changing(path, change)
 
     async def insert(
         self,
@@ -214,25 +241,35 @@ class Notebooks:
         expected: str | None,
     ) -> Address:
         """Insert a cell; return where it is."""
-        live = await self.join(path)
-        return live.address(self._cells.insert(live, index, source, cell_type, cell_id, expected))
+
+        def change(live: Live, _: bool) -> Address:
+            return live.address(self._cells.insert(live, index, source, cell_type, cell_id, expected))
+
+        return await self.changing(path, change)
 
     async def delete(
         self, path: str, index: int | None, cell_id: str | None, expected: str | None, *, over_person: bool = False
     ) -> Address:
         """Delete a cell; return where it was. Raises PersonTypingError."""
-        live = await self.join(path)
-        at = live.locate(index, cell_id)
-        live.check(at, expected)
-        over = self._cells.leave_to_person(live, at, over_person=over_person)
-        was = live.address(at)
-        self._cells.delete(live, at, over)
-        return was
+
+        def change(live: Live, seen: bool) -> Address:
+            at = live.locate(index, cell_id)
+            live.check(at, expected)
+            over = None if seen else self._cells.leave_to_person(live, at, over_person=over_person)
+            was = live.address(at)
+            self._cells.delete(live, at, over)
+            return was
+
+        return await self.changing(path, change)
 
     async def edit(self, path: str, edits: object, *, over_person: bool = False) -> dict[str, Any]:
         """Make many edits, all or none; return what was done."""
         asked = parse_edits(edits)
-        return self._cells.edit(await self.join(path), asked, over_person=over_person)
+
+        def change(live: Live, seen: bool) -> dict[str, Any]:
+            return self._cells.edit(live, asked, over_person=over_person, seen=seen)
+
+        return await self.changing(path, change)
 
     async def open(self, path: str) -> tuple[str, list[str]]:
         """Open the notebook's room; return its path, and the names of journals of it that can't be read."""

@@ -126,6 +126,12 @@ def plan_records(live: Live, plan: Plan) -> tuple[list[CellRecord], tuple[Facets
     return cells, metadata, sum(sizes) + len(json.dumps(metadata))
 
 
+def unrecorded(plan: Plan) -> str:
+    """Return what a plan does that is in no record, in words: JupyterLab writes such metadata by itself."""
+    keys = {key for one in (plan.metadata, *(slot.metadata for slot in plan.slots if slot.metadata)) for key in one}
+    return f"metadata {', '.join(found)}" if (found := sorted(keys & set(NOT_WRITTEN))) else ""
+
+
 def _slot_record(live: Live, slot: Slot) -> CellRecord:
     if slot.retyped is not None:
         old = json.loads(str(live.document.ycells[slot.at]))

@@ -34,17 +34,24 @@ class Undoing:
 
         Raises ChangeMissingError, NotAllowedError, and CellChangedError if nothing could be taken back.
         """
-        live = await self._notebooks.join(path)
-        if number is not None:
-            changes = [self._numbered(live, number)]
-            if changes[0].author.kind != asking.kind:
-                raise NotAllowedError(
-                    f"Change {number} is not yours but of {changes[0].author.name}; a person can take it back in "
-                    "JupyterLab's panel Agents."
-                )
-        else:
-            changes = list(self._last(live, asking, count))
-        return self._cells.undo(live, changes, around=self._around(live, over_person=over_person))
+
+        def back(live: Live, seen: bool) -> dict[str, Any]:
+            changes = self._meant(live, asking, count, number)
+            around = self._around(live, over_person=over_person or seen)
+            return self._cells.undo(live, changes, around=around, seen=seen)
+
+        return await self._notebooks.changing(path, back)
+
+    def _meant(self, live: Live, asking: Author, count: int, number: int | None) -> list[ChangeRecord]:
+        if number is None:
+            return list(self._last(live, asking, count))
+        change = self._numbered(live, number)
+        if change.author.kind != asking.kind:
+            raise NotAllowedError(
+                f"Change {number} is not yours but of {change.author.name}; a person can take it back in "
+                "JupyterLab's panel Agents."
+            )
+        return [change]
 
     async def undo_for(self, path: str, person: Author, number: int) -> dict[str, Any]:
         """Take back anybody's change for a person; return what was done."""
@@ -55,7 +62,14 @@ class Undoing:
 
     async def restore(self, path: str, cell_id: str, person: Author | None = None) -> dict[str, Any]:
         """Bring back a cell that an agent deleted, at its place; return what was done. Raises CellMissingError."""
-        live = await self._notebooks.join(path)
+
+        def back(live: Live, _: bool) -> dict[str, Any]:
+            record = self._of_deleted(live, cell_id)
+            return self._cells.restore(live, record, around=self._around(live, over_person=True), by=person)
+
+        return await self._notebooks.changing(path, back)
+
+    def _of_deleted(self, live: Live, cell_id: str) -> CellRecord:
         deleted = self._deleted(live)
         record = next((one for one in deleted if one.cell_id == cell_id), None)
         if record is None:
@@ -64,7 +78,7 @@ class Undoing:
                 f"No cell {cell_id!r} is known that an agent deleted here since this server started"
                 + (f"; known are {known}." if known else ".")
             )
-        return self._cells.restore(live, record, around=self._around(live, over_person=True), by=person)
+        return record
 
     async def change(self, path: str, number: int) -> ChangeRecord:
         """Return a change of the notebook, to be looked at. Raises ChangeMissingError."""

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from .live import Live
@@ -42,6 +42,32 @@ class Stoppable(Protocol):
         """Ask it to stop."""
 
 
+class Planned(Protocol):
+    """A change of a notebook that is planned, and not made."""
+
+    def __bool__(self) -> bool:
+        """Return whether it changes anything."""
+
+    @property
+    def signature(self) -> str:
+        """What the change does, and to what: a short text that is the same for the same change of the same cells."""
+
+    @property
+    def words(self) -> str:
+        """What it does, in a few words that go after "to"."""
+
+    @property
+    def cell_ids(self) -> list[str]:
+        """The cells that are there and change or go."""
+
+    @property
+    def code(self) -> dict[str, str]:
+        """The code cells that are new or change, with the revisions they will have."""
+
+    def preview(self) -> dict[str, Any]:
+        """Return the change as people look at it; bounded."""
+
+
 class Actor(Protocol):
     """What acts on notebooks: an agent's call."""
 
@@ -68,8 +94,17 @@ class Actor(Protocol):
     def joined(self, live: Live) -> None:
         """Note that it has reached a notebook. Raises a ToolError if it may not even read it."""
 
-    def will_change(self, live: Live) -> None:
-        """Raise a ToolError if it may not change the notebook."""
+    def will_change(self, live: Live, planned: Planned | None = None) -> None:
+        """Raise a ToolError if it may not change the notebook, ProposeFirstError if a person has to see this first.
+
+        `planned` is None for what is no change of cells: the choice of a kernel.
+        """
+
+    async def propose(self) -> bool:
+        """Show people the change that ProposeFirstError was raised for, and wait; return whether one accepted it.
+
+        Raises a ToolError if nobody did; returns False if nobody has to see it any more.
+        """
 
     def changed(self, live: Live, cell_ids: Iterable[str]) -> None:
         """Note which cells it changed, made or deleted; called while the document is being observed."""

@@ -7,7 +7,7 @@ import itertools
 import posixpath
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from fastmcp.exceptions import ToolError
 from pycrdt import Map
 
 from jupyter_mcp.paths import LONGEST_PATH, SUFFIX
-from jupyter_mcp.rooms.actor import Author, Stoppable, next_number
+from jupyter_mcp.rooms.actor import Author, Planned, Stoppable, next_number
 from jupyter_mcp.rooms.live import Live, revision
 
 from .agents import Agent
@@ -26,6 +26,18 @@ from .limits import Quotas
 MOST_CELLS = 100  # of one call that are told of
 _MOST_VALUES = 1000  # of a call's arguments that are looked at for notebooks and cells
 _PLACES = ("path", "folder", "directory", "destination", "to")
+
+
+async def _untold(_: float, __: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A change that a person has accepted; with `run`, the code in it is to be run."""
+
+    signature: str
+    run: bool
 
 
 @dataclass
@@ -51,7 +63,9 @@ class Call:
     arguments: dict[str, Any]
     destroys: bool  # as the tool says of itself
     require: Callable[[Call, bool], None]  # raises PausedError
-    may_run: Callable[[Call, Live, str | None], None]  # raises NotAllowedYetError
+    may_change: Callable[[Call, Planned | None], None]  # raises NotAllowedYetError
+    may_run: Callable[[Call, Live, str | None], None]  # likewise
+    shows: Callable[[Call, Planned], Awaitable[bool]]
     notice: Callable[[Call, Live, str | None], None]
     began_to_run: Callable[[Call], None]
     quotas: Quotas
@@ -69,6 +83,12 @@ class Call:
     code: str | None = None  # that it ran in no cell
     run: Stoppable | None = None  # that it started
     allowed: dict[str, str] | None = None  # by a person: the revisions that cells had then
+    planned: Planned | None = None  # the change that a person has to see
+    accepted: Accepted | None = None  # by a person
+    to_run: list[str] = field(default_factory=list)  # the cells to run, since a person who accepted a change said so
+    report: Callable[[float, str], Awaitable[None]] = field(default=_untold)  # progress, in seconds, to the client
+    gone: asyncio.Event = field(default_factory=asyncio.Event)  # the client left
+    waited: float = 0.0  # seconds, for people
     over: bool = False  # it has answered; what it began to run may go on
 
     @property
@@ -127,10 +147,16 @@ class Call:
                         self.cells[cell_id] = CellTouched(before=revision_of(live, cell_id))
         self.notice(self, live, None)
 
-    def will_change(self, live: Live) -> None:
-        """Raise PausedError if it may not change the notebook."""
+    def will_change(self, live: Live, planned: Planned | None = None) -> None:
+        """Raise PausedError if it may not change the notebook, ProposeFirstError if a person has to see this first."""
         self._at(live)
         self.require(self, True)
+        self.may_change(self, planned)
+
+    async def propose(self) -> bool:
+        """Show people the change that is planned, and wait; return whether one accepted it."""
+        planned, self.planned = self.planned, None
+        return planned is not None and await self.shows(self, planned)
 
     def changed(self, live: Live, cell_ids: Iterable[str]) -> None:
         """Note which cells it changed."""

@@ -14,18 +14,19 @@ from logging import Logger
 from typing import Any
 
 from jupyter_mcp import metrics
-from jupyter_mcp.errors import NotAllowedYetError, PausedError, StoppedError
-from jupyter_mcp.rooms.actor import ACTOR
+from jupyter_mcp.errors import NotAllowedYetError, PausedError, ProposeFirstError, StoppedError
+from jupyter_mcp.rooms.actor import ACTOR, Planned
 from jupyter_mcp.rooms.live import Live
 from jupyter_mcp.rooms.presence import Presences
 
 from .activity import Activity, Emit
 from .agents import Agent, Agents
 from .audit import AuditLog
-from .calls import Call, named, revision_of
+from .calls import Accepted, Call, named, revision_of
 from .limits import Limits, Quotas
-from .review import Report, Review, wanted
-from .steering import CONFIGURATION, Mode, Rule, Steering
+from .review import Peek, Review
+from .steering import ASKING, CONFIGURATION, Mode, Rule, Steering
+from .wanted import Wanted, wanted
 
 
 class Gate:
@@ -69,7 +70,9 @@ class Gate:
             arguments,
             destroys,
             require=self._require,
+            may_change=self._may_change,
             may_run=self._may_run,
+            shows=self._shows,
             notice=self._notice,
             began_to_run=self.activity.began,
             quotas=self.quotas,
@@ -116,23 +119,59 @@ class Gate:
     def require(self, agent: Agent, paths: list[str], *, writes: bool, begins: bool = True) -> None:
         """Raise PausedError if the agent may not read, or with `writes` not change, these notebooks now."""
         rule = self.steering.holding(agent, paths)
-        if rule is not None and rule.mode != "ask" and (writes or rule.mode == "paused"):
+        if rule is not None and rule.mode not in ASKING and (writes or rule.mode == "paused"):
             raise PausedError(f"{rule.words()}; nothing {'' if begins else 'more '}was done. {_advice(rule)}")
 
-    async def consent(self, call: Call, *, report: Report, gone: asyncio.Event) -> None:
-        """Wait for a person's yes, if one is needed. Raises RefusedByPersonError, NotAllowedYetError."""
+    async def consent(self, call: Call, *, peek: Peek | None = None) -> None:
+        """Wait for a person's yes, if one is needed. Raises RefusedByPersonError, NotAllowedYetError.
+
+        `peek` returns the code of the cell that the call names.
+        """
         what = wanted(call.tool, call.arguments, reads=call.reads, destroys=call.destroys)
-        if what is None or call.allowed is not None:
+        while what is not None and call.allowed is None:
+            rule = self.steering.holding(call.agent, call.paths)
+            if rule is None or rule.mode not in ASKING or (rule.mode == "propose" and not what.runs):
+                return  # what it changes is shown when it is planned
+            answer = await self.review.ask(call, rule, what, peek=peek)
+            self._require(call, writes=True, begins=True)  # a person may have paused it meanwhile
+            call.allowed = None if answer is None else answer.revisions
+
+    def _may_change(self, call: Call, planned: Planned | None) -> None:
+        """Raise ProposeFirstError if a person has to see the change first, or has accepted another one."""
+        accepted = call.accepted
+        if accepted is not None and planned is not None and accepted.signature == planned.signature:
+            call.accepted = None  # a yes is to one change
+            if accepted.run:
+                call.allowed = planned.code
+                call.to_run = list(planned.code)
             return
         rule = self.steering.holding(call.agent, call.paths)
-        if rule is not None and rule.mode == "ask":
-            call.allowed = await self.review.ask(call, rule, what, report=report, gone=gone)
-            self._require(call, writes=True, begins=True)  # a person may have paused it meanwhile
+        if accepted is None and (rule is None or rule.mode != "propose"):
+            return
+        if planned is None:
+            if call.allowed is None:
+                raise NotAllowedYetError(f"{_words(rule)}; this can't be shown first, and was not done. Ask a person.")
+        elif planned:
+            call.planned = planned
+            raise ProposeFirstError(f"{_words(rule)}; nothing was done, as nobody has seen the change.")
+
+    async def _shows(self, call: Call, planned: Planned) -> bool:
+        """Show a change to people, and wait; return whether one accepted it, or False if none has to any more."""
+        again, call.accepted = call.accepted is not None, None
+        rule = self.steering.holding(call.agent, call.paths)
+        if rule is None or rule.mode != "propose":
+            self._require(call, writes=True, begins=True)
+            return False
+        answer = await self.review.ask(call, rule, Wanted(planned.words, runs=False), planned=planned, again=again)
+        self._require(call, writes=True, begins=True)
+        if answer is not None:
+            call.accepted = Accepted(planned.signature, answer.run)
+        return answer is not None
 
     def _may_run(self, call: Call, live: Live, cell_id: str | None) -> None:
         """Raise NotAllowedYetError if a person has to allow this first, or has allowed something else."""
         rule = self.steering.holding(call.agent, call.paths)
-        if rule is None or rule.mode != "ask":
+        if rule is None or rule.mode not in ASKING:
             return
         if call.allowed is None:
             raise NotAllowedYetError(
@@ -159,6 +198,10 @@ class Gate:
         rule = self.steering.set(mode, by, agent=agent, agent_name=name, notebook=notebook)
         stopped = self._stop(rule) if stop else 0
         self.activity.steered(rule, stopped=stopped)
+        for question in self.review.open():
+            holds = self.steering.holding(question.agent, [question.notebook] if question.notebook else [])
+            if holds is None or holds.mode not in ASKING or (holds.mode == "ask" and question.preview is not None):
+                self.review.withdraw(question)
         return rule
 
     def _name_of(self, kind: str) -> str:
@@ -224,6 +267,10 @@ class Gate:
             "questions": [question.told() for question in self.review.open()],
             "warning": self.steering.fault,
         }
+
+
+def _words(rule: Rule | None) -> str:
+    return "A person wanted to see changes first" if rule is None else rule.words()
 
 
 def _advice(rule: Rule) -> str:

@@ -27,6 +27,7 @@ from .steering import Mode
 ACTIONS: dict[str, tuple[Mode, bool]] = {
     "resume": ("run", False),
     "ask": ("ask", False),
+    "propose": ("propose", False),
     "read-only": ("read-only", False),
     "pause": ("paused", False),
     "stop": ("paused", True),

@@ -1,4 +1,4 @@
-"""Asking people before agents run or delete: the questions that wait, and what was answered.
+"""Asking people before agents run or delete, or change anything: the questions that wait, and what was answered.
 
 A person answers in a page of JupyterLab. An agent's call waits for that, but not for ever: the question stays a while
 longer, and the same call again finds the answer.
@@ -10,79 +10,39 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from jupyter_mcp.errors import NotAllowedYetError, RefusedByPersonError
+from jupyter_mcp.rooms.actor import Planned
 
 from .agents import Agent
-from .calls import Call
+from .calls import MOST_CELLS, Call
 from .steering import CONFIGURATION, Rule
+from .wanted import Wanted
 
 QUESTION: Final = "https://schema.jupyter.org/jupyter_mcp/question/v1"
-WAITS_FOR = 45.0  # seconds that a call waits for an answer: many clients give a call 60
+WAITS_FOR = 45.0  # seconds that a call waits for answers: many clients give a call 60
 KEPT_FOR = 600.0  # seconds that a question, or its answer, is good for the same call
 OPEN_FOR = 90.0  # seconds since a page was heard of: hidden ones are slowed down to one look a minute
-_MOST = 64  # questions at the same time
+_MOST, _MOST_PROPOSALS = 64, 16  # questions at the same time; a proposal is up to 100 kB of each page's state
 _FIRST_REPORT, _REPORT_EVERY = 3.0, 15.0  # seconds
-_DETAIL = 4000  # characters of code that are shown
-_DELETING_OPS = {"delete": "delete", "merge": "merge", "clear_outputs": "clear the outputs of"}
-# These destroy too, but neither run nor delete: a cell's source is known to `undo_edits`, and a run can be run again.
-_NOT_ASKED = frozenset({"update_cell", "undo_edits", "stop_run", "interrupt_kernel"})
-_RUNNING = {
-    "execute_cell": "run a cell",
-    "run_code": "run code that is in no cell",
-    "restart_kernel": "restart the kernel (its variables go)",
-    "shutdown_kernel": "shut the kernel down (its variables go)",
-    "set_kernel": "choose another kernel (the variables of this one go)",
-}
 
 Report = Callable[[float, str], Awaitable[None]]
+Peek = Callable[[str | None, int | None], Awaitable[tuple[str, dict[str, str]]]]  # a cell's code and revision
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a call wants to do that a person is asked about."""
+class Answer:
+    """What a person said."""
 
-    what: str
-    runs: bool  # else it deletes
-    detail: str = ""  # the code
-
-
-def wanted(tool: str, arguments: Mapping[str, Any], *, reads: bool, destroys: bool) -> Wanted | None:
-    """Return what a person is asked about; None if the call neither runs nor deletes anything."""
-    if reads or tool in _NOT_ASKED:
-        return None
-    if tool == "run_cells":
-        cells = arguments.get("cells")
-        some = f"{len(cells)} cells" if isinstance(cells, list) and cells else "cells"
-        return Wanted(
-            f"run {some}" + (", after a restart of the kernel" if arguments.get("restart") else ""), runs=True
-        )
-    if tool == "edit_notebook":
-        return _of_edits(arguments.get("edits"))
-    if tool == "delete_cell":
-        return Wanted("delete a cell", runs=False)
-    if tool in _RUNNING:
-        return Wanted(_RUNNING[tool], runs=True, detail=str(arguments.get("code", ""))[:_DETAIL])
-    return Wanted(f"call {tool}", runs=True) if destroys else None
-
-
-def _of_edits(edits: object) -> Wanted | None:
-    if isinstance(edits, str):  # some models send a list so
-        try:
-            edits = json.loads(edits)
-        except ValueError:
-            return None  # the tool will say so
-    counts: dict[str, int] = {}
-    for edit in edits if isinstance(edits, list) else ():
-        if isinstance(edit, dict) and isinstance(op := edit.get("op"), str) and op in _DELETING_OPS:
-            ids = edit.get("cell_ids")
-            counts[op] = counts.get(op, 0) + (len(ids) if isinstance(ids, list) else 1)
-    parts = [f"{_DELETING_OPS[op]} {'a cell' if count == 1 else f'{count} cells'}" for op, count in counts.items()]
-    return Wanted(" and ".join(parts), runs=False) if parts else None
+    allowed: bool
+    by: str
+    run: bool = False  # and run the code cells that the change made or changed
+    reason: str = ""
+    revisions: dict[str, str] = field(default_factory=dict)  # of the cells when it was allowed
 
 
 @dataclass(eq=False)
@@ -97,11 +57,14 @@ class Question:
     cell_ids: list[str]
     index: int | None
     at: float
+    signature: str = ""  # of the change that it shows
+    preview: dict[str, Any] | None = None  # of a change that is proposed
+    again: bool = False  # it was shown before, and the cells changed since
+    seen: dict[str, str] = field(default_factory=dict)  # the revisions of the code that it shows
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    allowed: bool | None = None
-    by: str = ""
-    revisions: dict[str, str] = field(default_factory=dict)  # of the cells when it was allowed
-    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: Answer | None = None
+    waiting: int = 0  # calls
+    settled: asyncio.Event = field(default_factory=asyncio.Event)  # it is answered, or needs no answer any more
 
     def told(self) -> dict[str, Any]:
         """Return it as pages see it."""
@@ -113,6 +76,9 @@ class Question:
             "notebook": self.notebook,
             "cells": self.cell_ids,
             "index": self.index,
+            "preview": self.preview,
+            "again": self.again,
+            "waiting": self.waiting > 0,
             "since": self.since.isoformat(timespec="seconds"),
         }
 
@@ -146,78 +112,130 @@ class Review:
     def open(self) -> list[Question]:
         """Return the questions that nobody has answered, the oldest first."""
         self._forget_old()
-        return [question for question in self._questions.values() if question.allowed is None]
+        return [question for question in self._questions.values() if question.answer is None]
 
     def find(self, number: int) -> Question | None:
         """Return an open question."""
         return next((one for one in self.open() if one.number == number), None)
 
-    def answer(self, question: Question, by: str, *, allowed: bool, revisions: dict[str, str]) -> None:
-        """Take a person's answer; with a yes, the cells may be run that are like `revisions`."""
-        question.allowed, question.by, question.revisions = allowed, by, revisions
+    def answer(self, question: Question, answer: Answer) -> None:
+        """Take a person's answer; with a yes, the cells may be run that are like its `revisions`."""
+        question.answer = answer
         question.at = self._clock()
-        question.answered.set()
+        question.settled.set()
         self._tell(question, "answered")
 
-    async def ask(self, call: Call, rule: Rule, what: Wanted, *, report: Report, gone: asyncio.Event) -> dict[str, str]:
-        """Wait for a person's yes; return the revisions that the cells had then.
+    def withdraw(self, question: Question) -> None:
+        """Take a question back that needs no answer any more; the calls that wait with it are decided about anew."""
+        self._questions = {key: one for key, one in self._questions.items() if one is not question}
+        question.settled.set()
+        self._tell(question, "withdrawn")
 
-        Raises RefusedByPersonError, and NotAllowedYetError if nobody answers, or nobody could.
+    async def ask(
+        self,
+        call: Call,
+        rule: Rule,
+        what: Wanted,
+        *,
+        planned: Planned | None = None,
+        again: bool = False,
+        peek: Peek | None = None,
+    ) -> Answer | None:
+        """Wait for a person's yes to a call, or to the change that it has planned (`again`: anew); return it.
+
+        None: the question needs no answer any more. Raises RefusedByPersonError, and NotAllowedYetError if nobody
+        answers, or nobody could.
         """
         self._forget_old()
-        key = json.dumps([call.agent.id, call.tool, call.arguments], sort_keys=True, default=str)
+        kind = "ask" if planned is None else "propose"
+        key = json.dumps([kind, call.agent.id, call.tool, call.arguments], sort_keys=True, default=str)
         question = self._questions.get(key)
-        if question is None or question.allowed is None:
-            self._require_somebody(rule, what)
+        refused = question is not None and question.answer is not None and not question.answer.allowed
+        if question is not None and planned is not None and question.signature != planned.signature and not refused:
+            self.withdraw(question)  # it, or a yes to it, is about another change; a no is one to the call
+            question, again = None, True
+        if question is None or question.answer is None:
+            self._require_somebody(rule, what, new=question is None, proposes=planned is not None)
         if question is None:
-            number = next(self._numbers)
-            question = Question(
-                number, call.agent, call.tool, what, call.notebook, call.cell_ids, call.index, self._clock()
-            )
-            self._questions[key] = question
-            self._tell(question, "asked")
-        await self._wait(question, report, gone)
-        if question.allowed is None:
-            raise NotAllowedYetError(
-                f"{rule.words()}; nobody answered within {self.waits_for:g} s, and nothing was done. Ask {_whom(rule)} "
-                f"to allow it in JupyterLab (panel Agents: {what.what!r}), then make the same call again; the question "
-                f"stays there for {KEPT_FOR / 60:g} minutes."
-            )
+            new = self._question(call, what, planned, again=again)
+            if peek is not None:
+                await self._look(new, peek)
+            question = self._questions.setdefault(key, new)  # the same call may have been quicker
+            if question is new:
+                self._tell(question, "asked")
+        await self._wait(question, call)
+        if question.answer is None:
+            if question.settled.is_set():
+                return None
+            raise self._unanswered(rule, question)
         if self._questions.get(key) is not question:
-            return await self.ask(call, rule, what, report=report, gone=gone)  # the same call was quicker
+            return await self.ask(
+                call, rule, what, planned=planned, again=again, peek=peek
+            )  # the same call was quicker
         del self._questions[key]  # an answer is for one call
-        if not question.allowed:
-            raise RefusedByPersonError(
-                f"{question.by} said no: the agent may not {what.what} now. Nothing was done. "
-                "Ask them what to do instead."
-            )
-        return question.revisions
+        if not question.answer.allowed:
+            raise RefusedByPersonError(_refusal(question, question.answer))
+        return question.answer
 
-    def _require_somebody(self, rule: Rule, what: Wanted) -> None:
+    async def _look(self, question: Question, peek: Peek) -> None:
+        """Have a question about one cell show its code."""
+        cells, index = question.cell_ids, question.index
+        if question.wanted.of_a_cell and (len(cells) == 1 or (not cells and index is not None)):
+            detail, question.seen = await peek(cells[0] if cells else None, index)
+            question.wanted = replace(question.wanted, detail=detail)
+
+    def _question(self, call: Call, what: Wanted, planned: Planned | None, *, again: bool) -> Question:
+        number = next(self._numbers)
+        cells, index = list(what.cell_ids) or call.cell_ids, call.index
+        if planned is not None:
+            cells, index = planned.cell_ids, None
+        question = Question(
+            number, call.agent, call.tool, what, call.notebook, cells[:MOST_CELLS], index, self._clock()
+        )
+        if planned is not None:
+            question.signature, question.preview, question.again = planned.signature, planned.preview(), again
+        return question
+
+    def _unanswered(self, rule: Rule, question: Question) -> NotAllowedYetError:
+        allow = "allow" if question.preview is None else "accept"
+        return NotAllowedYetError(
+            f"{rule.words()}; nobody answered within {self.waits_for:g} s, and nothing was done. Ask {_whom(rule)} "
+            f"to {allow} it in JupyterLab (panel Agents: {question.wanted.what!r}), then make the same call again: it "
+            f"finds the answer. The question stays there for {KEPT_FOR / 60:g} minutes."
+        )
+
+    def _require_somebody(self, rule: Rule, what: Wanted, *, new: bool, proposes: bool) -> None:
         if not self.watched:
             raise NotAllowedYetError(
                 f"{rule.words()}, and no page of JupyterLab is open to ask in; nothing was done. "
                 f"Ask {_whom(rule)} to open JupyterLab and to allow {what.what!r} there, then make the same call again."
             )
-        if len(self.open()) >= _MOST:
+        waiting = [one for one in self.open() if one.preview is not None or not proposes]
+        if new and len(waiting) >= (_MOST_PROPOSALS if proposes else _MOST):
             raise NotAllowedYetError(
-                f"{rule.words()}, and {_MOST} questions wait for an answer already; nothing was done. Try again later."
+                f"{rule.words()}, and {len(waiting)} {'changes' if proposes else 'questions'} wait for an answer "
+                "already; nothing was done. Try again later."
             )
 
-    async def _wait(self, question: Question, report: Report, gone: asyncio.Event) -> None:
-        began, due = self._clock(), _FIRST_REPORT
-        waits = [asyncio.ensure_future(event.wait()) for event in (question.answered, gone)]
+    async def _wait(self, question: Question, call: Call) -> None:
+        """Wait until it is settled or the client is gone, or until the call has waited for as long as a call may."""
+        began, due = self._clock() - call.waited, call.waited + _FIRST_REPORT
+        waits = [asyncio.ensure_future(event.wait()) for event in (question.settled, call.gone)]
+        question.waiting += 1
         try:
             while not any(wait.done() for wait in waits):
-                past = self._clock() - began
+                past = call.waited = self._clock() - began
                 if past >= self.waits_for:
                     return
                 if past >= due:
                     due = past + _REPORT_EVERY
-                    await report(past, f"waiting for a person to allow it in JupyterLab: {question.wanted.what}")
+                    allow = "allow" if question.preview is None else "accept"
+                    await call.report(past, f"waiting for a person to {allow} it in JupyterLab: {question.wanted.what}")
                 left = min(due, self.waits_for) - past
                 await asyncio.wait(waits, timeout=max(left, 0.01), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            question.waiting -= 1
+            call.waited = self._clock() - began
             for wait in waits:
                 wait.cancel()
 
@@ -228,8 +246,17 @@ class Review:
     def _tell(self, question: Question, phase: str) -> None:
         told = question.told()
         data = {key: told[key] for key in ("question", "agent", "what", "notebook", "cells")}
-        answer = {"allowed": question.allowed, "by": question.by or None}
-        self._emit(QUESTION, {**data, "phase": phase, "tool": question.tool, **answer})
+        answer = question.answer
+        said = {"allowed": None, "by": None} if answer is None else {"allowed": answer.allowed, "by": answer.by}
+        kind = {"proposes": question.preview is not None, "run": answer is not None and answer.run}
+        self._emit(QUESTION, {**data, "phase": phase, "tool": question.tool, **said, **kind})
+
+
+def _refusal(question: Question, answer: Answer) -> str:
+    said = f"{answer.by} said no: {answer.reason!r}." if answer.reason else f"{answer.by} said no:"
+    the = "The" if answer.reason else "the"
+    ask = "Do what they say, or ask them." if answer.reason else "Ask them what to do instead."
+    return f"{said} {the} agent may not {question.wanted.what} now. Nothing was done. {ask}"
 
 
 def _whom(rule: Rule) -> str:

@@ -17,10 +17,12 @@ from typing import Any, Final, Literal, get_args
 from .agents import NAMELESS, Agent
 from .steering_file import SteeringFile
 
-Mode = Literal["run", "ask", "read-only", "paused"]
-Review = Literal["auto", "ask"]
+Mode = Literal["run", "ask", "propose", "read-only", "paused"]
+Review = Literal["auto", "ask", "propose"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)  # from lax to strict
 MOST_RULES = 500
+ASKING: Final[tuple[Mode, ...]] = ("ask", "propose")  # a person decides about each call
+REVIEWS: Final[tuple[Review, ...]] = get_args(Review)
 CONFIGURATION = "This server's configuration"
 
 
@@ -43,11 +45,11 @@ class Rule:
 
     def words(self) -> str:
         """Say who holds what back, since when."""
-        what = {"paused": "paused", "read-only": "set to read-only", "run": "resumed", "ask": "set"}[self.mode]
+        what = {"paused": "paused", "read-only": "set to read-only", "run": "resumed"}.get(self.mode, "set")
         who = f"agents called {self.agent_name!r}" if self.agent_name else "all agents"
         where = f" in {self.notebook!r}" if self.notebook else ""
         since = f" at {self.since[:16].replace('T', ' ')} UTC" if self.since else ""
-        first = " to ask first" if self.mode == "ask" else ""
+        first = f" to {self.mode} first" if self.mode in ASKING else ""
         return f"{self.by} has {what} {who}{first}{where}{since}"
 
 
@@ -102,7 +104,7 @@ class Steering:
         self._files = files or Files()
         self._clock = clock
         self._fixed = Rule(mode, CONFIGURATION)
-        self._default = Rule("ask", CONFIGURATION) if review == "ask" else None
+        self._default = None if review == "auto" else Rule(review, CONFIGURATION)
         self._fixed_agents = {name: Rule(mode, CONFIGURATION, agent_name=name) for name, mode in (agents or {}).items()}
         self._fixed_notebooks = {
             pattern: Rule(mode, CONFIGURATION, notebook=pattern) for pattern, mode in (notebooks or {}).items()

@@ -12,6 +12,7 @@ from jupyter_mcp.replies.excerpt import cell_in_brief
 from jupyter_mcp.replies.replies import CellReply, Written, reply, schema
 from jupyter_mcp.replies.reply_limits import reply_limit
 
+from .accepted import with_its_run
 from .parameters import READS, CellId, CellType, Expected, Index, OverPerson, Path, hints
 from .toolbox import Toolbox
 
@@ -47,7 +48,7 @@ def offer_cell_tools(tools: Toolbox) -> None:
         """Replace a cell's source (and type, if given). Keeps its id and, unless the type changes, its outputs."""
         await tools.admit(("write", "contents"))
         at = await notebooks.update(path, index, source, cell_type, cell_id, expected, over_person=over_person)
-        return reply(f"Cell {at.index} updated", beside=asdict(at))
+        return await with_its_run(tools, path, reply(f"Cell {at.index} updated", beside=asdict(at)))
 
     @server.tool(
         annotations=hints("Insert a cell", reads=False, destroys=False, repeatable=False),
@@ -65,7 +66,7 @@ def offer_cell_tools(tools: Toolbox) -> None:
         """Insert a cell before the one at `index` or with `cell_id`."""
         await tools.admit(("write", "contents"))
         at = await notebooks.insert(path, index, source, cell_type, cell_id, expected)
-        return reply(f"Cell inserted at index {at.index}", beside=asdict(at))
+        return await with_its_run(tools, path, reply(f"Cell inserted at index {at.index}", beside=asdict(at)))
 
     @server.tool(
         annotations=hints("Delete a cell", reads=False, destroys=True, repeatable=False),

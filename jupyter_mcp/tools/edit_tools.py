@@ -13,6 +13,7 @@ from jupyter_mcp.notebooks.undoing import MOST_AT_ONCE
 from jupyter_mcp.replies.replies import reply, schema
 from jupyter_mcp.rooms.actor import Author
 
+from .accepted import with_its_run
 from .parameters import OverPerson, Path, hints
 from .toolbox import Toolbox
 
@@ -102,7 +103,7 @@ def offer_edit_tools(tools: Toolbox) -> None:
     async def edit_notebook(path: Path, edits: Edits, *, over_person: OverPerson = False) -> ToolResult:
         """Make many edits, in order, all or none. Gives ids, revisions, a diff. Merged code loses outputs."""
         await tools.admit(("write", "contents"))
-        return reply(await notebooks.edit(path, edits, over_person=over_person))
+        return await with_its_run(tools, path, reply(await notebooks.edit(path, edits, over_person=over_person)))
 
     @server.tool(
         annotations=hints("Take edits back", reads=False, destroys=True, repeatable=False),
@@ -118,7 +119,8 @@ def offer_edit_tools(tools: Toolbox) -> None:
         """Take back your last edits; what others did since stays (`kept`). Gives ids, revisions, a diff."""
         agent = await tools.admit(("write", "contents"))
         author = Author(agent.id, agent.kind, agent.name)
-        return reply(await undoing.undo(path, author, count=count, number=change, over_person=over_person))
+        done = await undoing.undo(path, author, count=count, number=change, over_person=over_person)
+        return await with_its_run(tools, path, reply(done))
 
     @server.tool(
         annotations=hints("Restore a cell", reads=False, destroys=False, repeatable=False),
@@ -127,4 +129,4 @@ def offer_edit_tools(tools: Toolbox) -> None:
     async def restore_cell(path: Path, cell_id: str) -> ToolResult:
         """Bring back a cell that an agent deleted, with outputs, at its place."""
         await tools.admit(("write", "contents"))
-        return reply(await undoing.restore(path, cell_id))
+        return await with_its_run(tools, path, reply(await undoing.restore(path, cell_id)))

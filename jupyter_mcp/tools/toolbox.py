@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastmcp import FastMCP
+from fastmcp.exceptions import ToolError
 from fastmcp.server.dependencies import get_context, get_http_request
 
 from jupyter_mcp.kernels.kernel_control import KernelControl
@@ -22,6 +24,8 @@ from jupyter_mcp.tornado_asgi import DISCONNECT_KEY
 from jupyter_mcp.transport.auth import Action, caller
 
 from .cancelling import Cancelling
+
+_LINES, _CHARACTERS = 20, 2000  # of a cell, that a person is shown who is asked about it
 
 
 class Toolbox:
@@ -56,8 +60,19 @@ class Toolbox:
         agent = call.agent if isinstance(call, Call) else asking_agent(asking)
         self.gate.admitted(agent)
         if isinstance(call, Call):
-            await self.gate.consent(call, report=_report, gone=client_gone())
+            call.report, call.gone = _report, client_gone()
+            await self.gate.consent(call, peek=partial(self._code, call))
         return agent
+
+    async def _code(self, call: Call, cell_id: str | None, index: int | None) -> tuple[str, dict[str, str]]:
+        """Return the first lines of a cell in the notebook that a call names, and its revision; nothing without it."""
+        try:
+            live = await self.notebooks.join(call.paths[0])
+            at = live.locate(index, cell_id)
+        except (ToolError, IndexError):  # the tool will say so
+            return "", {}
+        address = live.address(at)
+        return _first_lines(str(live.document.ycells[at]["source"])), {address.id: address.revision}
 
     @asynccontextmanager
     async def serving(
@@ -71,6 +86,12 @@ class Toolbox:
         """Return the people in the rooms and the agents here, each once."""
         agents = [{"id": agent.id, "name": agent.name} for agent in self.gate.agents.here()]
         return [*self.notebooks.rooms.people(), *agents]
+
+
+def _first_lines(source: str) -> str:
+    lines = source.split("\n")
+    shown = "\n".join(lines[:_LINES])[:_CHARACTERS]
+    return shown if len(shown) == len(source) else f"{shown}\n[the rest is left out; it has {len(lines)} lines]"
 
 
 async def _report(past: float, message: str) -> None:

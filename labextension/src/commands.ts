@@ -6,6 +6,7 @@ import type { Action } from './state';
 export const STEERING: Record<Action, string> = {
   pause: 'jupyter-mcp:pause',
   ask: 'jupyter-mcp:ask-first',
+  propose: 'jupyter-mcp:propose-first',
   'read-only': 'jupyter-mcp:read-only',
   stop: 'jupyter-mcp:stop',
   resume: 'jupyter-mcp:resume'

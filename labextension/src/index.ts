@@ -6,11 +6,13 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { LabIcon } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
 
+import { Answers } from './answers';
 import { Badges } from './badges';
 import { question } from './cells';
 import { ASK_ABOUT_CELL, CONNECT, FOLLOW, SHOW, STEERING, STILL } from './commands';
 import { connect } from './connect';
 import { button } from './dom';
+import { Ghosts } from './ghosts';
 import { Kernels } from './kernels';
 import { Marks } from './marks';
 import { follow, Still } from './view';
@@ -72,7 +74,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
       connect: () => void app.commands.execute(CONNECT)
     };
 
+    const answers = new Answers(store);
     new Marks(store, tracker);
+    new Ghosts(store, tracker, answers, places.numberOf);
     const kernels = new Kernels(app.serviceManager.sessions);
     tracker.widgetAdded.connect((_, { sessionContext }) => {
       kernels.watch(sessionContext);
@@ -85,7 +89,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     let following = false;
     store.began.connect((_, call) => following && follow(tracker, call.notebook, call.running));
     store.ended.connect((_, call) => following && follow(tracker, call.notebook, call.cells.at(-1)?.id ?? null));
-    const panel = new AgentPanel(store, places);
+    const panel = new AgentPanel(store, places, answers);
     panel.id = 'jupyter-mcp-agents';
     panel.title.icon = icon;
     panel.title.caption = 'Agents';
@@ -99,6 +103,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const actions: [Action, string][] = [
       ['pause', 'Pause All Agents'],
       ['ask', 'Have All Agents Ask First'],
+      ['propose', 'Have All Agents Propose First'],
       ['read-only', 'Set All Agents to Read-Only'],
       ['stop', 'Stop All Agents'],
       ['resume', 'Resume All Agents']

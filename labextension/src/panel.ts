@@ -2,8 +2,9 @@ import { Notification } from '@jupyterlab/apputils';
 import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
+import { Answers } from './answers';
 import { button, part } from './dom';
-import { Action, asksFirst, base, clock, ICall, ruleFor, sentence, summary, told } from './state';
+import { Action, base, clock, ICall, reviews, ruleFor, sentence, summary, told } from './state';
 import { Questions } from './questions';
 import { AgentStore } from './store';
 import { ChangeList } from './undo';
@@ -20,7 +21,7 @@ const SHOWN = 50;
 
 /** Who is here, what they may do, and what they did. */
 export class AgentPanel extends Widget {
-  constructor(store: AgentStore, places: IPlaces) {
+  constructor(store: AgentStore, places: IPlaces, answers: Answers) {
     super();
     this._store = store;
     this._places = places;
@@ -32,7 +33,7 @@ export class AgentPanel extends Widget {
     this._body = part('div', 'jp-mcp-Body');
     this.node.append(this._status, this._body);
     const numberOf = (notebook: string, cell: string) => places.numberOf(notebook, cell);
-    this._questions = new Questions(store, numberOf);
+    this._questions = new Questions(store, answers, numberOf, (notebook, cell) => places.show(notebook, cell));
     this._changes = new ChangeList(store, numberOf, () => this.update());
     store.changed.connect(this.update, this);
   }
@@ -100,7 +101,8 @@ export class AgentPanel extends Widget {
       group.append(button(text, `${text}: ${name}`, () => void this._steer(what, agent, notebook), pressed));
     };
     add('Pause', 'pause', rule?.mode === 'paused');
-    add('Ask first', 'ask', asksFirst(this._store.state, rule));
+    add('Ask first', 'ask', reviews(this._store.state, rule, 'ask'));
+    add('Propose', 'propose', reviews(this._store.state, rule, 'propose'));
     add('Read only', 'read-only', rule?.mode === 'read-only');
     add('Stop', 'stop');
     return group;

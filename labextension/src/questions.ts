@@ -1,14 +1,21 @@
 import { Notification } from '@jupyterlab/apputils';
 
+import { Answers, waysOf } from './answers';
+import { diffPart } from './diffs';
 import { button, part } from './dom';
+import { panelWords, remarks } from './proposals';
 import { asked, IQuestion, Numbering } from './state';
 import { AgentStore } from './store';
 
-/** What agents ask before they run or delete: in the panel, and as notifications that stay until somebody answers. */
+type Show = (notebook: string, cellId: string | null) => void;
+
+/** What agents ask and propose: in the panel, and as notifications that stay until somebody answers. */
 export class Questions {
-  constructor(store: AgentStore, numberOf: Numbering) {
+  constructor(store: AgentStore, answers: Answers, numberOf: Numbering, show: Show) {
     this._store = store;
+    this._answers = answers;
     this._numberOf = numberOf;
+    this._show = show;
     store.changed.connect(this._tell, this);
   }
 
@@ -22,29 +29,53 @@ export class Questions {
       if (question.detail) {
         item.append(part('pre', 'jp-mcp-Diff', part('span', 'jp-mcp-Line', question.detail)));
       }
-      const say = (allow: boolean) => () => void this._answer(question, allow);
-      item.append(
-        part(
-          'div',
-          'jp-mcp-Actions',
-          button('Allow', `Allow, question ${question.question}`, say(true)),
-          button('Refuse', `Refuse, question ${question.question}`, say(false))
-        )
-      );
+      item.append(...this._preview(question), this._answers.part(question));
       return item;
     });
+  }
+
+  private _preview(question: IQuestion): HTMLElement[] {
+    const { preview } = question;
+    if (preview === null) {
+      return [];
+    }
+    const cells = preview.cells.map(cell => {
+      const words = part('div', 'jp-mcp-Note', panelWords(question, cell, this._numberOf));
+      return part('div', 'jp-mcp-Change', words, ...(cell.diff ? [diffPart(cell.diff)] : []));
+    });
+    if (preview.metadata) {
+      const words = part('div', 'jp-mcp-Note', "The notebook's metadata");
+      cells.push(part('div', 'jp-mcp-Change', words, diffPart(preview.metadata)));
+    }
+    const notes = remarks(question).map(remark => part('div', 'jp-mcp-Note', remark));
+    const go = button('Show it in the notebook', `Show it in the notebook, question ${question.question}`, () =>
+      this._go(question)
+    );
+    go.classList.add('jp-mcp-Link');
+    return [go, ...cells, ...notes];
+  }
+
+  private _go(question: IQuestion): void {
+    const [cell] = question.preview?.cells ?? [];
+    if (question.notebook !== null) {
+      this._show(question.notebook, cell?.id ?? cell?.after ?? null);
+    }
   }
 
   private _tell(): void {
     const { questions } = this._store.state;
     for (const question of questions) {
       if (!this._shown.has(question.question)) {
+        // No more than fit beside each other; a change is run from where one sees it.
+        const ways = waysOf(question).filter(way => !way.run).map(way => ({
+          label: way.label,
+          ...(way.allow ? { displayType: 'accent' as const } : {}),
+          callback: () => void this._answers.give(question, way)
+        }));
+        const show = { label: 'Show', callback: () => this._go(question) };
         const id = Notification.emit(asked(question, this._numberOf), 'info', {
           autoClose: false,
-          actions: [
-            { label: 'Allow', displayType: 'accent', callback: () => void this._answer(question, true) },
-            { label: 'Refuse', callback: () => void this._answer(question, false) }
-          ]
+          actions: question.preview === null ? ways : [...ways, show]
         });
         this._shown.set(question.question, id);
       }
@@ -58,16 +89,9 @@ export class Questions {
     }
   }
 
-  private async _answer(question: IQuestion, allow: boolean): Promise<void> {
-    try {
-      await this._store.answer(question.question, allow);
-    } catch (error) {
-      Notification.error(error instanceof Error ? error.message : String(error));
-      void this._store.refresh();
-    }
-  }
-
   private readonly _store: AgentStore;
+  private readonly _answers: Answers;
   private readonly _numberOf: Numbering;
+  private readonly _show: Show;
   private readonly _shown = new Map<number, string>();
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { EMPTY, asked, asksFirst, marksOf, ruleFor, sentence, summary, told, withCall } from './state.ts';
+import { EMPTY, asked, reviews, marksOf, ruleFor, sentence, summary, told, withCall } from './state.ts';
 import type { IAgent, ICall, IQuestion, IRule, IState } from './state.ts';
 
 const rule = (more: Partial<IRule>): IRule => ({
@@ -108,21 +108,32 @@ const question: IQuestion = {
   detail: '',
   notebook: 'a/n.ipynb',
   cells: ['c'],
-  index: null
+  index: null,
+  preview: null,
+  again: false,
+  waiting: true
 };
 
 test('what an agent asks is told with the numbers of the cells, and the status bar tells it first', () => {
   assert.equal(asked(question, third), 'Claude Code asks to run a cell in n.ipynb (cell 3).');
   assert.equal(asked({ ...question, cells: [], index: 0 }, third), 'Claude Code asks to run a cell in n.ipynb (cell 1).');
   assert.equal(asked({ ...question, cells: ['c', 'd'] }, () => null), 'Claude Code asks to run a cell in n.ipynb.');
+  const preview = { cells: [], more_cells: 0, metadata: '', runnable: false };
+  const proposed = { ...question, what: 'change a cell', preview };
+  assert.equal(asked(proposed, third), 'Claude Code proposes to change a cell in n.ipynb (cell 3).');
+  assert.equal(summary(state({ questions: [proposed] }), third), 'Claude Code proposes to change a cell');
   assert.equal(summary(state({ questions: [question], rules: [rule({})] }), third), 'Claude Code asks to run a cell');
 });
 
 test('agents ask first where somebody decided so, or where the configuration has it and nobody did', () => {
   const fixed = state({ rules: [rule({ mode: 'ask', fixed: true })] });
-  assert.equal(asksFirst(fixed, undefined), true);
-  assert.equal(asksFirst(fixed, rule({ mode: 'run' })), false);
-  assert.equal(asksFirst(EMPTY, undefined), false);
-  assert.equal(asksFirst(EMPTY, rule({ mode: 'ask' })), true);
+  assert.equal(reviews(fixed, undefined, 'ask'), true);
+  assert.equal(reviews(fixed, undefined, 'propose'), false);
+  assert.equal(reviews(fixed, rule({ mode: 'run' }), 'ask'), false);
+  assert.equal(reviews(EMPTY, undefined, 'ask'), false);
+  assert.equal(reviews(EMPTY, rule({ mode: 'ask' }), 'ask'), true);
+  assert.equal(reviews(fixed, rule({ mode: 'propose' }), 'ask'), false);
+  assert.equal(reviews(fixed, rule({ mode: 'propose' }), 'propose'), true);
+  assert.equal(sentence(rule({ mode: 'propose' })), 'All agents: propose first, by Ada');
   assert.equal(sentence(rule({ mode: 'ask', notebook: 'n.ipynb' })), 'All agents in n.ipynb: ask first, by Ada');
 });

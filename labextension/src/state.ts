@@ -1,9 +1,10 @@
 /** What the server says of its agents, and what follows from it; no DOM and no JupyterLab, so that tests need neither. */
 
 import type { IChange } from './changes';
+import type { IPreview } from './proposals';
 
-export type Mode = 'run' | 'ask' | 'read-only' | 'paused';
-export type Action = 'resume' | 'ask' | 'read-only' | 'pause' | 'stop';
+export type Mode = 'run' | 'ask' | 'propose' | 'read-only' | 'paused';
+export type Action = 'resume' | 'ask' | 'propose' | 'read-only' | 'pause' | 'stop';
 
 export interface IRunning {
   tool: string;
@@ -61,6 +62,12 @@ export interface IQuestion {
   notebook: string | null;
   cells: string[];
   index: number | null;
+  /** What would become of the notebook; null where the agent asks to run or delete. */
+  preview: IPreview | null;
+  /** It was shown before, and the cells changed since. */
+  again: boolean;
+  /** The agent's call waits for the answer. */
+  waiting: boolean;
 }
 
 export interface IState {
@@ -92,17 +99,18 @@ export const EMPTY: IState = { agents: [], rules: [], activity: [], changes: [],
 const MODE_WORDS: Record<Mode, string> = {
   run: 'not held back',
   ask: 'ask first',
+  propose: 'propose first',
   'read-only': 'read-only',
   paused: 'paused'
 };
 
-/** Whether agents ask first here: as somebody decided, or as the server's configuration has it where nobody did. */
-export function asksFirst(state: IState, rule: IRule | undefined): boolean {
+/** Whether agents ask or propose first here: as somebody decided, or as the configuration has it where nobody did. */
+export function reviews(state: IState, rule: IRule | undefined, mode: 'ask' | 'propose'): boolean {
   if (rule !== undefined) {
-    return rule.mode === 'ask';
+    return rule.mode === mode;
   }
   return state.rules.some(
-    one => one.fixed && one.mode === 'ask' && one.agent === null && one.agent_name === null && one.notebook === null
+    one => one.fixed && one.mode === mode && one.agent === null && one.agent_name === null && one.notebook === null
   );
 }
 
@@ -113,7 +121,11 @@ export function asked(question: IQuestion, numberOf: Numbering): string {
   const known = numbers.filter((one): one is number => one !== null);
   const cells = known.length > 0 ? known : question.index !== null && question.index >= 0 ? [question.index + 1] : [];
   const which = cells.length > 0 ? ` (${cells.length > 1 ? 'cells' : 'cell'} ${cells.join(', ')})` : '';
-  return `${question.agent.name} asks to ${question.what}${notebook === null ? '' : ` in ${base(notebook)}`}${which}.`;
+  return `${question.agent.name} ${verb(question)} to ${question.what}${notebook === null ? '' : ` in ${base(notebook)}`}${which}.`;
+}
+
+function verb(question: IQuestion): string {
+  return question.preview === null ? 'asks' : 'proposes';
 }
 
 /** Tell in a few words what the agents do: the text of the status bar. */
@@ -121,7 +133,7 @@ export function summary(state: IState, numberOf: Numbering): string {
   const all = state.rules.find(rule => rule.agent === null && rule.agent_name === null && rule.notebook === null);
   const [question] = state.questions;
   if (question !== undefined) {
-    return `${question.agent.name} asks to ${question.what}`;
+    return `${question.agent.name} ${verb(question)} to ${question.what}`;
   }
   const held = all ? `Agents ${MODE_WORDS[all.mode]}` : '';
   for (const agent of state.agents) {

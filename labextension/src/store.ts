@@ -90,9 +90,10 @@ export class AgentStore {
     this._take((await this._request('steer', 'POST', { action, ...about })) as IState);
   }
 
-  /** Answer an agent that asks before it runs or deletes; rejects with the server's words. */
-  async answer(question: number, allow: boolean): Promise<void> {
-    this._take((await this._request('answer', 'POST', { question, allow })) as IState);
+  /** Answer an agent that asks or proposes; rejects with the server's words. */
+  async answer(question: number, allow: boolean, run: boolean, reason: string): Promise<void> {
+    const more = { ...(run ? { run } : {}), ...(reason ? { reason } : {}) };
+    this._take((await this._request('answer', 'POST', { question, allow, ...more })) as IState);
   }
 
   /** What a change did, with the sources before and after. */

@@ -1,6 +1,7 @@
 import { Notification } from '@jupyterlab/apputils';
 
-import { cellWords, changeOf, IChange, IChangeView, linesOf, overPeople, takenBackWords } from './changes';
+import { cellWords, changeOf, IChange, IChangeView, overPeople, takenBackWords } from './changes';
+import { diffPart } from './diffs';
 import { button, part } from './dom';
 import { EMPTY, ICall } from './state';
 import { AgentStore } from './store';
@@ -95,13 +96,9 @@ export class ChangeList {
 
   private _view(notebook: string, view: IChangeView): HTMLElement {
     const cells = view.cells.map(cell => {
-      const lines = linesOf(cell.diff).map(line => part('span', `jp-mcp-Line jp-mod-${line.kind}`, `${line.text}\n`));
       const shown = part('div', 'jp-mcp-Change', part('div', 'jp-mcp-Note', cellWords(cell, this._numberOf(notebook, cell.id))));
-      if (lines.length > 0) {
-        const text = part('pre', 'jp-mcp-Diff', ...lines);
-        text.tabIndex = 0;
-        text.setAttribute('aria-label', 'What was before and after');
-        shown.append(text);
+      if (cell.diff) {
+        shown.append(diffPart(cell.diff));
       }
       return shown;
     });

@@ -94,7 +94,7 @@ def test_the_authorizer_is_asked_for_what_is_done(tmp_path: Path) -> None:
     [
         (None, "Send "),
         ([], "Send "),
-        ({}, '"action" is one of resume, ask, read-only, pause, stop'),
+        ({}, '"action" is one of resume, ask, propose, read-only, pause, stop'),
         ({"action": ["pause"]}, '"action" is one of'),
         ({"action": "pause", "until": "noon"}, "Send "),
         ({"action": "pause", "agent": 3}, '"agent" is a text'),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from fastmcp.exceptions import ToolError
 
-from jupyter_mcp.steering.review import QUESTION, wanted
+from jupyter_mcp.steering.review import QUESTION
+from jupyter_mcp.steering.wanted import wanted
 from tests.support.served import ERAS, Served, run
 
 from .test_people_api import ask as request
@@ -81,6 +82,7 @@ def test_without_a_page_what_runs_or_deletes_is_refused_and_nothing_else(tmp_pat
         ([{"op": "delete", "cell_ids": ["a", "b"]}, {"op": "insert", "source": ""}], "delete 2 cells"),
         ('[{"op": "merge", "cell_ids": ["a", "b"]}]', "merge 2 cells"),
         ([{"op": "clear_outputs"}], "clear the outputs of a cell"),
+        ([{"op": "clear", "cell_id": "a"}], "clear the outputs of a cell"),  # another name of it
         ([{"op": "replace", "cell_id": "a", "source": ""}, {"op": "move", "cell_id": "a"}], None),
         ("no JSON", None),
         ([1, {"op": []}], None),
@@ -165,6 +167,61 @@ def test_only_what_the_person_saw_is_run(tmp_path: Path) -> None:
     run(tmp_path, job)
 
 
+def test_a_question_about_one_cell_shows_its_code_and_the_yes_is_to_that(tmp_path: Path) -> None:
+    async def job(at: Served) -> None:
+        at.write(PATH, "one", "\n".join(f"line {number}" for number in range(50)))
+        async with at.agent() as client:
+            await at.steer("ask", notebook=PATH)
+            await look(at)
+            calls: tuple[tuple[str, dict[str, Any], str], ...] = (
+                ("execute_cell", {"index": 0}, "one"),
+                ("execute_cell", {"cell_id": "id-0"}, "one"),
+                ("run_cells", {"cells": ["id-0"]}, "one"),
+                ("delete_cell", {"index": -2}, "one"),
+                ("edit_notebook", {"edits": [{"op": "delete", "cell_id": "id-0"}]}, "one"),
+                ("run_cells", {"cells": ["id-0", "id-1"]}, ""),
+                ("run_cells", {}, ""),
+            )
+            for tool, given, shown in calls:
+                call = asyncio.create_task(client.call_tool(tool, {"path": PATH, **given}))
+                asked = await answer(at, allow=False)
+                assert (tool, asked["detail"]) == (tool, shown)
+                with pytest.raises(ToolError, match="said no"):
+                    await call
+            call = asyncio.create_task(client.call_tool("execute_cell", {"path": PATH, "index": 1}))
+            asked = await question(at)
+            assert asked["detail"].startswith("line 0\n")
+            assert asked["detail"].endswith("line 19\n[the rest is left out; it has 50 lines]")
+            await answer(at, allow=True)
+            await call
+            call = asyncio.create_task(client.call_tool("execute_cell", {"path": PATH, "index": 0}))
+            await question(at)
+            live = await at.workshop.rooms.join(PATH)
+            live.document.ycells[0]["source"].insert(0, "another ")
+            await answer(at, allow=True)
+            with pytest.raises(ToolError, match="is not as it was when a person allowed to run it"):
+                await call
+
+    run(tmp_path, job)
+
+
+def test_a_no_says_why(tmp_path: Path) -> None:
+    async def job(at: Served) -> None:
+        at.write(PATH, "one")
+        async with at.agent() as client:
+            await at.steer("ask", notebook=PATH)
+            await look(at)
+            call = asyncio.create_task(client.call_tool("delete_cell", DELETE))
+            body = {"question": (await question(at))["question"], "allow": False, "reason": "I need it"}
+            assert (await request(at, "POST", "answer", body)).status_code == 200
+            with pytest.raises(
+                ToolError, match=r"said no: 'I need it'\. The agent may not delete a cell now\. Nothing"
+            ):
+                await call
+
+    run(tmp_path, job)
+
+
 def test_what_was_begun_before_a_person_wants_to_be_asked_goes_no_further(tmp_path: Path) -> None:
     async def job(at: Served) -> None:
         at.write(PATH, "one")
@@ -240,10 +297,7 @@ def test_who_may_not_run_does_not_allow_it_and_an_odd_answer_is_told(tmp_path: P
         call = await begun(at, PATH)
         call.allowed = None
 
-        async def report(*_: Any) -> None:
-            """Tell nobody."""
-
-        asking = asyncio.create_task(at.gate.review.ask(call, rule, what, report=report, gone=asyncio.Event()))
+        asking = asyncio.create_task(at.gate.review.ask(call, rule, what))
         asked = await question(at)
         assert asked["detail"] == "1"
         for body in (None, {}, {"question": 1}, {"question": asked["question"], "allow": "yes"}):
