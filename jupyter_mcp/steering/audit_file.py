@@ -79,7 +79,8 @@ class AuditFile:
             for old, new in reversed(list(itertools.pairwise(names))):
                 with suppress(FileNotFoundError):
                     old.replace(new)
-            self.path.unlink(missing_ok=True)  # none are kept
+            if not self._kept:  # else what is there by now is another server's
+                self.path.unlink(missing_ok=True)
         except OSError:
             return False
         return True

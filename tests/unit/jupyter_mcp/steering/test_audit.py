@@ -226,6 +226,29 @@ def test_a_large_log_is_put_aside_and_a_few_are_kept(tmp_path: Path) -> None:
     assert [line["number"] for name in reversed(names) for line in lines_of(tmp_path / name)] == [17, 18, 19]
 
 
+def test_a_log_that_another_server_begins_while_one_puts_its_own_aside_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.write_text('{"of": "before"}\n')
+    replace = Path.replace
+
+    def and_another_begins(old: Path, new: Path) -> Path:
+        moved = replace(old, new)
+        if old == path:
+            path.write_text('{"of": "another"}\n')
+            path.chmod(0o600)
+        return moved
+
+    monkeypatch.setattr(Path, "replace", and_another_begins)
+    AuditFile(path, largest=20, kept=1).append(['{"of": "us"}'])
+    assert [line["of"] for one in (path.with_name("audit.jsonl.1"), path) for line in lines_of(one)] == [
+        "before",
+        "another",
+        "us",
+    ]
+
+
 def test_servers_that_share_a_log_lose_no_line_when_it_is_put_aside(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
 
