@@ -23,6 +23,7 @@ from tornado.web import HTTPError
 
 from .cell_ids import CellIds
 from .content_check import TooDeepError, sound, unsound
+from .last_look import Known, OverwritesError, only_over
 from .merge import Notebook
 from .notebook_shape import check_format, check_shape, explained, unreadable
 from .ydoc_private import Model, contents_of, loader_lock
@@ -126,7 +127,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
         try:
             await self._require_unchanged()
             before = self.last_modified
-            saved: Model | None = await super().maybe_save_content(model)
+            saved = await self._save_what_is_known(model)
             if saved is None and self.last_modified == before:
                 self._writing.release()
                 return None  # not writable
@@ -140,6 +141,17 @@ class Guarded(FileLoader):  # type: ignore[misc]
             raise
         # An edit cancels this save, also when the file is written: that the write is ours is noted all the same.
         await asyncio.shield(self._noting(self._note_write(model, saved)))
+        return saved
+
+    async def _save_what_is_known(self, model: Model) -> Model | None:
+        """Save over the file that was just looked at, and over no other. Raises OutOfBandChanges."""
+        at = self._signature
+        known = None if at is None else Known(int(str(at[3])), int(str(at[4])), (self.digest, self._torn))
+        try:
+            with only_over(known, contents_of(self)):
+                saved: Model | None = await super().maybe_save_content(model)
+        except OverwritesError:
+            raise OutOfBandChanges from None
         return saved
 
     async def _require_unchanged(self) -> None:

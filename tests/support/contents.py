@@ -18,6 +18,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.save: int | None = None
+        self.before_save: Callable[[Path], object] | None = None  # another program that writes in that moment
         self.after_save: Callable[[Path], object] | None = None  # another program that waits for our saves
         self.tear = False  # saving empties the file and fails, as it does without atomic writes
         self.gate = threading.Event()
@@ -37,6 +38,8 @@ class FaultyContents(AsyncLargeFileManager):
         if self.faults.tear:
             Path(os_path).write_text("")  # noqa: ASYNC240 - a test's
             raise OSError(errno.EIO, os.strerror(errno.EIO), os_path)
+        if self.faults.before_save is not None:
+            self.faults.before_save(Path(os_path))
         await super()._save_notebook(os_path, nb, capture_validation_error)
         if self.faults.after_save is not None:
             self.faults.after_save(Path(os_path))

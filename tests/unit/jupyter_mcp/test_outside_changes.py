@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_server.services.contents import fileio
 
 from jupyter_mcp.errors import RoomUnavailableError, SaveFailedError
 from jupyter_mcp.rooms.snapshot import read
@@ -39,6 +40,41 @@ def test_an_outside_version_is_merged_whatever_its_time(tmp_path: Path, age: int
         assert on_disk(file) == sources(live) == ["ONE", "two", "ours", "later"]
 
     run(tmp_path, job)
+
+
+@pytest.mark.parametrize("how", ["written", "moved there"])
+@pytest.mark.parametrize("moment", ["before the write", "as Jupyter copies the file"])
+def test_what_another_program_writes_as_a_save_begins_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, how: str
+) -> None:
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one", "two")
+        live = await rooms.rooms.join(PATH)
+
+        def theirs(*_: object, **__: object) -> None:
+            rooms.faults.before_save = None
+            monkeypatch.setattr(fileio, "copy2_safe", copy)
+            new = file if how == "written" else file.with_suffix(".new")
+            write(new, "one", "theirs")
+            new.replace(file)
+
+        def copied(*arguments: Any, **options: Any) -> None:
+            theirs()
+            copy(*arguments, **options)
+
+        copy = fileio.copy2_safe
+        if moment == "before the write":
+            rooms.faults.before_save = theirs
+        else:
+            monkeypatch.setattr(fileio, "copy2_safe", copied)
+        insert(live, "ours")
+        await until(lambda: sources(live), ["one", "theirs", "ours"])
+        await live_is_saved(rooms, live)
+        assert on_disk(file) == ["one", "theirs", "ours"]
+        assert list(rooms.root.glob(".~*")) == []
+
+    run(tmp_path, job, poll=0.01)
 
 
 def format_it(file: Path) -> None:
