@@ -10,7 +10,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
@@ -67,6 +66,8 @@ def merge(base: Notebook, ours: Notebook, theirs: Notebook) -> Merged:
     cells: list[Cell] = []
     for cell_id in _order(list(old), list(mine), list(other)):
         kept = _pick(old.get(cell_id), mine.get(cell_id), other.get(cell_id))
+        if len(kept) > 1:
+            kept[1:] = _beside(kept[1], mine, other)
         cells.extend(kept)
         if len(kept) > 1:
             conflicts.append(cell_id)
@@ -114,7 +115,21 @@ def _both_changed(base: Cell | None, ours: Cell, theirs: Cell) -> list[Cell]:
         return [ours]  # outputs can be made again
     if text == old_text:
         return [theirs]
-    return [ours, {**theirs, "id": uuid4().hex[:8]}]
+    return [ours, theirs]
+
+
+def _beside(theirs: Cell, mine: dict[str, Cell], other: dict[str, Cell]) -> list[Cell]:
+    """Return the file's version of a cell that both changed, under an id that follows from it.
+
+    After a crash the same file is merged once more: what is there already does not come twice.
+    """
+    name = str(theirs["id"])
+    while True:
+        name = hashlib.sha256(json.dumps([name, *_text(theirs)]).encode()).hexdigest()[:8]
+        if name in mine or (name in other and _text(other[name]) == _text(theirs)):
+            return []
+        if name not in other:
+            return [{**theirs, "id": name}]
 
 
 def _text(cell: Cell) -> tuple[str, str]:

@@ -72,6 +72,14 @@ def test_a_cell_that_both_changed_is_there_twice_and_named() -> None:
     assert merged.conflicts == ("a",)
 
 
+@given(BASE, OURS, THEIRS)
+def test_a_file_that_is_merged_once_more_after_a_crash_brings_nothing_twice(
+    base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    once = merge(base, ours, theirs).content
+    assert texts(merge(base, once, theirs).content) == texts(once)
+
+
 def test_metadata_is_merged_key_by_key() -> None:
     base, ours, theirs = notebook(x=1, y=1, z=1), notebook(x=2, y=1), notebook(x=1, y=3, z=1, w=4)
     assert merge(base, ours, theirs).content["metadata"] == {"x": 2, "y": 3, "w": 4}
