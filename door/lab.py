@@ -41,8 +41,8 @@ def main(words: Sequence[str]) -> None:
     if os.fork() == 0:
         _announce(pid)
         os._exit(0)
-    quick = (sys.executable, "-P", "-m", "jupyter_mcp.quick_start", "jupyter-lab")
-    os.execve(sys.executable, [*quick, f"--ServerApp.root_dir={folder}", *options], variables)  # noqa: S606 - itself, so that signals reach it
+    program = f"{sys.prefix}/bin/jupyter-lab"
+    os.execve(program, [program, f"--ServerApp.root_dir={folder}", *options], variables)  # noqa: S606 - itself, so that signals reach it
 
 
 def _variables(added: Path) -> dict[str, str]:
