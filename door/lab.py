@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-LAYERED = ROOT / "images" / "parts" / "jupyter" / "rootfs" / "usr" / "local" / "lib" / "user-packages" / "layered.py"
+OF_THE_IMAGE = ROOT / "images" / "parts" / "jupyter" / "rootfs" / "usr" / "local" / "lib"
+LAYERED = OF_THE_IMAGE / "user-packages" / "layered.py"
+LATER = OF_THE_IMAGE / "server" / "later.py"
 TOKEN = ROOT / ".nox" / "lab" / "token"
 _BETWEEN_S = 0.1
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
@@ -41,8 +43,8 @@ def main(words: Sequence[str]) -> None:
     if os.fork() == 0:
         _announce(pid)
         os._exit(0)
-    program = f"{sys.prefix}/bin/jupyter-lab"
-    os.execve(program, [program, f"--ServerApp.root_dir={folder}", *options], variables)  # noqa: S606 - itself, so that signals reach it
+    lab = (sys.executable, str(LATER), f"{sys.prefix}/bin/jupyter-lab")
+    os.execve(sys.executable, [*lab, f"--ServerApp.root_dir={folder}", *options], variables)  # noqa: S606 - itself, so that signals reach it
 
 
 def _variables(added: Path) -> dict[str, str]:

@@ -29,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = None if arguments is None else list(arguments)
     options = parser().parse_args(given)
     # A terminated build cleans up as an interrupted one does.
-    signal.signal(signal.SIGTERM, _interrupt)
-    return enter(options, f"./noxw -s images -- {command_line(given)}")
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return enter(options, f"./noxw -s images -- {command_line(given)}")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

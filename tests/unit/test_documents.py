@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -128,8 +129,10 @@ def test_the_recipes_of_the_how_to_are_recipes(prefix: str, tmp_path: Path) -> N
 
 def test_the_first_recipe_of_the_how_to_can_be_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_files(HOW_TO, tmp_path, "lab/")
+    before = signal.getsignal(signal.SIGTERM)
     assert images.cli.main.main(["build", "--recipe", str(tmp_path), "--plan"]) == 0, capsys.readouterr().err
     assert "jupyterlab" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
