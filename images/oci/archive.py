@@ -103,7 +103,7 @@ def _members(archive: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]
             return
         tar = tarfile.open(fileobj=source, mode="r:", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - see file
         count = 0
-        while (member := tar.next()) is not None:
+        while (member := source.next_of(tar)) is not None:
             tar.members.clear()  # type: ignore[attr-defined]
             count += 1
             if count > _ENTRIES:

@@ -116,7 +116,7 @@ def layer_members(
                     fileobj=archive, mode="r:", encoding="utf-8", errors="surrogateescape"
                 )
             )
-            while tar is not None and (member := tar.next()) is not None:
+            while tar is not None and (member := archive.next_of(tar)) is not None:
                 # Kept, they would be as much memory as the layer has entries.
                 tar.members.clear()  # type: ignore[attr-defined]
                 budget.entry()
@@ -195,8 +195,11 @@ class Forward(io.RawIOBase):
         self._position = 0
         self.promised = 0
         """How far the archive reaches at least."""
+        # How many bytes the headers of one member may still have; None while its content is read. tarfile reads the
+        # first member's when it opens the archive.
+        self._headers: int | None = HEADER
         self._ahead = b""
-        self._ahead = self.read(1)
+        self._ahead = self._read(1)
         self._position = 0
 
     @property
@@ -221,14 +224,27 @@ class Forward(io.RawIOBase):
         if whence != io.SEEK_SET or offset < self._position:
             raise LayoutError(self._layout, "is damaged: a layer's archive leads backward")
         self._budget.require(offset - self._position)
-        while self._position < offset and self.read(min(CHUNK, offset - self._position)):
+        while self._position < offset and self._read(min(CHUNK, offset - self._position)):
             pass
         return self._position
 
+    def next_of(self, tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+        """Return the archive's next member, None at its end. From Python 3.14 on tarfile reads headers in pieces."""
+        self._headers = HEADER
+        try:
+            return tar.next()
+        finally:
+            self._headers = None
+
     def read(self, size: int = -1) -> bytes:
         """Read `size` bytes, fewer at the end alone."""
-        if not 0 <= size <= HEADER:
+        if not 0 <= size <= (HEADER if self._headers is None else self._headers):
             raise LayoutError(self._layout, "is damaged: a layer's archive has a header that is far too large")
+        if self._headers is not None:
+            self._headers -= size
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
         pieces = [self._ahead[:size]]
         self._ahead = self._ahead[size:]
         lacking = size - len(pieces[0])

@@ -125,6 +125,41 @@ def test_a_header_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None
     assert "far too large" in str(told(tmp_path, (tmp_path / "archive").read_bytes()))
 
 
+def in_pieces(self: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """Read as Python 3.14 does, whose tarfile takes a long header 1 MiB at a time."""
+    real, whole = self.fileobj.read, self.fileobj  # type: ignore[union-attr]
+
+    class Pieces:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(whole, name)
+
+        def read(self, size: int) -> bytes:
+            found = []
+            while size > 0 and (piece := real(min(size, 1 << 20))):
+                found.append(piece)
+                size -= len(piece)
+            return b"".join(found)
+
+    self.fileobj = Pieces()  # type: ignore[assignment]
+    try:
+        return NEXT(self)
+    finally:
+        self.fileobj = whole
+
+
+NEXT = tarfile.TarFile.next
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_header_that_is_read_in_pieces_fills_no_memory_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    monkeypatch.setattr(tarfile.TarFile, "next", in_pieces)
+    long = member("x", tarfile.XHDTYPE, size=1 << 40).tobuf(tarfile.GNU_FORMAT) + bytes(1 << 23)
+    before = b"" if first else member("before").tobuf(tarfile.GNU_FORMAT)
+    assert "far too large" in str(told(tmp_path, gzip.compress(before + long, 0)))
+
+
 def test_an_archive_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("images.limits.ALWAYS_FINE", 1 << 20)
     bomb = archive(member("x", size=1 << 25))
