@@ -62,7 +62,7 @@ class KernelControl:
         told: dict[str, Any] = {
             "notebook": notebooks[0] if notebooks else None,
             "name": manager.kernel_name,
-            "state": getattr(manager, "execution_state", None) or "unknown",
+            "state": self._execution.kernels.state_of(kernel_id) or "unknown",
             "pages": max([one["kernel"].get("connections") or 0 for one in ours], default=0),
         }
         if len(notebooks) > 1:
@@ -118,14 +118,15 @@ class KernelControl:
             await _first([run.over, run.ignored], self._execution.grace + _LOOK)
             return f"{run.id}: {how_it_stopped(run, step)}" if run.over.is_set() else self._ignored()
         manager = self._managers.get_kernel(kernel_id)
-        if getattr(manager, "execution_state", None) != "busy":
+        state_of = self._execution.kernels.state_of
+        if state_of(kernel_id) != "busy":
             return "The kernel ran nothing; there was nothing to interrupt."
         process = process_of(manager)
         gone: Fate | None = None
         try:
             await asyncio.wait_for(ensure_async(manager.interrupt_kernel()), self._execution.grace)
             async with asyncio.timeout(self._execution.grace):
-                while manager.execution_state == "busy" and gone is None:
+                while state_of(kernel_id) == "busy" and gone is None:
                     await asyncio.sleep(_LOOK_EVERY)  # Jupyter notes its state, and tells nobody
                     gone = await self._gone(kernel_id, manager, process)
         except TimeoutError:

@@ -125,8 +125,19 @@ class Kernels:
         return kernel_id in self._managers
 
     def state_of(self, kernel_id: str) -> str | None:
-        """Return what Jupyter last heard the kernel do; None if it has no such kernel."""
-        return getattr(self._managers.get_kernel(kernel_id), "execution_state", None) if self.there(kernel_id) else None
+        """Return what the kernel was last heard to do; None if there is no such kernel.
+
+        Jupyter may begin to listen after a kernel's first words: it then takes the kernel for one that starts until it
+        has something to say again, which a long cell may not have. What we have heard counts there.
+        """
+        if not self.there(kernel_id):
+            return None
+        manager = self._managers.get_kernel(kernel_id)
+        heard: str | None = getattr(manager, "execution_state", None)
+        ours = self._kernels.get(kernel_id)
+        if heard == "starting" and ours is not None and ours.connected and ours.process == process_of(manager):
+            return "idle" if ours.idle.is_set() else "busy"
+        return heard
 
     def is_busy(self, kernel_id: str) -> bool:
         """Return whether Jupyter last saw the kernel work on something. Raises KernelUnavailableError."""
@@ -142,7 +153,7 @@ class Kernels:
         """Return whether the notebook's kernel works on something, as far as Jupyter knows."""
         sessions = [one for one in await ensure_async(self._sessions.list_sessions()) if one["kernel"]]
         found = preferred(sessions, path, set())
-        return found is not None and found["kernel"].get("execution_state") == "busy"
+        return found is not None and self.state_of(found["kernel"]["id"]) == "busy"
 
     def _manager(self, kernel_id: str) -> Any:
         """Return Jupyter's manager of the kernel. Raises KernelUnavailableError when it was shut down."""

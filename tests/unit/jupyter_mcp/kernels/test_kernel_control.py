@@ -43,6 +43,24 @@ def test_the_list_tells_specs_kernels_their_notebooks_pages_and_runs(tmp_path: P
     within(job, root=str(tmp_path))
 
 
+def test_a_kernel_whose_first_words_jupyter_missed_is_told_as_we_hear_it() -> None:
+    """Jupyter takes it for one that starts until it says something again, which a silent cell does not."""
+
+    async def job(desk: Desk) -> None:
+        desk.one.manager.on_interrupt = lambda: obeys(desk.one.fake)
+        run = await running(desk)
+        desk.one.manager.execution_state = "starting"
+        state = (await desk.control.listed())["kernels"][0]["state"]
+        assert state == "busy"
+        run.stop("enough")
+        await ended(run)
+        assert (await desk.control.listed())["kernels"][0]["state"] == "idle"
+        desk.one.manager.provisioner.pid = -1  # a new process, of which we have heard nothing
+        assert (await desk.control.listed())["kernels"][0]["state"] == "starting"
+
+    within(job)
+
+
 def test_of_many_kernels_some_are_told_and_the_others_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_module, "MOST_KERNELS", 1)
 
