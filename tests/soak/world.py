@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -120,6 +121,7 @@ class World:
         self.up = True
         when = f"after life {self.report.lives}, {self.seconds:.0f} s"
         await self._check(when)
+        self._say(when)
         self.gate.open.set()
         if last:
             self.server.stop()
@@ -128,6 +130,13 @@ class World:
                 self.report.lost += ledger.faults(
                     ("".join(cell["source"]) for cell in cells), "in the file, at the end"
                 )
+
+    def _say(self, when: str) -> None:
+        """Tell who waits how far it is."""
+        calls = sum(sum(agent.calls.values()) for agent in self.agents)
+        edits = sum(ledger.acknowledged for ledger in self.ledgers)
+        faults = len(self.report.lost) + len(self.report.broken) + sum(len(agent.broken) for agent in self.agents)
+        sys.stderr.write(f"{when}: {calls} calls, {edits} edits acknowledged, {faults} faults\n")
 
     @property
     def folder(self) -> Path:
