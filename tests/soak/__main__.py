@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import secrets
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "artifacts" / "soak", help="folder of the report")
     given = parser.parse_args()
     settings = Settings(given.minutes, given.agents, given.browsers, given.life, given.seed or secrets.randbits(32))
+    logging.getLogger().addHandler(logging.NullHandler())  # clients tell of each server that is killed under them
     report = asyncio.run(soak(settings))
     sys.stdout.write(f"{write(report, given.output)}\n{given.output / 'report.json'}\n")
     return 1 if report.faults() else 0
