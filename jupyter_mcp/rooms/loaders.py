@@ -25,7 +25,7 @@ from .cell_ids import CellIds
 from .content_check import TooDeepError, sound, unsound
 from .last_look import Known, OverwritesError, only_over
 from .merge import Notebook
-from .notebook_shape import check_format, check_shape, explained, unreadable
+from .notebook_shape import check_format, check_shape, explained, unreadable, words
 from .ydoc_private import Model, contents_of, loader_lock
 
 KIND = "notebook"
@@ -230,6 +230,14 @@ async def read_notebook(contents: Any, path: str, log: Any) -> Model:
         model = await _read_text(contents, path)  # half of a surrogate pair: Jupyter can't sign what it can't encode
     except HTTPError as error:
         raise (await explained(contents, path, error)) from error
+    except (
+        AttributeError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:  # of who signs it
+        raise (await explained(contents, path, unreadable(path, str(error)))) from error
     check_shape(path, model["content"])
     await check_format(contents, path, model["content"])
     try:
@@ -249,9 +257,12 @@ async def _read_text(contents: Any, path: str) -> Model:
     model: Model = await ensure_async(contents.get(path, type="file", format="text", content=True, require_hash=True))
     try:
         content = sound(json.loads(model["content"]))
+    except (ValueError, RecursionError) as error:
+        raise unreadable(path, words(error)) from error
+    try:
         read = nbformat.reads(json.dumps(content), as_version=4)  # type: ignore[no-untyped-call]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise unreadable(path, str(error)) from error
+    except Exception as error:  # boundary: nbformat's, of any kind
+        raise unreadable(path, words(error, content)) from error
     return {**model, "type": KIND, "format": "json", "content": read}
 
 
