@@ -1,7 +1,7 @@
 """The files of deploy/ are what their consumers' own schemas allow, say what the image needs, and agree with it.
 
 Podman's generator judges the Quadlet files in tests/images/test_quadlet.py. The schema of the Zero to JupyterHub chart
-is on no registry that the tests reach, so of its values only what they say is checked.
+is on no registry that the tests reach; jupyterhub_chart.yaml has of it what judges our values.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -157,3 +158,31 @@ def test_the_hub_runs_the_images_own_command_on_its_workspace() -> None:
     assert singleuser["cmd"] is None
     assert singleuser["storage"]["homeMountPath"] == WORKSPACE
     assert singleuser["uid"] == RECIPE.user.uid
+
+
+@pytest.fixture(scope="module")
+def chart() -> dict[str, Any]:
+    schema: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("jupyterhub_chart.yaml").read_text())
+    return schema
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((DEPLOY / "zero-to-jupyterhub" / "values.yaml").read_text())
+    return read
+
+
+def test_the_hubs_chart_knows_every_value(values: dict[str, Any], chart: dict[str, Any]) -> None:
+    jsonschema.validate(values, chart)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("image", {"name": "a", "tags": "b"}), ("command", None), ("uid", "1000"), ("storage", {"homePath": "/home"})],
+)
+def test_a_value_that_the_hubs_chart_refuses_is_found(
+    values: dict[str, Any], chart: dict[str, Any], place: str, value: Any
+) -> None:
+    values["singleuser"][place] = value
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(values, chart)
