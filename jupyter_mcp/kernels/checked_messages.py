@@ -105,6 +105,12 @@ def _reply(content: Content) -> Content:
     status = content.get("status")
     checked: Content = {"status": status if isinstance(status, str) else "ok"}
     checked["execution_count"] = count_of(content.get("execution_count"))
+    payload = content.get("payload")
+    for one in payload if isinstance(payload, list) else ():
+        if isinstance(one, dict) and one.get("source") == "page" and isinstance(one.get("data"), dict):
+            checked.setdefault("pages", []).append(_display({"data": one["data"]}))
+        elif isinstance(one, dict) and one.get("source") == "set_next_input" and isinstance(one.get("text"), str):
+            checked["next"] = one["text"]
     return {**checked, **_error(content)} if status == "error" else checked
 
 

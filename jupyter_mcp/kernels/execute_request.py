@@ -11,6 +11,7 @@ from .late_output import LateOutput
 from .outputs import OutputSink
 
 LOST = "Some output may be missing: the kernel did not say when it was done."
+_LONGEST = 3000  # characters of what a reply says
 NO_REPLY = "The kernel said that it is done but sent no reply."
 
 
@@ -26,6 +27,7 @@ class ExecuteRequest:
         self.messages = 0
         self.fate: Fate | None = None  # what became of the kernel, if it went away
         self.lost: str | None = None  # what the kernel left out, in a sentence
+        self.said: list[str] = []  # what its reply has beside the outputs, in sentences
         self.heard = time.monotonic()
         self._replied = False
         self._reply: dict[str, Any] = {}
@@ -86,5 +88,23 @@ class ExecuteRequest:
             self.done.set()
 
     def _settle(self) -> None:
-        if self._replied and (self._idle or self.aborted):
+        if self._replied and (self._idle or self.aborted) and not self.done.is_set():
+            self._take_reply()
             self.done.set()
+
+    def _take_reply(self) -> None:
+        """Show what the reply alone has; all outputs have come."""
+        for page in self._reply.get("pages", ()):  # of `name?`: JupyterLab shows it below the cell, too
+            self.sink.take("display_data", page)
+        if self._reply["status"] == "error" and self._error_shown is None:
+            raised = f"{self._reply['ename']}: {self._reply['evalue']}".strip(": ")
+            self.said.append(f"The cell failed, though the kernel put out no error{_told(raised)}.")
+        if (text := self._reply.get("next")) is not None:
+            self.said.append(
+                "The code asked for a cell with a text of its own, as %load does; no cell was made or changed. "
+                f"The text{_told(text)}"
+            )
+
+
+def _told(text: str) -> str:
+    return f": {text[:_LONGEST]}{'' if len(text) <= _LONGEST else ' …'}" if text else ""

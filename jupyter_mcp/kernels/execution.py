@@ -203,6 +203,7 @@ class Execution:
     def _outcome(self, request: ExecuteRequest, run: Run, seconds: float | None, *, interrupted: bool) -> Outcome:
         if request.lost:
             run.notices.append(request.lost)
+        run.notices.extend(request.said)
         late = run.stopped_for is not None and run.stopped_for.startswith("ran over")
         if request.aborted and not interrupted:
             return State.ERROR, KernelUnavailableError(

@@ -218,6 +218,59 @@ def test_a_run_whose_end_is_lost_in_part_ends_and_says_so(script: Any, monkeypat
     within(job)
 
 
+@pytest.mark.parametrize("first", ["reply", "idle"])
+def test_an_error_that_is_only_in_the_reply_is_told(first: str) -> None:
+    async def job(one: Seat) -> None:
+        async def script(kernel: FakeKernel) -> None:
+            kernel.status("busy")
+            ends = [
+                lambda: kernel.reply(status="error", ename="ValueError", evalue="bad", traceback=[], execution_count=1),
+                lambda: kernel.status("idle"),
+            ]
+            for end in ends if first == "reply" else reversed(ends):
+                end()
+
+        run = one.start(script)
+        await run.over.wait()
+        assert run.state is State.ERROR
+        assert run.notices == ["The cell failed, though the kernel put out no error: ValueError: bad."]
+        assert outputs_of(one.live) == []  # as in JupyterLab
+
+    within(job)
+
+
+def test_a_page_of_help_is_shown_and_a_text_for_another_cell_is_told() -> None:
+    async def job(one: Seat) -> None:
+        async def script(kernel: FakeKernel) -> None:
+            kernel.status("busy")
+            page = {"source": "page", "data": {"text/plain": "Signature: f(x)"}, "start": 0}
+            odd: list[Any] = [None, {}, {"source": "page"}, {"source": "page", "data": 3}, {"source": []}]
+            following = {"source": "set_next_input", "text": "x = 1\n" * 1000, "replace": True}
+            kernel.done(payload=[*odd, page, following, {"source": "set_next_input", "text": 3}])
+
+        run = one.start(script)
+        await run.over.wait()
+        assert [output["data"] for output in outputs_of(one.live)] == [{"text/plain": "Signature: f(x)"}]
+        (told,) = run.notices
+        assert "no cell was made or changed. The text: x = 1\n" in told
+        assert len(told) < 3500
+        assert [output["text"] for output in await one.run()] == ["hello"]
+
+    within(job)
+
+
+@pytest.mark.parametrize("payload", [None, {}, "x", 5, [[]]], ids=repr)
+def test_an_odd_payload_is_none(payload: Any) -> None:
+    async def job(one: Seat) -> None:
+        async def script(kernel: FakeKernel) -> None:
+            kernel.status("busy")
+            kernel.done(payload=payload)
+
+        assert await one.run(script) == []
+
+    within(job)
+
+
 def test_of_many_outputs_at_once_none_is_lost() -> None:
     async def job(one: Seat) -> None:
         async def script(kernel: FakeKernel) -> None:
