@@ -42,6 +42,9 @@ from .readable import (
 _INLINE = 20_000  # characters of outputs that are not worth a thread
 _LEAST = 200  # characters that each output may have, however many there are
 _METADATA = 300  # characters of an output's metadata, which seldom say anything to a model
+_NAME = 200  # characters of a MIME type or an exception's name
+_FORMS = 20  # of an output that are named
+_KEPT = ("output_type", "name", "ename", "execution_count")  # beside texts, data and metadata
 _FRAMES = 6  # of a traceback: the first two and the last four
 _MOST_BASE64 = 900_000  # characters of all pictures of a reply
 
@@ -221,22 +224,27 @@ class _Room:
 
 def _one(output: Output, found: Readable, room: _Room) -> Output:
     kind = output.get("output_type")
+    shown: Output = {key: _of(output[key]) for key in _KEPT if key in output}  # others are no part of nbformat
     if kind == "stream":
-        return {**output, "text": room.cut(found.text, found.length)}
+        return {**shown, "text": room.cut(found.text, found.length)}
     if kind == "error":
-        return {**output, "evalue": _short(str(output.get("evalue", "")), room), "traceback": _traceback(output, room)}
+        return {**shown, "evalue": _short(str(output.get("evalue", "")), room), "traceback": _traceback(output, room)}
     data: dict[str, Any] = {}
     if found.mime_type:
         data[found.mime_type] = room.cut(found.text, found.length)
     if found.picture is not None:
         data[found.picture[0]] = _picture(*found.picture, room)
-    for mime, what in found.marked:
-        data[mime] = room.marker(what, mime)
-    shown: Output = {key: value for key, value in output.items() if key not in ("data", "metadata", "transient")}
+    for mime, what in found.marked[:_FORMS]:
+        data[_of(mime)] = room.marker(what, mime if mime == _of(mime) else "")
     metadata = output.get("metadata")
     shown |= {"data": data, "metadata": metadata if len(str(metadata)) <= _METADATA else {}}
     # The same in other words: a model that wants one of these asks for it by its type.
-    return {**shown, "other_forms": list(found.others)} if found.others else shown
+    return {**shown, "other_forms": [_of(mime) for mime in found.others[:_FORMS]]} if found.others else shown
+
+
+def _of(name: Any) -> Any:
+    """Return a name or a number, short: a kernel or a file may say anything."""
+    return name if name is None or isinstance(name, int | float) else str(name)[:_NAME]
 
 
 def _short(text: str, room: _Room) -> str:
@@ -245,7 +253,7 @@ def _short(text: str, room: _Room) -> str:
 
 def _traceback(output: Output, room: _Room) -> list[str]:
     """Return what was raised, then the frames in brief."""
-    raised = without_codes(f"{output.get('ename', 'Error')}: {output.get('evalue', '')}").removesuffix(": ")
+    raised = without_codes(f"{_of(output.get('ename', 'Error'))}: {output.get('evalue', '')}").removesuffix(": ")
     lines = traceback_lines(output)
     where = frames(lines)
     if not where:  # of another language or library: its end says most

@@ -23,6 +23,9 @@ HEADING = 100  # characters of a cell that an outline shows
 _OUTPUTS = 24_000  # characters of all outputs of a notebook, where no budget is given
 _LEAST_OUTPUTS = 300  # characters of the outputs of each cell, however many there are
 _LARGEST = 4000  # characters of JSON of one key of metadata; the state of widgets has megabytes
+_MOST_METADATA = 5 * _LARGEST  # characters of all keys
+_KEY = 200  # characters of the name of one
+_CELLS = {"id", "cell_type", "source", "metadata", "outputs", "attachments", "execution_count", "index", "revision"}
 _ERROR = 200  # characters
 _HERE = 400  # cells that are not worth a thread
 _LEAST_CELL = 500  # characters of a source that is cut
@@ -82,7 +85,7 @@ class _Excerpt:
         most = wanted.max_chars
         shown = [self._cell(cells[at], at) for at in range(self.start, self.end)]
         left_out: list[str] = []
-        metadata = {key: _small(key, item) for key, item in self.notebook.get("metadata", {}).items()}
+        metadata = _small_metadata(self.notebook.get("metadata", {}))
         reply = {**self.notebook, "metadata": metadata}
         if most is not None:
             shown = self._within(shown, most - len(_json(metadata)), left_out)
@@ -111,9 +114,7 @@ class _Excerpt:
                 key: cell[key] for key in ("id", "cell_type", "execution_count", "state") if key in cell
             }
             return {**kept, "source": heading(cell["source"]), "metadata": {}, **more}
-        shown = {key: item for key, item in cell.items() if key != "outputs"}
-        if "trusted" in cell.get("metadata", {}):  # a property of the server, in no file
-            shown["metadata"] = {key: item for key, item in cell["metadata"].items() if key != "trusted"}
+        shown = _without_much({key: item for key, item in cell.items() if key != "outputs"})
         if "attachments" in cell:
             shown["attachments"] = _marked(cell["attachments"])
         if "outputs" in cell and self.wanted.outputs != "none":
@@ -167,6 +168,7 @@ def _cut_source(cell: dict[str, Any], most: int) -> str:
 async def cell_in_brief(cell: dict[str, Any]) -> tuple[dict[str, Any], list[ImageContent]]:
     """Return a cell with its outputs in brief and without bytes, and its pictures."""
     pictures: list[ImageContent] = []
+    cell = _without_much(cell)
     if cell.get("attachments"):
         found = await in_brief([_output_of(files) for files in cell["attachments"].values()], cell["id"])
         pictures += found.pictures
@@ -197,11 +199,32 @@ def _shown(mime: str) -> str:
     return ": get_cell shows it" if mime in PICTURES else ""
 
 
+def _without_much(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return a cell whose metadata, and what nbformat does not know, are short."""
+    shown = {key: item if key in _CELLS else _small(key, item) for key, item in cell.items()}
+    if metadata := cell.get("metadata"):
+        shown["metadata"] = _small_metadata({key: item for key, item in metadata.items() if key != "trusted"})
+    return shown
+
+
+def _small_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata with a marker in the place of what is long, and of the last keys where there are very many."""
+    if len(str(metadata)) <= _LARGEST:
+        return metadata
+    shown: dict[str, Any] = {}
+    room = _MOST_METADATA
+    for number, (key, item) in enumerate(metadata.items()):
+        name, short = key[:_KEY], _small(key, item)
+        room -= len(name) + len(_json(short))
+        if room < 0:
+            return {**shown, "…": f"[{len(metadata) - number} more keys: the resource notebook:///… has them]"}
+        shown[name] = short
+    return shown
+
+
 def _small(key: str, item: Any) -> Any:
-    if isinstance(item, str | int | float | None):
-        return item
-    size = len(_json(item))
-    return item if size <= _LARGEST else f"[{kilobytes(size)} left out: the resource notebook:///… has `{key}`]"
+    size = len(item) if isinstance(item, str) else len(_json(item))
+    return item if size <= _LARGEST else f"[{kilobytes(size)} left out: the resource notebook:///… has `{key[:_KEY]}`]"
 
 
 def _json(value: Any) -> str:

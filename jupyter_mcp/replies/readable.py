@@ -15,6 +15,7 @@ from jupyter_mcp.kernels.messages import Output
 from .pictures import PICTURES
 from .plain_text import text_of_html, without_codes
 
+_LONGEST_TYPE = 200  # characters of a MIME type
 _EDGE = 1 << 16  # characters at both ends of a text that are worked on where only an excerpt is wanted
 _REPR = re.compile(r"<[^\n]{1,500}>")  # <IPython.core.display.HTML object>, <Figure size 640x480 with 1 Axes>
 _BASE64 = ("image/", "audio/", "video/", "application/pdf", "application/octet-stream")
@@ -134,7 +135,7 @@ def _described(mime_type: str, value: Any) -> str:
         return f"a plotly figure: {_plotly(value)}, {size}"
     if mime_type.startswith("application/vnd.vega"):
         return f"{_vega(value)}, {size}"
-    return f"{_NAMES.get(mime_type, mime_type)}, {size}"
+    return f"{_NAMES.get(mime_type, mime_type[:_LONGEST_TYPE])}, {size}"
 
 
 def _plotly(figure: dict[str, Any]) -> str:

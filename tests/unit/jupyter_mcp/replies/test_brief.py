@@ -229,6 +229,25 @@ def test_where_many_cells_are_listed_no_picture_is_sent() -> None:
     assert "get_output(" in shown.text()
 
 
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"output_type": "error", "ename": "E" * 500_000, "evalue": "v", "traceback": []},
+        {"output_type": "stream", "name": "s" * 500_000, "text": "x"},
+        {"output_type": "stream", "name": "stdout", "text": "x", "made_up": "x" * 500_000},
+        {"output_type": "display_data", "data": {"x/" + "y" * 500_000: "z"}, "metadata": {}},
+        {"output_type": "display_data", "data": {f"x/{number}": "z" for number in range(20_000)}, "metadata": {}},
+        {"output_type": "display_data", "data": {f"text/{number}": "z" for number in range(20_000)}, "metadata": {}},
+        {"output_type": "display_data", "data": {}, "metadata": {}, "made_up": ["x" * 500_000]},
+    ],
+    ids=["ename", "name", "a stream's key", "a type", "types", "texts", "a key"],
+)
+def test_no_name_or_number_of_things_makes_an_output_long(output: dict[str, Any]) -> None:
+    shown = brief([output], "a")
+    assert len(json.dumps(shown.outputs)) < 12_000
+    assert len(shown.text()) < 12_000
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=30),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

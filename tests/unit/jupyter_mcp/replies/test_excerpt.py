@@ -112,6 +112,27 @@ def test_the_state_of_widgets_and_attachments_are_markers() -> None:
     assert [picture.data for picture in pictures] == [PNG]
 
 
+HUGE: list[dict[str, Any]] = [
+    {"a": "x" * 500_000},
+    {"a": {"b": ["x" * 1000] * 500}},
+    {str(number): "x" * 100 for number in range(5000)},
+    {"k" * 500_000: 1},
+]
+
+
+@pytest.mark.parametrize("metadata", HUGE, ids=["a text", "a tree", "many keys", "a key"])
+def test_metadata_of_any_size_leave_a_reply_short_and_say_so(metadata: dict[str, Any]) -> None:
+    odd = {**cell(0), "metadata": {**metadata, "trusted": True}, "made_up": metadata}
+    (one,) = seen(notebook(odd, **metadata))["cells"]
+    alone, _ = asyncio.run(cell_in_brief(odd))
+    for shown in (one, alone, seen(notebook(odd, **metadata))["metadata"]):
+        assert len(json.dumps(shown)) < 50_000
+        assert "the resource notebook:///…" in json.dumps(shown, ensure_ascii=False) or metadata is HUGE[3]
+    assert "trusted" not in one["metadata"]
+    assert "trusted" not in alone["metadata"]
+    assert len(json.dumps(seen(notebook(odd, **metadata), max_chars=2000))) < 60_000
+
+
 def test_a_start_beyond_the_end_is_refused() -> None:
     with pytest.raises(CellMissingError, match="the notebook has 1"):
         seen(notebook(cell(0)), start=2)
