@@ -8,13 +8,15 @@ from logging import getLogger
 from typing import Any
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import ResourceError, ToolError, ValidationError
+from fastmcp.exceptions import PromptError, ResourceError, ToolError, ValidationError
+from fastmcp.prompts import PromptResult
 from fastmcp.resources import ResourceResult
 from fastmcp.tools import FunctionTool, Tool, ToolResult
 from fastmcp.utilities.versions import VersionSpec
 
 from . import __version__, metrics
 from .advice import lacking, without
+from .errors import BadArgumentError
 from .kernels.kernel_control import KernelControl
 from .notebooks.notebooks import Notebooks
 from .notebooks.running import Running
@@ -46,6 +48,7 @@ from .transport.boundary import LONGEST, request_boundary, resource_boundary, to
 from .transport.bridge_cancels import BridgeCancels
 from .transport.endpoint import ASGIApp
 from .transport.json_first import deferring
+from .transport.refusals import PlainRefusals
 from .transport.revival import Revival
 from .transport.session_cap import SessionCap
 
@@ -173,6 +176,20 @@ class _Server(FastMCP[Any]):
         async with self.toolbox.serving(name, arguments or {}, reads=reads, destroys=destroys):
             return await super().call_tool(name, arguments, run_middleware=False, **options)
 
+    async def render_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, *, run_middleware: bool = True, **options: Any
+    ) -> PromptResult:
+        """Return a prompt's text. Raises PromptError, also for an argument that lacks or is unknown."""
+        prompt = await self.get_prompt(name) if run_middleware and len(name) <= LONGEST else None
+        if prompt is not None:
+            wanted = {one.name: one for one in prompt.arguments or ()}
+            required = [one for one in wanted if wanted[one].required]
+            try:
+                arguments = known_arguments(name, arguments or {}, {"properties": wanted, "required": required})
+            except BadArgumentError as error:
+                raise PromptError(str(error)) from error
+        return await super().render_prompt(name, arguments, run_middleware=run_middleware, **options)
+
     async def read_resource(self, uri: str, *, run_middleware: bool = True, **options: Any) -> ResourceResult:
         """Read a resource; whatever goes wrong is raised as ResourceError with a short text, or as FastMCP's own."""
         if not run_middleware:
@@ -245,7 +262,7 @@ def http_app(
             limit_bodies(app, ASGI_PATH, max_body_bytes)
             yield
 
-    served: ASGIApp = Revival(SessionCap(deferring(app), max_sessions, max_user_sessions), max_sessions)
+    served: ASGIApp = Revival(SessionCap(PlainRefusals(deferring(app)), max_sessions, max_user_sessions), max_sessions)
     if isinstance(server, _Server) and server.toolbox is not None:
         served = BridgeCancels(served, server.toolbox.cancelling.cancelled)
     return served, lifespan
