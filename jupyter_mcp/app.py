@@ -33,6 +33,7 @@ from .notebooks.notebooks import Notebooks
 from .notebooks.running import Running
 from .notebooks.undoing import Undoing
 from .probe import Part, missing, out_of_bounds, warning, why_off, works
+from .rooms import notebook_size
 from .rooms.batched_store import batched
 from .rooms.closed_room import send_round
 from .rooms.loaders import guard
@@ -114,6 +115,12 @@ class JupyterMCP(ExtensionApp):
         "limit.",
     )
     max_watchers = Int(128, config=True, help="The most watch_notebook calls at the same time.")
+    max_notebook_bytes = Int(
+        notebook_size.MOST_BYTES,
+        config=True,
+        help="Larger notebooks are not opened, by people's tabs either: reading one takes several times its size of "
+        "memory. 0: no limit.",
+    )
     max_output_bytes = Int(8 << 20, config=True, help="The most output one run keeps, in bytes.")
     max_output_messages = Int(20_000, config=True, help="The most output messages one run keeps.")
     execution_timeout = Float(
@@ -270,6 +277,7 @@ class JupyterMCP(ExtensionApp):
         )
         self._execution = Execution(kernels, Runs(self.log), grace=self.interrupt_grace)
         cells = Cells(typing_grace=self.typing_grace)
+        notebook_size.limit(self.max_notebook_bytes)
         running = Running(
             cells,
             self._execution,

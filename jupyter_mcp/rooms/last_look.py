@@ -18,6 +18,8 @@ from typing import Any
 from jupyter_server.services.contents.fileio import path_to_intermediate
 from tornado.web import HTTPError
 
+from .notebook_size import too_large
+
 
 class OverwritesError(HTTPError):
     """A save would overwrite what another program has just written; nothing was written. Jupyter passes it on."""
@@ -40,6 +42,8 @@ class Known:
             found = os.stat(file)  # noqa: PTH116 - at each save
             if (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns):
                 return True
+            if too_large(found.st_size):
+                return False
             return hashlib.new(algorithm, Path(file).read_bytes()).hexdigest() in self.digests
         except OSError:
             return True

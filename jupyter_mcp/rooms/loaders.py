@@ -26,6 +26,7 @@ from .content_check import TooDeepError, sound, unsound
 from .last_look import Known, OverwritesError, only_over
 from .merge import Notebook
 from .notebook_shape import check_format, check_shape, explained, unreadable, words
+from .notebook_size import require_readable_size, too_large
 from .ydoc_private import Model, contents_of, loader_lock
 
 KIND = "notebook"
@@ -98,12 +99,13 @@ class Guarded(FileLoader):  # type: ignore[misc]
         return lock
 
     async def _changed(self, *, thoroughly: bool) -> bool:
-        if not self.digest:
-            return False
         path = self.path
         signature = self._sign(path)
-        if signature is not None and signature == self._signature and self._settled:
+        as_known = signature is not None and signature == self._signature and self._settled
+        if not self.digest or as_known:
             return False
+        if signature is not None and too_large(int(str(signature[3]))):
+            return True  # to hash it, Jupyter would read it
         contents = contents_of(self)
         if signature is None and not thoroughly:
             model = await ensure_async(contents.get(path, content=False, type=KIND))
@@ -224,6 +226,7 @@ def _is_settled(signature: Signature | None) -> bool:
 
 async def read_notebook(contents: Any, path: str, log: Any) -> Model:
     """Read a notebook with the hash of its bytes, and as a shared document can hold it. Raises HTTPError."""
+    await require_readable_size(contents, path)
     try:
         model: Model = await ensure_async(contents.get(path, type=KIND, format="json", content=True, require_hash=True))
     except UnicodeEncodeError:

@@ -29,9 +29,9 @@ _NOW = 4  # the format that is written
 _CONFLICT = re.compile("^<<<<<<< ?|^>>>>>>> ?", re.MULTILINE)
 
 
-def unreadable(path: str, reason: str) -> HTTPError:
+def unreadable(path: str, reason: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> HTTPError:
     """Return the error of a file that is no notebook."""
-    return HTTPError(HTTPStatus.BAD_REQUEST, f"{_PREFIX}{path}: {reason}")
+    return HTTPError(status, f"{_PREFIX}{path}: {reason}")
 
 
 def reason(path: str, error: BaseException, root: str | None) -> str:
