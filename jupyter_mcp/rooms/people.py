@@ -18,6 +18,7 @@ SOMEBODY = "Somebody"
 _LONGEST_NAME = 80  # characters
 _MOST_CURSORS = 64  # of one person that are looked at; they are in one cell
 _MOST_TEXTS = 64  # that are remembered of one person
+_MOST_SILENT = 64  # people of one room
 
 
 def name_of(state: object) -> str | None:
@@ -37,7 +38,8 @@ class Carets:
     """Where the people in a room are and were, by the shared text, and when they last did something there.
 
     A page writes its cursors when they move, and leaves them there when the editor loses the focus: only what changes
-    tells that somebody is there. Typing at the end of a cell changes the text alone.
+    tells that somebody is there. Typing at the end of a cell changes the text alone. A page that renews its state too
+    late is taken for gone by the room, and may be typing all the while: it keeps its cell until it says goodbye.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Carets:
         self._clock = clock
         self._cursors: dict[int, Any] = {}  # client: its cursors, as it wrote them
         self._seen: dict[int, dict[TextId, float]] = {}  # client: when it was last in a text
+        self._names: dict[int, str | None] = {}
+        self._silent: dict[int, None] = {}  # clients that the room gave up for want of a renewal; they may still type
         self._changed: list[Text] = []
         for client in list(awareness.states):
             self._look(client)
@@ -76,7 +80,7 @@ class Carets:
         text, since = text_id(source), self._clock() - seconds
         for client, seen in self._seen.items():
             if text in seen and seen[text] > since:
-                return name_of(self._awareness.states.get(client)) or SOMEBODY
+                return self._names.get(client) or SOMEBODY
         return None
 
     def _take(self) -> None:
@@ -91,17 +95,29 @@ class Carets:
     def _on_awareness(self, topic: str, change: tuple[dict[str, Any], Any]) -> None:
         if topic != "change":  # an update besides is a renewal
             return
-        clients, _ = change
+        clients, origin = change
         for client in clients["removed"]:
-            self._cursors.pop(client, None)
-            self._seen.pop(client, None)
+            if origin == "timeout" and client in self._seen:
+                self._silent[client] = None
+            else:
+                self._forget(client)
+        while len(self._silent) > _MOST_SILENT:
+            self._forget(next(iter(self._silent)))
         for client in (*clients["added"], *clients["updated"]):
+            self._silent.pop(client, None)
             self._look(client)
+
+    def _forget(self, client: int) -> None:
+        for known in (self._cursors, self._seen, self._silent, self._names):
+            known.pop(client, None)
 
     def _look(self, client: int) -> None:
         state = self._awareness.states.get(client)
         cursors = state.get("cursors") if isinstance(state, dict) else None
-        if client == self._awareness.client_id or cursors == self._cursors.get(client):
+        if client == self._awareness.client_id:
+            return
+        self._names[client] = name_of(state)
+        if cursors == self._cursors.get(client):
             return
         self._cursors[client] = cursors
         for text in _texts_of(cursors):

@@ -156,6 +156,39 @@ async def test_a_person_who_closed_the_tab_holds_nothing_and_one_who_is_back_doe
     assert room.refusal(0)
 
 
+async def test_a_person_whose_page_renews_its_state_too_late_keeps_the_cell_while_they_type(room: Room) -> None:
+    tab = Tab(room.notebook, room.awareness)
+    assert not room.refusal(0)
+    tab.clicks(0)
+    for _ in range(3):
+        room.now += GRACE - 1
+        room.awareness.remove_awareness_states([tab.client], "timeout")
+        tab.types(0, "x")
+        assert room.refusal(0).startswith("Ada is typing")
+    tab.renews()
+    assert room.refusal(0)
+    tab.leaves()
+    assert not room.refusal(0)
+
+
+async def test_a_page_that_never_comes_back_gives_the_cell_free(room: Room) -> None:
+    tab = Tab(room.notebook, room.awareness)
+    tab.clicks(0)
+    assert room.refusal(0)
+    room.awareness.remove_awareness_states([tab.client], "timeout")
+    room.now += GRACE + 1
+    assert not room.refusal(0)
+
+
+async def test_pages_that_vanish_without_end_are_not_remembered_without_end(room: Room) -> None:
+    for _ in range(200):
+        tab = Tab(room.notebook, room.awareness)
+        tab.clicks(0)
+        assert room.refusal(0)
+        room.awareness.remove_awareness_states([tab.client], "timeout")
+    assert len(room.live.carets._seen) < 100
+
+
 async def test_of_two_people_the_one_in_the_cell_is_named(room: Room) -> None:
     Tab(room.notebook, room.awareness, "Ada").clicks(1)
     Tab(room.notebook, room.awareness, "Grace").clicks(0)
