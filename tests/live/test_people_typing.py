@@ -138,8 +138,13 @@ async def agent_at_work(
             await run_cell(client, path, 0)
             counts["runs"] += 1
         for tool, more in (("update_cell", {"source": "taken"}), ("delete_cell", {})):
-            with pytest.raises(ToolError, match="is typing in this cell"):
+            try:
                 await call(client, tool, path=path, cell_id=mine, **more)
+            except ToolError as error:
+                assert "is typing in this cell" in str(error)  # noqa: PT017 - what was let through is told below
+            else:
+                people = await call(client, "get_context")
+                pytest.fail(f"turn {turn}: {tool} was let through after {counts}; people who are there: {people}")
             counts["refused"] += 1
     raise AssertionError
 
