@@ -151,6 +151,7 @@ def test_a_folder_without_records_is_told(tmp_path: Path) -> None:
         solve(request, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_channel_out_of_reach_is_told_with_the_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "pixi" / "config.toml"
     config.parent.mkdir()

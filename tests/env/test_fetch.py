@@ -190,6 +190,7 @@ def test_a_superseded_package_offers_the_upgrade(mirror: Mirror, store: Store) -
         fetch([lock_of(file)], store, console=console())
 
 
+@pytest.mark.slow
 def test_wrong_content_is_fetched_again_and_never_enters(mirror: Mirror, store: Store) -> None:
     file = mirror.locked("a", b"content")
     mirror.faults[file.file] = ["garbage"]
@@ -221,6 +222,7 @@ def test_check_replaces_what_only_its_digest_gives_away(mirror: Mirror, store: S
     store.verified(file.sha256, file.name)
 
 
+@pytest.mark.slow
 def test_no_server_is_told_with_the_ways_out(mirror: Mirror, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     file = mirror.locked("a", b"content")
     monkeypatch.setenv("DEBIAN_MIRROR", "http://127.0.0.1:9/debian")

@@ -127,6 +127,7 @@ def test_every_program_and_library_is_of_its_platform(held: dict[Platform, Held]
     assert len(machines[platform.elf_machine]) > 500
 
 
+@pytest.mark.slow
 def test_both_platforms_have_the_same_packages_and_bytecode(held: dict[Platform, Held]) -> None:
     def distributions(platform: Platform) -> set[str]:
         return {path for path in held[platform].paths if re.fullmatch(DISTRIBUTION, path)}

@@ -40,6 +40,7 @@ def test_an_image_that_keeps_its_promises_passes(
     assert {verdict["platform"] for verdict in verdicts} == {platform.oci}
 
 
+@pytest.mark.slow
 def test_every_broken_promise_is_told_with_what_was_found(recipe: Path, store: Store, tmp_path: Path) -> None:
     part = recipe / "parts" / "hello" / "part.toml"
     part.write_text(
@@ -55,6 +56,7 @@ def test_every_broken_promise_is_told_with_what_was_found(recipe: Path, store: S
     assert "error: 2 of 7 checks failed" in errors
 
 
+@pytest.mark.slow
 def test_an_image_that_ends_at_once_fails_without_waiting(recipe: Path, store: Store, tmp_path: Path) -> None:
     script = recipe / "parts" / "hello" / "rootfs" / "usr" / "local" / "bin" / "hello"
     script.write_text("#!/bin/sh\necho goodbye\nexit 3\n")

@@ -152,6 +152,7 @@ def test_packages_are_installed_at_the_images_prefix(platform: Platform, roots: 
     assert (prefix / "lib/python3.13/site-packages/overlaid/__init__.py").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
 def test_a_path_that_two_packages_bring_is_there_once(platform: Platform, roots: Roots) -> None:
     prefix = roots[platform.oci][0] / "opt/env"
@@ -159,6 +160,7 @@ def test_a_path_that_two_packages_bring_is_there_once(platform: Platform, roots:
     assert not list(prefix.rglob("*clobber*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
 def test_bytecode_is_ours_and_not_the_packages(platform: Platform, roots: Roots) -> None:
     root, _ = roots[platform.oci]
@@ -166,6 +168,7 @@ def test_bytecode_is_ours_and_not_the_packages(platform: Platform, roots: Roots)
     assert cached.read_bytes()[4:8] == b"\x01\0\0\0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
 def test_no_script_of_a_package_runs_and_nothing_of_the_build_is_left(
     platform: Platform, roots: Roots, checkout: Checkout, store: Store
@@ -182,6 +185,7 @@ def test_no_script_of_a_package_runs_and_nothing_of_the_build_is_left(
             assert str(store.root).encode() not in content, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
 def test_activation_is_in_the_images_env(platform: Platform, roots: Roots) -> None:
     _, image = roots[platform.oci]
@@ -192,6 +196,7 @@ def test_activation_is_in_the_images_env(platform: Platform, roots: Roots) -> No
     assert env["PATH"].startswith("/usr/local/bin:/opt/env/bin:")  # our pip and uv first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", PLATFORMS, ids=str)
 def test_the_base_has_no_python_of_its_own(platform: Platform, roots: Roots) -> None:
     root, image = roots[platform.oci]
@@ -200,6 +205,7 @@ def test_the_base_has_no_python_of_its_own(platform: Platform, roots: Roots) -> 
     assert image.config["config"]["Labels"]["io.github.jupyter-mcp.environment"] == "conda"
 
 
+@pytest.mark.slow
 def test_python_and_the_overlay_run_from_the_image(roots: Roots, store: Store) -> None:
     root, image = roots[host().oci]
     sandbox = Sandbox(root, host(), image.config["config"], None, bubblewrap(store, Console(stderr=True)))
@@ -240,6 +246,7 @@ def test_another_folder_user_and_umask_give_the_same_bytes(
     assert (other.root / "built/index.json").read_bytes() == (layout / "index.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_tampered_package_is_refused_by_name(checkout: Checkout, offer: Path, tmp_path: Path) -> None:
     shutil.copytree(offer / "channel", tmp_path / "served" / "channel")
     package = tmp_path / "served" / "channel" / "noarch" / "pure-1.0-pyh0.conda"

@@ -163,6 +163,7 @@ def test_podman_loads_a_docker_archive(layout: Path, containers: Containers, tmp
     assert image["User"] == "1000:1000" or image["User"]
 
 
+@pytest.mark.slow
 def test_skopeo_reads_an_oci_archive_into_a_storage(layout: Path, containers: Containers, tmp_path: Path) -> None:
     archive = exported(layout, "oci-archive", tmp_path / "image.tar")
     containers.skopeo_into_storage(f"oci-archive:{archive}", "tiny:skopeo")

@@ -22,6 +22,8 @@ from tests.killing import MOMENTS, killed, moments, running
 from .conftest import REPOSITORY, command, filled, images
 from .containers import index_of, without_base
 
+pytestmark = pytest.mark.slow
+
 
 def arguments(recipe: Path, store: Store, output: Path, platforms: str) -> list[str]:
     return command(
@@ -72,7 +74,6 @@ def killed_ten_times(recipe: Path, platforms: str, tmp_path: Path) -> None:
     assert ended_early <= MOMENTS // 2, "too few were killed: the machine was busier when it was measured"
 
 
-@pytest.mark.slow
 def test_a_build_killed_at_ten_moments_comes_to_the_right_digest(recipe: Path, tmp_path: Path) -> None:
     # Making the base takes long; that is for the slow test.
     without_base(recipe)

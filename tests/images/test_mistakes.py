@@ -66,6 +66,7 @@ def test_an_unknown_key_is_told_with_its_line(recipe: Path, tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_corrupted_file_in_the_store_is_told(recipe: Path, cold_store: Store, tmp_path: Path) -> None:
     victim = next(path for path in sorted((cold_store.root / "sha256").rglob("*")) if path.is_symlink())
     content = bytearray(victim.read_bytes())

@@ -242,6 +242,7 @@ def test_several_environments_share_their_files_and_each_is_a_kernel(
     assert "it has default, dev" in told(unknown)
 
 
+@pytest.mark.slow
 def test_a_post_link_script_that_works_is_refused_until_somebody_does_without(
     project: Path, offer: Path, run: Run, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ def test_inspecting_a_registrys_image_fetches_none_of_its_layers(layout: Path, h
     assert "checks   4 at rest, 3 at work\n" in told
 
 
+@pytest.mark.slow
 def test_a_registrys_image_is_run_and_checked_and_pulled_only_once(host: str, tmp_path: Path) -> None:
     with proxied(host) as proxy:
         for downloads in (True, False):
@@ -175,6 +176,7 @@ def faulty(host: str, tmp_path: Path, *faults: str) -> tuple[subprocess.Complete
         return asked("check", name, "--platform", HERE, "--json", store=tmp_path / "store"), proxy
 
 
+@pytest.mark.slow
 def test_a_pull_gets_through_a_bad_line_and_content_that_was_damaged(host: str, tmp_path: Path) -> None:
     run, proxy = faulty(host, tmp_path, "cut", "drop", "503", "other", "cut")
     assert "answers" in outcomes(run)

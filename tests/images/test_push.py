@@ -25,6 +25,8 @@ from .referrers import attach
 from .registries import PASSWORD, USER, Proxy, TokenServer, htpasswd, proxied, registry, token_server
 from .test_mistakes import told
 
+pytestmark = pytest.mark.slow
+
 NOBODY = {"REGISTRY_AUTH_FILE": "/nonexistent"}
 
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from packageurl import PackageURL
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
@@ -73,12 +74,14 @@ def test_a_provenance_is_about_its_image_and_names_all_that_it_was_made_from(lay
     assert "locks/wheels-linux-amd64.lock" not in materials
 
 
+@pytest.mark.slow
 def test_a_whole_layout_verifies(layout: Path) -> None:
     lines = list(verify(layout))
     assert [line.partition(" ")[0] for line in lines[1:3]] == [platform.oci for platform in PLATFORMS]
     assert lines[-1].startswith("6 documents are attached")
 
 
+@pytest.mark.slow
 def test_a_bill_that_hides_a_package_is_found_out(layout: Path, tmp_path: Path) -> None:
     forged = tmp_path / "layout"
     shutil.copytree(layout, forged, copy_function=lambda source, target: Path(target).symlink_to(source))
@@ -124,6 +127,7 @@ def test_a_difference_is_told_by_file(recipe: Path, store: Store, tmp_path: Path
     assert images("diff", tmp_path / "1", tmp_path / "1").stdout == "linux/amd64  same digest\n"
 
 
+@pytest.mark.slow
 def test_what_is_large_is_listed_first(layout: Path) -> None:
     run = images("size", layout, "--platform", "amd64", "--json")
     found = json.loads(run.stdout)["linux/amd64"]

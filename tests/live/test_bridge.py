@@ -97,6 +97,7 @@ def test_a_hundred_clients_that_vanish_in_mid_stream_leave_nothing(server: Serve
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_reading_does_not_grow_the_server(server: Server) -> None:
     """Twenty replies of 20 MB are asked for and never read."""
     path = fresh()
@@ -290,10 +291,12 @@ def test_the_server_stops_with_streams_cells_and_rooms_open(make_server: MakeSer
     assert ours == []
 
 
+@pytest.mark.slow
 def test_a_server_on_which_nothing_happened_stops(make_server: MakeServer) -> None:
     assert make_server(cold=True).stop() == 0
 
 
+@pytest.mark.slow
 def test_the_first_call_of_a_server_imports_nothing(make_server: MakeServer) -> None:
     server = make_server(cold=True)
     url, deadline = f"{server.url}serverside/modules", time.monotonic() + 60

@@ -115,6 +115,7 @@ def test_another_client_of_the_kernel_in_the_server_does_not_take_ours_over(serv
     asyncio.run(job())
 
 
+@pytest.mark.slow
 def test_a_timeout_does_not_interrupt_somebody_elses_cell(server: Server) -> None:
     async def run() -> None:
         async with notebook(server, "1", "print(done)") as (client, path):
@@ -262,6 +263,7 @@ def test_outputs_that_no_browser_could_hold_do_not_break_the_notebook(server: Se
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_running_cell_may_be_moved_or_deleted_by_a_person(server: Server) -> None:
     source = "import time\nfor n in range(30): print(n, flush=True); time.sleep(.1)"
 
@@ -329,6 +331,7 @@ def test_a_restart_by_a_person_while_a_cell_runs_is_an_error_and_the_next_call_w
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_cell_that_ignores_the_interrupt_does_not_hold_the_caller(make_server: MakeServer) -> None:
     server = make_server(options=("--JupyterMCP.interrupt_grace=1",))
     source = (
@@ -393,6 +396,7 @@ def test_a_kernel_runs_in_its_notebooks_folder_and_a_missing_one_is_named(server
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_long_run_reports_progress(server: Server) -> None:
     async def run() -> None:
         async with notebook(server, "1", "import time; time.sleep(5)") as (client, path):

@@ -118,6 +118,7 @@ def test_a_thread_shows_displays_and_clears_its_cell(server: Server) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_cell_that_a_person_cleared_stays_clear_of_what_it_had(server: Server) -> None:
     source = (
         "from IPython.display import display\nprint('begun')\n"
@@ -194,6 +195,7 @@ def test_what_comes_late_for_a_cell_that_is_gone_lands_nowhere(server: Server) -
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_the_limit_of_a_run_holds_for_its_threads_too(make_server: MakeServer) -> None:
     server = make_server(options=("--JupyterMCP.max_output_messages=20",))
 

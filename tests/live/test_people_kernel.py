@@ -92,6 +92,7 @@ def test_after_shut_down_in_the_page_agent_and_person_share_the_next_kernel(
     asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", ["POST", "PATCH"])
 def test_what_a_person_runs_while_the_page_joins_the_agents_kernel_runs_there(
     make_server: MakeServer, held: str
@@ -124,6 +125,7 @@ def test_what_a_person_runs_while_the_page_joins_the_agents_kernel_runs_there(
     asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_after_a_restart_of_the_server_an_open_page_and_an_agent_share_the_next_kernel(
     make_server: MakeServer, end: str

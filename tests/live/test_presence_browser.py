@@ -20,6 +20,7 @@ WAIT = 60_000  # milliseconds
 CLAUDE = Implementation(name="Claude Code", version="1")
 
 
+@pytest.mark.slow
 def test_a_persons_page_shows_the_agent_its_cursor_and_no_other_person(make_server: MakeServer) -> None:
     server = make_server()
 

@@ -71,6 +71,7 @@ def test_opening_and_closing_leaves_rooms_tasks_and_descriptors_flat(server: Ser
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_room_that_only_agents_used_is_saved_and_closed_when_idle(make_server: MakeServer) -> None:
     options = ("--JupyterMCP.room_idle_timeout=1", "--YDocExtension.document_cleanup_delay=1")
     server = make_server(options=options, environment={"SWEEP_EVERY": "0.5"})
@@ -154,6 +155,7 @@ def test_a_tab_that_returns_after_the_room_was_closed_brings_nothing_twice(make_
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_notebook_can_be_saved_while_another_agent_edits_it_without_a_pause(server: Server) -> None:
     path = fresh()
 
@@ -184,6 +186,7 @@ def test_a_notebook_can_be_saved_while_another_agent_edits_it_without_a_pause(se
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_room_stays_while_an_agents_cell_runs_in_it_though_the_person_left(make_server: MakeServer) -> None:
     server = make_server(options=("--YDocExtension.document_cleanup_delay=1",))
     path = fresh()

@@ -126,6 +126,7 @@ def test_an_explicit_cancel_interrupts_and_the_cell_shows_only_what_the_kernel_s
     asyncio.run(job())
 
 
+@pytest.mark.slow
 @ERAS
 def test_a_stop_says_whether_the_kernel_obeyed_and_a_restart_frees_the_notebook(server: Server, era: str) -> None:
     async def job() -> None:
@@ -195,6 +196,7 @@ def test_code_without_a_cell_sees_the_variables_and_leaves_no_trace(server: Serv
     asyncio.run(job())
 
 
+@pytest.mark.slow
 def test_stop_of_a_stubborn_cell_is_told_truly_a_restart_frees_it_and_a_shutdown_is_missed_aloud(
     server: Server,
 ) -> None:
@@ -260,6 +262,7 @@ for minute in range(60):
 """
 
 
+@pytest.mark.slow
 @ERAS
 def test_a_cell_of_ten_minutes_outlives_its_client_and_another_sees_all_of_it(server: Server, era: str) -> None:
     async def job() -> None:

@@ -37,6 +37,7 @@ async def stop_soon(server: Server, path: str, tab: YNotebook, number: int, wait
         await asyncio.to_thread(server.stop)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(max(300, 30 * ROUNDS))
 def test_a_tab_that_reconnects_after_an_orderly_stop_brings_nothing_twice(make_server: MakeServer) -> None:
     seed = secrets.randbits(32)

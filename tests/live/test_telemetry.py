@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.support.otlp import collector
 
 from .conftest import MakeServer, Server
@@ -53,6 +55,7 @@ def test_a_collector_gets_the_calls_and_what_they_did_without_what_they_said(mak
     assert any(span.trace_id in traces for span in changes), "a change is a part of its call's trace"
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_gone_holds_nothing_up(make_server: MakeServer) -> None:
     with collector() as at:
         pass

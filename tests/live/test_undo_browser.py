@@ -22,6 +22,7 @@ CLAUDE = Implementation(name="Claude Code", version="1")
 CELLS = ".jp-Notebook .jp-Cell"
 
 
+@pytest.mark.slow
 def test_a_person_takes_back_what_an_agent_did_and_restores_a_cell(make_server: MakeServer) -> None:
     server = make_server()
 

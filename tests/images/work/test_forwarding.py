@@ -17,6 +17,8 @@ from tests.support.needs import needs, require
 
 from .container import OPENSHIFT, Container
 
+pytestmark = pytest.mark.slow
+
 PERSON = ["setpriv", "--reuid", str(OPENSHIFT[0]), "--regid", "0", "--clear-groups"]
 START = 'fail() { echo "$*"; exit 78; }; for s in /etc/start.d/1*.sh; do . "$s"; done; exec bash -lc "$0"'
 

@@ -255,6 +255,7 @@ def test_the_starter_notebooks_run_clean(first_start: Running) -> None:
     assert "image/png" in (container.workspace / "data-tour.ipynb").read_text()
 
 
+@pytest.mark.slow
 def test_a_running_server_is_checked_with_no_source_and_asked_from_the_command_line(
     first_start: Running, tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_what_pip_adds_in_a_notebook_is_found_at_once_over_the_locked_packages(d
     assert "/opt/env/lib/python3.13/site-packages/pandas" in days.first["import"]
 
 
+@pytest.mark.slow
 def test_a_container_made_anew_has_what_was_added_by_pip_uv_and_beside_the_services(days: Days) -> None:
     assert days.first["beside"].returncode == 0, days.first["beside"].stderr
     assert "1.0 1.0 1.0" in days.second.run(
@@ -184,6 +185,7 @@ def test_the_server_itself_loads_nothing_that_was_added(days: Days) -> None:
     assert not any(".jupyter" in one for one in variables if one.startswith("PATH="))
 
 
+@pytest.mark.slow
 def test_packages_may_be_forbidden_which_pip_and_uv_say(container: Container) -> None:
     with container.started({"JUPYTER_PACKAGES": "none"}) as service:
         seat = Seat(container, service)
