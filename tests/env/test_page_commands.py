@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.documents import ROOT, Block, blocks, pages
+from tests.support.shown import difference
 
 OWN = ROOT / ".noxw" / f"{sys.version_info.major}.{sys.version_info.minor}"
 LAYOUT = Path("dist", "images", "jupyter")
@@ -58,17 +59,35 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_a_block_does_what_its_page_says(block: Block, checkout: Path, tmp_path: Path) -> None:
-    if ("-s images -- " in block.text or str(LAYOUT) in block.text) and not (ROOT / LAYOUT).is_dir():
-        pytest.skip("the image jupyter was not built")
-    settings = os.environ | {"PYTHON": sys.executable, "JUPYTER_MCP_STORE": str(tmp_path / "store")}
+def run(text: str, checkout: Path, **settings: str) -> str:
+    """Run a block's text in a checkout; return what a terminal shows."""
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.text],
+        ["bash", "-euo", "pipefail", "-c", text],
         cwd=checkout,
-        env=settings,
-        capture_output=True,
+        env=os.environ | {"PYTHON": sys.executable} | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_a_block_does_and_prints_what_its_page_says(block: Block, checkout: Path, tmp_path: Path) -> None:
+    if ("-s images -- " in block.text or str(LAYOUT) in block.text) and not (ROOT / LAYOUT).is_dir():
+        pytest.skip("the image jupyter was not built")
+    told = run(block.text, checkout, JUPYTER_MCP_STORE=str(tmp_path / "store"))
+    if block.output is not None:
+        assert difference(block.output, told) == ""
+
+
+def test_the_first_pages_build_prints_what_it_shows(checkout: Path) -> None:
+    """From a store that may be full: what is printed while files are fetched is not shown."""
+    (block,) = [one for one in blocks(ROOT / "README.md") if one.output is not None]
+    (command,) = [line.partition("#")[0].strip() for line in block.text.splitlines() if "build-image" in line]
+    (checkout / LAYOUT).unlink(missing_ok=True)
+    # Pinned: without it, a build takes the packages of whichever channel answers.
+    told = run(f"{command} -- --env wheels", checkout)
+    assert difference(str(block.output), told) == ""

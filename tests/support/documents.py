@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _OPENING = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*|\{[\w-]+\})\s*$")
-_COMMENT = re.compile(r"^ *<!-- (?P<kind>not run|run by|file): (?P<what>.+?) -->$")
+_COMMENT = re.compile(r"^ *<!-- (?P<kind>not run|run by|file|output)(?:: (?P<what>.+?))? -->$")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _PROGRAM = r"(?:\./noxw|jupyter mcp|jupyter lab|jupyter-mcp-rooms|python3? -m (?:images|env|benchmarks|docs|tests)\b)"
 _OURS = re.compile(rf"\$\(({_PROGRAM}[^)]*)\)|^(?:- )?(?:run: |chrt -r 1 |nohup |sudo )?({_PROGRAM}(?:[ .].*)?$)")
@@ -30,6 +30,8 @@ class Block:
     run_by: str | None = None
     """The test, or the program, that runs it: FILE or FILE::TEST."""
     file: str | None = None
+    output: str | None = None
+    """What the page says that it prints: the `text` block after it, below `<!-- output -->`."""
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -54,6 +56,10 @@ def blocks(page: Path) -> list[Block]:
             end = next(i for i in range(number + 1, len(lines)) if lines[i].strip() == "```")
             text = "\n".join(one.removeprefix(opening["indent"]) for one in lines[number + 1 : end]) + "\n"
             notes = {comment["kind"]: comment["what"]} if comment else {}
+            if "output" in notes:
+                # Of the last block of commands: what stands between, in words, is about both.
+                last = max(i for i, one in enumerate(found) if one.language == "sh")
+                found[last] = replace(found[last], output=text)
             told = {"not_run": notes.get("not run"), "run_by": notes.get("run by"), "file": notes.get("file")}
             found.append(Block(page, number + 1, opening["language"], text, **told))
             comment, number = None, end

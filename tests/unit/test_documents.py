@@ -53,6 +53,13 @@ def test_a_block_of_commands_is_run_or_says_why_it_is_not(block: Block) -> None:
     assert foreign == [], "say why it is not run, or what runs it"
 
 
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.output is not None], ids=str)
+def test_an_output_on_a_page_is_compared_by_what_runs_the_commands(block: Block) -> None:
+    assert not block.not_run, "an output that no test sees goes stale"
+    by = "tests/env/test_page_commands.py" if block.page.name == "README.md" else block.run_by or ""
+    assert not by or "difference(" in (ROOT / by.partition("::")[0]).read_text()
+
+
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language != "sh"], ids=str)
 def test_an_example_of_a_format_can_be_read(block: Block) -> None:
     match block.language:
