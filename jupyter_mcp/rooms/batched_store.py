@@ -84,7 +84,7 @@ class BatchedWrites(BaseYStore):
         together = batch if self._lacking is None else [self._lacking, *batch]
         data = together[0] if len(together) == 1 else merge_updates(*together)
         try:
-            raise_errors(self)
+            await self._opened()
             # Upstream waits for ever for a database that could not be opened.
             await asyncio.wait_for(super().write(data), WITHIN)  # type: ignore[safe-super]
         except Exception as error:  # noqa: BLE001 - boundary: a store may raise anything
@@ -98,6 +98,13 @@ class BatchedWrites(BaseYStore):
                 _log(self).warning("The history of a notebook is stored again; it lacks nothing")
             self._lacking = self.fault = None
 
+    async def _opened(self) -> None:
+        """Wait until the database is open, and have it raise what fails from then on. Raises TimeoutError."""
+        opened = getattr(self, "db_initialized", None)  # an event once the store was started
+        if opened is not None:
+            await asyncio.wait_for(opened.wait(), WITHIN)
+        raise_errors(self)
+
     async def apply_updates(self, ydoc: Doc[Any]) -> None:
         """Load the document, and keep what it held before. Raises YDocNotFound, and what a store that fails raises.
 
@@ -106,7 +113,7 @@ class BatchedWrites(BaseYStore):
         is missing, and shows nothing that builds on the rest.
         """
         own = ydoc.get_update() if ydoc.get_state() != _NOTHING else None
-        raise_errors(self)
+        await self._opened()
         await asyncio.wait_for(super().apply_updates(ydoc), WITHIN)
         if own is not None:
             await self.write(own)

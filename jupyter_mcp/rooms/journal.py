@@ -29,6 +29,7 @@ from .owner_only import open_private, private_folder
 _COMPACT_BYTES = 1 << 20
 _COMPACT_GROWTH = 4
 _RESERVE = 64 << 10  # bytes that are taken from the disk ahead of the edits that need them
+_MOST_UNNOTED = 100  # saves while a journal is broken that are remembered
 _RETRY_AFTER = 1.0  # seconds from a failed mending to the next that nobody waits for
 _NO_RESERVING = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)  # of file systems without fallocate
 
@@ -53,6 +54,7 @@ class Journal:
         self._reserved = 0
         self._closed = False
         self._retry_at = 0.0
+        self._unnoted: list[str] = []  # fingerprints of saves while it is broken, for the next `mend`
         # Kept while there is no file to read it from.
         self._start: Replay | None = Replay(header, [state], Saved(modified, "", 1, digest))
         with suppress(OSError):
@@ -134,17 +136,22 @@ class Journal:
 
     def append(self, update: bytes) -> None:
         """Keep one update; returns when the system has it. Raises OSError, and is `broken` until `mend`."""
-        if self.broken:
-            raise OSError(errno.EIO, "an earlier update could not be written", str(self.file))
         self._put(frame(b"U", update))
         self.updates += 1
 
     def saving(self, fingerprint: str) -> None:
-        """Note that content of this fingerprint is about to be written to the file."""
-        self._put(frame(b"I", fingerprint.encode()))
+        """Note that content of this fingerprint is about to be written to the file. Raises OSError.
+
+        What can't be noted now is noted by `mend`.
+        """
+        try:
+            self._put(frame(b"I", fingerprint.encode()))
+        except OSError:
+            self._unnoted = [*self._unnoted[1 - _MOST_UNNOTED :], fingerprint]
+            raise
 
     def saved(self, saved: Saved) -> None:
-        """Note that the file holds the first `saved.updates` updates."""
+        """Note that the file holds the first `saved.updates` updates. Raises OSError."""
         self._put(note(b"S", saved))
 
     def moved(self, path: str, file: str = "") -> None:
@@ -179,13 +186,17 @@ class Journal:
             raise OSError(errno.EIO, "the journal can't be read back", str(self.file))
         saved = found.document(found.saved.updates)
         updates = [saved.get_update(), document.get_update(saved.get_state())]
-        self._rewrite(Replay(self.header, updates, replace(found.saved, updates=1), found.intents))
+        intents = [*found.intents, *self._unnoted]
+        self._rewrite(Replay(self.header, updates, replace(found.saved, updates=1), intents))
+        self._unnoted = []
 
     def _put(self, data: bytes) -> None:
         if self._closed:
             return
-        if self._fd < 0:
-            raise self.fault or OSError(errno.EBADF, "there is no journal", str(self.file))
+        if self.fault is not None:
+            # Also a save's note: it would say that the file holds less than it does, for updates are missing.
+            said = self.fault.strerror or str(self.fault)
+            raise OSError(self.fault.errno or errno.EIO, f"an earlier update could not be written: {said}")
         try:
             if os.fstat(self._fd).st_nlink == 0:
                 raise FileNotFoundError(errno.ENOENT, "the journal was deleted", str(self.file))

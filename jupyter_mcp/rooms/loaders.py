@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import nbformat
@@ -42,7 +43,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
 
     digest = ""  # of the bytes last read or written; empty: unknown, upstream's rules hold
     writes = 0  # that have come to their end
-    before_loading: Callable[[str, str], Awaitable[object]] | None = None
+    before_loading: Callable[[str, str], Awaitable[str | None]] | None = None
     cell_ids = CellIds()
     _torn = ""  # digest of what a write of ours left that failed
     _signature: Signature | None = None
@@ -50,12 +51,18 @@ class Guarded(FileLoader):  # type: ignore[misc]
     _unreadable: Signature | None = None
 
     async def load_content(self, format: str, file_type: str) -> Model:  # noqa: A002 - upstream's name
-        """Load the file, as a shared document can hold it. Raises HTTPError."""
+        """Load the file, as a shared document can hold it. Raises HTTPError.
+
+        Of a notebook that is not recovered from a crash yet, too: a room made of its file would be another document
+        than the one that pages hold and the journal goes on with.
+        """
         if file_type != KIND:
             other: Model = await super().load_content(format, file_type)
             return other
         if self.before_loading is not None:
-            await self.before_loading(self.file_id, self.path)
+            reason = await self.before_loading(self.file_id, self.path)
+            if reason:
+                raise HTTPError(HTTPStatus.SERVICE_UNAVAILABLE, f"{self.path} is not recovered yet: {reason}")
         async with loader_lock(self):
             path = self.path
             signature = self._sign(path)
@@ -285,7 +292,7 @@ def _guarded(kind: type[Any]) -> type[Any]:
 class GuardedLoaders(FileLoaderMapping):  # type: ignore[misc]
     """The loaders of a server, each guarded."""
 
-    before_loading: Callable[[str, str], Awaitable[object]] | None = None
+    before_loading: Callable[[str, str], Awaitable[str | None]] | None = None
     cell_ids = CellIds()
 
     def __getitem__(self, file_id: str) -> FileLoader:
@@ -300,12 +307,13 @@ class GuardedLoaders(FileLoaderMapping):  # type: ignore[misc]
 
 def guard(
     loaders: FileLoaderMapping,
-    before_loading: Callable[[str, str], Awaitable[object]] | None = None,
+    before_loading: Callable[[str, str], Awaitable[str | None]] | None = None,
     cell_ids: CellIds | None = None,
 ) -> None:
     """Guard all loaders that the server will make.
 
-    `before_loading` is awaited with a file's id and path; `cell_ids` names the cells that have no id in their file.
+    `before_loading` is awaited with a file's id and path, and tells why the file can't be loaded yet; `cell_ids` names
+    the cells that have no id in their file.
     """
     # Upstream's handlers hold this object: it can't be another one.
     loaders.__class__ = GuardedLoaders

@@ -60,7 +60,7 @@ async def recover(file: Path, contents: Any, store_of: StoreFactory, path_of: Pa
         return False  # another server finished it
     try:
         try:
-            found, doc, final = _parse(held)
+            found, doc = _parse(held)
         except UnreadableJournalError as error:
             log.error("%s can't be read (%s); it is kept as %s", file, error, SET_ASIDE)  # noqa: TRY400 - no trace
             file.rename(file.with_suffix(SET_ASIDE))  # noqa: ASYNC240 - nothing else runs on this loop
@@ -69,23 +69,30 @@ async def recover(file: Path, contents: Any, store_of: StoreFactory, path_of: Pa
             path = path_of(found.header)
             if path is None:
                 return False
-            await _finish(path, found, doc, final, contents, store_of, log)
+            store = store_of(found.header.room_id)
+            async with store:
+                stored = await _stored(store, doc)
+                if await _finish(path, found, doc, contents, log):
+                    # Also when the file holds everything: the store is written later, and tabs may have seen what it
+                    # lacks.
+                    await write_to(store, doc.get_update(stored))
         file.unlink()  # noqa: ASYNC240 - nothing else runs on this loop
     finally:
         os.close(held)
     return True
 
 
-def _parse(held: int) -> tuple[Replay | None, Doc[Any], Notebook]:
+def _parse(held: int) -> tuple[Replay | None, Doc[Any]]:
     """Read a journal; None, and nothing, if it is empty. Raises UnreadableJournalError."""
     data = read_all(held)
     if not data.strip(b"\0"):
-        return None, Doc(), {}  # the disk was full: nothing of it was acknowledged
+        return None, Doc()  # the disk was full: nothing of it was acknowledged
     try:
         found = replay(data)
         if found is not None:
             doc = found.document()
-            return found, doc, read(YNotebook(doc))
+            read(YNotebook(doc))
+            return found, doc
     except FATAL:
         raise
     except BaseException as error:  # pycrdt panics with one that is no Exception
@@ -93,22 +100,36 @@ def _parse(held: int) -> tuple[Replay | None, Doc[Any], Notebook]:
     raise UnreadableJournalError("its first frame is torn")
 
 
-async def _finish(
-    path: str, found: Replay, doc: Doc[Any], final: Notebook, contents: Any, store_of: StoreFactory, log: Logger
-) -> None:
+async def _stored(store: BaseYStore, doc: Doc[Any]) -> bytes:
+    """Add to the document what the store has and the journal lacks; return what the store has, as a state vector.
+
+    While a journal can't be written, a person's edits and the outputs of runs go on: they are in the store, in the
+    file and in pages. Taken from the file alone they would be new cells, which come a second time with the pages.
+    """
+    stored: Doc[Any] = Doc()
+    # Not found: the crash came before the room's first write.
+    with contextlib.suppress(YDocNotFound):
+        await store.apply_updates(stored)
+    doc.apply_update(stored.get_update())
+    return stored.get_state()
+
+
+async def _finish(path: str, found: Replay, doc: Doc[Any], contents: Any, log: Logger) -> bool:
+    """Bring document and file together; return False if they can't be. Raises what the contents manager raises."""
     notebook = YNotebook(doc)
+    final = read(notebook)
     theirs, digest = await _their_version(path, found, contents, log)
     if theirs is None and digest is None:
         if not same(final, _saved(found)):
             await rescue(contents, path, final, log)
-        return
+        return False
     if theirs is not None and not same(final, theirs) and not _is_ours(found, theirs, digest):
         try:
             merged = merge(_saved(found), final, theirs)
         except UnmergeableError:
             if not same(final, _saved(found)):
                 await rescue(contents, path, final, log)
-            return
+            return False
         notebook.set(sound(merged.content))
         final = read(notebook)
         if not same(final, theirs):
@@ -116,8 +137,7 @@ async def _finish(
     if theirs is None or not same(final, theirs):
         log.warning("Recovered unsaved edits of %s", path)
         await ensure_async(contents.save({"type": "notebook", "format": "json", "content": final}, path))
-    # Also when the file holds everything: the store is written later, and tabs may have seen what it lacks.
-    await _bring_store_in_step(found, doc, store_of)
+    return True
 
 
 async def _their_version(path: str, found: Replay, contents: Any, log: Logger) -> tuple[Notebook | None, str | None]:
@@ -148,14 +168,3 @@ def _is_ours(found: Replay, theirs: Notebook, digest: str | None) -> bool:
         return True
     its = fingerprint(theirs)
     return its in {found.saved.fingerprint, *found.intents} or its == fingerprint(_saved(found))
-
-
-async def _bring_store_in_step(found: Replay, doc: Doc[Any], store_of: StoreFactory) -> None:
-    """Add the updates that the store missed, under the history that clients already hold."""
-    store = store_of(found.header.room_id)
-    async with store:
-        stored: Doc[Any] = Doc()
-        # Not found: the crash came before the room's first write; the full state is added below.
-        with contextlib.suppress(YDocNotFound):
-            await store.apply_updates(stored)
-        await write_to(store, doc.get_update(stored.get_state()))

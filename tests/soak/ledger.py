@@ -18,12 +18,18 @@ class Ledger:
     present: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     unsure: set[str] = field(default_factory=set)
+    fading: set[str] = field(default_factory=set)  # a page was asked to delete them
     acknowledged: int = 0
 
     def begins(self, mark: str) -> None:
         """Note that somebody asks for the mark to come or to go; until that is answered, both are right."""
         self.present.discard(mark)
         self.unsure.add(mark)
+
+    def fades(self, mark: str) -> None:
+        """Note that a page is to delete it: where that comes late, after the mark was seen here, nothing is lost."""
+        self.begins(mark)
+        self.fading.add(mark)
 
     def came(self, mark: str) -> None:
         """Note that its coming was acknowledged."""
@@ -50,11 +56,11 @@ class Ledger:
         found = [f"{self.path}: {mark} was acknowledged and is lost ({when})" for mark in sorted(self.present - there)]
         found += [f"{self.path}: {mark} was deleted and came back ({when})" for mark in sorted(self.gone & there)]
         found += [f"{self.path}: {mark} is there {n} times ({when})" for mark, n in sorted(counts.items()) if n > 1]
-        strange = sorted(there - self.present - self.gone - self.unsure)
+        strange = sorted(there - self.present - self.gone - self.unsure - self.fading)
         found += [f"{self.path}: {mark} was written by nobody ({when})" for mark in strange]
         self.present -= self.present - there  # told once
         self.gone -= there
-        self.present |= there
+        self.present |= there - self.fading
         self.gone |= {mark for mark in self.unsure - there if not mark.startswith("mark-p")}
         self.unsure = {mark for mark in self.unsure - there if mark.startswith("mark-p")}  # a tab may bring it yet
         return found

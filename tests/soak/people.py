@@ -70,7 +70,7 @@ class Person:
     async def _act(self, page: Page) -> None:
         if len(self._own) > _KEPT:
             mark = self._own.pop(0)
-            self._ledger.begins(mark)
+            self._ledger.fades(mark)
             await page.evaluate(_DELETE, mark)
         else:
             self.edits += 1

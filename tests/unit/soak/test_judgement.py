@@ -107,6 +107,15 @@ def test_what_a_person_typed_may_come_later_with_the_tab() -> None:
     assert told(ledger) == ["mark-p0-1 was acknowledged and is lost (now)"]
 
 
+def test_a_page_may_bring_its_deletion_after_the_cell_was_seen_once_more() -> None:
+    """It asked for it just before the server was killed, and comes back to the next one after the look."""
+    ledger = Ledger("n.ipynb", present={"mark-p0-1"})
+    ledger.fades("mark-p0-1")
+    assert told(ledger, "mark-p0-1") == []
+    assert told(ledger) == []
+    assert told(ledger, "mark-p0-1", "mark-p0-1") == ["mark-p0-1 is there 2 times (now)"]
+
+
 def test_a_soak_fails_for_what_is_lost_broken_or_growing_and_if_nothing_was_tried() -> None:
     assert Report(acknowledged=1).faults() == []
     assert Report().faults() == ["no edit was acknowledged: nothing was tried"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -52,7 +53,7 @@ class Crashed:
         header = Header(room, name, str(self.file))
         state = self.doc.get_update()
         self.journal = Journal(self.journals, header, state, str(model["last_modified"]), fsync=False)
-        self._subscription = self.doc.observe(lambda event: self.journal.append(event.update))
+        self._subscription = self.doc.observe(self._append)
 
     def insert(self, source: str) -> None:
         cell = {
@@ -63,6 +64,41 @@ class Crashed:
             "outputs": [],
         }
         self.notebook.ycells.append(self.notebook.create_ycell({**cell, "execution_count": None}))
+
+    def typed_while_the_journal_is_broken(self, source: str) -> None:
+        self.doc.unobserve(self._subscription)
+        put, self.journal._fd = self.journal._fd, os.open("/dev/full", os.O_RDWR)
+        with pytest.raises(OSError, match="No space left"):
+            self.journal.append(b"an update")
+        os.close(self.journal._fd)
+        self.journal._fd = put
+        self.insert(source)
+        self._subscription = self.doc.observe(self._append)
+
+    def _append(self, event: Any) -> None:
+        if not self.journal.broken:
+            self.journal.append(event.update)
+
+    def save(self) -> None:
+        """Save as a room does, with its notes where they can be made."""
+        content = self.notebook.get()
+        with contextlib.suppress(OSError):
+            self.journal.saving(fingerprint(content))
+        saving = self.contents.save({"type": "notebook", "format": "json", "content": content}, self.file.name)
+        model = asyncio.run(saving)
+        digest = hashlib.sha256(self.file.read_bytes()).hexdigest()
+        with contextlib.suppress(OSError):
+            self.journal.saved(Saved(str(model["last_modified"]), fingerprint(content), self.journal.updates, digest))
+
+    def store_all(self) -> None:
+        async def write() -> None:
+            async with self.store(ROOM) as store:
+                await store.write(self.doc.get_update())
+
+        asyncio.run(write())
+
+    def refuse(self, *_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def store(self, _: str) -> SQLiteYStore:
         class Store(SQLiteYStore):
@@ -149,6 +185,57 @@ def test_a_store_has_the_history_of_what_the_file_has_no_more(crashed: Crashed) 
     crashed.recover()
     assert sources(crashed.file) == crashed.stored() == ["old = 1"]
     assert crashed.seen_by_a_tab_is_stored()
+
+
+def test_what_the_journal_lacks_and_the_store_has_comes_once(crashed: Crashed) -> None:
+    """A person typed while the journal could not be written; the page brings the same cell when it comes back."""
+    crashed.typed_while_the_journal_is_broken("typed = 1")
+    crashed.store_all()
+    crashed.recover()
+    assert sources(crashed.file) == crashed.stored() == ["old = 1", "typed = 1"]
+    assert crashed.seen_by_a_tab_is_stored()
+
+
+def test_what_the_journal_lacks_and_store_and_file_have_comes_once(crashed: Crashed) -> None:
+    crashed.typed_while_the_journal_is_broken("typed = 1")
+    crashed.store_all()
+    crashed.save()
+    crashed.recover()
+    assert sources(crashed.file) == crashed.stored() == ["old = 1", "typed = 1"]
+    assert crashed.seen_by_a_tab_is_stored()
+
+
+def test_a_save_while_the_journal_lacks_an_edit_is_not_taken_for_what_the_journal_has(crashed: Crashed) -> None:
+    crashed.insert("new = 1")
+    crashed.typed_while_the_journal_is_broken("typed = 1")
+    crashed.save()
+    crashed.recover()
+    assert sources(crashed.file) == crashed.stored() == ["old = 1", "new = 1", "typed = 1"]
+
+
+def test_a_save_while_the_journal_was_broken_is_known_when_it_is_mended(crashed: Crashed) -> None:
+    """Else what was saved then and deleted later came back."""
+    crashed.typed_while_the_journal_is_broken("typed = 1")
+    crashed.save()
+    crashed.journal.mend(crashed.doc)
+    del crashed.notebook.ycells[1]
+    crashed.recover()
+    assert sources(crashed.file) == crashed.stored() == ["old = 1"]
+
+
+def test_a_recovery_that_failed_at_the_store_brings_nothing_twice(
+    crashed: Crashed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashed.insert("new = 1")
+    theirs = json.loads(crashed.file.read_text())
+    theirs["cells"].append({**theirs["cells"][0], "id": "theirs", "source": ["theirs = 1"]})
+    crashed.file.write_text(json.dumps(theirs))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", crashed.refuse)  # the last step
+        recoveries = crashed.recover()
+        assert "Input/output error" in str(crashed.again(recoveries))
+    assert crashed.again(recoveries) is None
+    assert sorted(sources(crashed.file)) == sorted(crashed.stored()) == ["new = 1", "old = 1", "theirs = 1"]
 
 
 def test_a_file_that_the_crash_tore_is_written_anew(crashed: Crashed) -> None:
