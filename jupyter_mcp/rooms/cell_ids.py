@@ -70,6 +70,26 @@ def _next(content: str, known: deque[str], taken: set[str]) -> str:
     return name
 
 
+def twins(cells: Sequence[Cell]) -> list[int]:
+    """Return the indexes of cells that are there once more: with another's id, type and source.
+
+    Of a cell that was taken from the file, a page that held it already brings a twin. Saving leaves it out of the file.
+    The one with outputs stays, or else the first.
+    """
+    first: dict[tuple[str, str], int] = {}
+    found: list[int] = []
+    for at, cell in enumerate(cells):
+        if not isinstance(cell.get("id"), str) or not cell["id"]:
+            continue
+        earlier = first.setdefault((cell["id"], _content(cell)), at)
+        if earlier != at:
+            better = cell.get("outputs") and not cells[earlier].get("outputs")
+            found.append(earlier if better else at)
+            if better:
+                first[cell["id"], _content(cell)] = at
+    return sorted(found)
+
+
 def ids_by_content(cells: Iterable[Cell]) -> dict[str, list[str]]:
     """Return the ids of cells by what the cells hold, in their order."""
     found: dict[str, list[str]] = {}

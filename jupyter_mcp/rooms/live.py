@@ -20,7 +20,7 @@ from jupyter_mcp.errors import CellChangedError, CellMissingError
 from jupyter_mcp.paths import file_of
 
 from .actor import ACTOR
-from .cell_ids import names
+from .cell_ids import names, twins
 from .journal import Journal
 from .people import Carets
 
@@ -250,13 +250,19 @@ class Live:
         self._ids, self._behind = [cell.get("id") for cell in self.document.ycells], False
 
     def name_cells(self) -> None:
-        """Set an id on cells that have none, or another's; people's tabs bring such."""
+        """Set an id on cells that have none, or another's, and take away twins; people's tabs bring such."""
         if not self._odd:
             return
         self._ids = [cell.get("id") for cell in self.document.ycells]
         if not all(isinstance(one, str) and one for one in self._ids) or len(set(self._ids)) < len(self._ids):
             cells = json.loads(str(self.document.ycells))
-            self.rename(dict(enumerate(names(cells, self._ids))))
+            gone = twins(cells)
+            with self.document.ydoc.transaction():
+                for at in reversed(gone):
+                    del self.document.ycells[at]
+            self._ids = [cell.get("id") for cell in self.document.ycells]
+            left = [cell for at, cell in enumerate(cells) if at not in gone]
+            self.rename(dict(enumerate(names(left, self._ids))))
         self._odd = False
 
     def rename(self, ids: dict[int, str]) -> None:

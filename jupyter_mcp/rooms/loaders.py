@@ -11,10 +11,10 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import nbformat
 from jupyter_server.utils import ensure_async
@@ -38,13 +38,21 @@ _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)  # before any file's time: archives an
 Signature = tuple[object, ...]
 
 
+class Recovered(Protocol):
+    """What waits for a notebook's recovery."""
+
+    async def __call__(self, file_id: str, path: str, *, room: bool = True) -> str | None:
+        """Return why the file can't be loaded yet; `room` tells whether a room was filled with it before."""
+
+
 class Guarded(FileLoader):  # type: ignore[misc]
     """A mixin over the class of a loader; its attributes have values here since loaders become such when they exist."""
 
     digest = ""  # of the bytes last read or written; empty: unknown, upstream's rules hold
     writes = 0  # that have come to their end
-    before_loading: Callable[[str, str], Awaitable[str | None]] | None = None
+    before_loading: Recovered | None = None
     cell_ids = CellIds()
+    _loaded = False  # into a room
     _torn = ""  # digest of what a write of ours left that failed
     _signature: Signature | None = None
     _settled = False  # the signature is older than the coarsest clock's tick
@@ -60,7 +68,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
             other: Model = await super().load_content(format, file_type)
             return other
         if self.before_loading is not None:
-            reason = await self.before_loading(self.file_id, self.path)
+            reason = await self.before_loading(self.file_id, self.path, room=self._loaded)
             if reason:
                 raise HTTPError(HTTPStatus.SERVICE_UNAVAILABLE, f"{self.path} is not recovered yet: {reason}")
         async with loader_lock(self):
@@ -74,6 +82,7 @@ class Guarded(FileLoader):  # type: ignore[misc]
                 raise
             self.last_modified = model["last_modified"]
             self._now_known(str(model.get("hash") or ""), signature)
+            self._loaded = True
             return model
 
     def _now_known(self, digest: str, signature: Signature | None) -> None:
@@ -137,10 +146,8 @@ class Guarded(FileLoader):  # type: ignore[misc]
             await self._require_unchanged()
             before = self.last_modified
             saved = await self._save_what_is_known(model)
-            if saved is None and self.last_modified == before:
-                self._writing.release()
-                return None  # not writable
-            self.writes += 1
+            written = saved is not None or self.last_modified != before
+            self.writes += written
         except OutOfBandChanges:
             self._writing.release()
             raise
@@ -148,6 +155,9 @@ class Guarded(FileLoader):  # type: ignore[misc]
             noting = self._noting(self._note_torn() if isinstance(error, Exception) else None)
             await asyncio.shield(noting)
             raise
+        if not written:  # it may not be, or an edit cancelled this save and then its write failed
+            await asyncio.shield(self._noting(self._note_torn()))
+            return None
         # An edit cancels this save, also when the file is written: that the write is ours is noted all the same.
         await asyncio.shield(self._noting(self._note_write(model, saved)))
         return saved
@@ -292,7 +302,7 @@ def _guarded(kind: type[Any]) -> type[Any]:
 class GuardedLoaders(FileLoaderMapping):  # type: ignore[misc]
     """The loaders of a server, each guarded."""
 
-    before_loading: Callable[[str, str], Awaitable[str | None]] | None = None
+    before_loading: Recovered | None = None
     cell_ids = CellIds()
 
     def __getitem__(self, file_id: str) -> FileLoader:
@@ -307,7 +317,7 @@ class GuardedLoaders(FileLoaderMapping):  # type: ignore[misc]
 
 def guard(
     loaders: FileLoaderMapping,
-    before_loading: Callable[[str, str], Awaitable[str | None]] | None = None,
+    before_loading: Recovered | None = None,
     cell_ids: CellIds | None = None,
 ) -> None:
     """Guard all loaders that the server will make.

@@ -35,11 +35,11 @@ class FaultyContents(AsyncLargeFileManager):
     async def _save_notebook(self, os_path: str, nb: Any, capture_validation_error: Any = None) -> None:
         if (code := self.faults.save) is not None:
             raise OSError(code, os.strerror(code), os_path)
+        if self.faults.before_save is not None:
+            self.faults.before_save(Path(os_path))
         if self.faults.tear:
             Path(os_path).write_text("")  # noqa: ASYNC240 - a test's
             raise OSError(errno.EIO, os.strerror(errno.EIO), os_path)
-        if self.faults.before_save is not None:
-            self.faults.before_save(Path(os_path))
         await super()._save_notebook(os_path, nb, capture_validation_error)
         if self.faults.after_save is not None:
             self.faults.after_save(Path(os_path))

@@ -19,6 +19,7 @@ from jupyter_mcp.errors import BadPathError, NotDurableError, RoomUnavailableErr
 from jupyter_mcp.notebooks.notebooks import Notebooks
 from jupyter_mcp.rooms.content_check import unsound
 from jupyter_mcp.rooms.loaders import Guarded
+from jupyter_mcp.rooms.ydoc_private import loader_of, model_of
 from tests.support.disk import FaultyDisk, open_files
 from tests.support.room_files import CELLS, PATH, insert, live_is_saved, on_disk, run, sources, write
 from tests.support.rooms import Workshop
@@ -162,6 +163,26 @@ def test_a_write_of_ours_that_failed_half_way_is_no_change_by_others(tmp_path: P
         assert on_disk(file) == ["one", "ours"]
 
     run(tmp_path, job)
+
+
+def test_a_write_that_failed_half_way_after_an_edit_cancelled_its_save_is_no_change_by_others(tmp_path: Path) -> None:
+    """Upstream passes over the failure then; the file, torn, was never saved over again."""
+
+    async def job(rooms: Workshop) -> None:
+        file = rooms.root / PATH
+        write(file, "one")
+        live = await rooms.rooms.join(PATH)
+        insert(live, "ours")
+        loader = loader_of(live.room)
+        saving = asyncio.ensure_future(loader.maybe_save_content(model_of(live.room)))
+        rooms.faults.before_save, rooms.faults.tear = lambda _: saving.cancel(), True
+        assert await saving is None
+        assert file.read_text() == ""
+        rooms.faults.before_save, rooms.faults.tear = None, False
+        await live_is_saved(rooms, live)
+        assert on_disk(file) == ["one", "ours"]
+
+    run(tmp_path, job, delay=60)
 
 
 @pytest.mark.parametrize("moment", ["after the write", "while it is noted"])
