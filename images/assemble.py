@@ -13,7 +13,7 @@ from images.attest.attach import attached
 from images.build.build import Build
 from images.build.clashes import require_apart
 from images.build.config import Extra, image_config, notes_of
-from images.build.intake import activated, build_own, require_met, require_no_links
+from images.build.intake import activated, build_own, require_installed, require_met
 from images.build.layers import Layer, LayerPlan, Settings, known_layer, make_layer
 from images.build.several import kernel_layer, kernels, places, planned, promised
 from images.build.workers import Place, make_layers
@@ -83,7 +83,7 @@ def assemble(
         plans = [plan for platform in build.platforms for plan in planned(build, platform, store, project, own)]
         require_apart(plans, store, build.recipe.drops)
         total(len(plans))
-        look = partial(require_no_links, build)
+        look = partial(require_installed, build)
         made, activations = make_layers(plans, settings, interpreters, store, done, look)
         variables = {
             place: {**found, **activated(build, place, found)} for place, found in _variables(build, activations)

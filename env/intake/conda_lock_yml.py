@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 from packaging.utils import canonicalize_name
-from rattler import PackageRecord
-from rattler.match_spec import MatchSpec
-from rattler.package import BuildString
 
-from env.errors import LockFormatError, NotTakenError, StaleLockError, UnlockedError
+from env.errors import LockFormatError, NotTakenError, UnlockedError
 from env.formats.lock import Lock, LockedFile
 from env.formats.pypi_names import EXCEPTIONS
 from env.intake.base import lacking
 from env.intake.commands import conda_lock
+from env.intake.conda_answers import require_answers, sources_of
+from env.intake.conda_depends import Dependent, Unmet, unmet_depends
 from env.intake.conda_urls import locked_conda, python_version, require_once
-from env.intake.environment_yml import conda_lines, find_environment_yml
+from env.intake.environment_yml import MAIN, find_environment_yml
 from env.intake.intake import Intake, no_platform
 from env.intake.reading import text_of, told
 from env.intake.wheel_urls import OverConda
 from env.platforms import PLATFORMS, Platform
 
 CONDA_LOCK = "conda-lock.yml"
-MAIN = "main"
 _VERSION = 1
+_MANAGERS = ("conda", "pip")
 
 
 def _command(path: Path) -> str:
@@ -35,7 +34,7 @@ def _command(path: Path) -> str:
 
 
 @told(lambda path: path, _command)
-def _packages(path: Path) -> list[Mapping[str, Any]]:
+def _document(path: Path) -> Mapping[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         data = yaml.load(text_of(path), loader)  # noqa: S506 - a safe loader, in C where there is one
@@ -51,7 +50,10 @@ def _packages(path: Path) -> list[Mapping[str, Any]]:
             isinstance(package.get(key), str) for key in ("name", "url", "platform")
         ):
             raise LockFormatError(path, "has a package without name, platform or url", command=_command(path))
-    return packages
+        if (manager := package.get("manager")) not in _MANAGERS:
+            reason = f"{package['name']} has a manager that is none of {', '.join(_MANAGERS)}: {manager!r}"
+            raise LockFormatError(path, reason, command=_command(path))
+    return data
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,17 @@ class CondaLockIntake(Intake):
         return _command(self.path)
 
     def _entries(self) -> list[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = self.tree.once(self.path, lambda: _packages(self.path))
+        found: list[Mapping[str, Any]] = self._data()["package"]
         return found
+
+    def _data(self) -> Mapping[str, Any]:
+        data: Mapping[str, Any] = self.tree.once(self.path, lambda: _document(self.path))
+        return data
+
+    def _sources(self) -> list[Path]:
+        metadata = self._data().get("metadata")
+        named = metadata.get("sources") if isinstance(metadata, dict) else None
+        return sources_of(self.path, [str(one) for one in named] if isinstance(named, list) else [])
 
     def platforms(self) -> tuple[Platform, ...]:
         """Return the platforms of ours that it has packages for.
@@ -120,13 +131,16 @@ class CondaLockIntake(Intake):
         conda = [entry for entry in entries if entry.get("manager") == "conda"]
         files = require_once((self._conda(entry) for entry in conda), self.path, self.command)
         self._require_base(conda, platform)
-        self._require_answers(files, platform)
         python = python_version(files)
         locks = {"environment": Lock("conda", platform, "", files, python, self.command)}
         over = OverConda(self.path, self.command, platform, python, self.tree.project)
+        wheels: tuple[LockedFile, ...] = ()
         if pip := [self._wheel(entry, over) for entry in entries if entry.get("manager") == "pip"]:
             wheels = require_once(pip, self.path, self.command)
             locks["pypi"] = Lock("pypi", platform, "", wheels, python, self.command)
+        has = {**self.provided(platform), **{file.name: file.version for file in wheels}}
+        categories = (MAIN, self.name)
+        require_answers(self.path, self.command, self._sources(), categories, (platform, python, files, has))
         return locks
 
     def _conda(self, entry: Mapping[str, Any]) -> LockedFile:
@@ -152,26 +166,6 @@ class CondaLockIntake(Intake):
                     for reason in lacking([f"{name}={floor}"], platform, self.tree.project):
                         raise NotTakenError(self.path, f"{entry['name']} {reason}")
 
-    def _require_answers(self, files: tuple[LockedFile, ...], platform: Platform) -> None:
-        """Refuse a lock without what an environment.yml beside it asks for."""
-        source = find_environment_yml(self.path.parent)
-        if source is None or self.name != MAIN:
-            return
-        records = {file.name: PackageRecord(file.name, *_record(file), 0, "noarch") for file in files}
-        for line in conda_lines(source):
-            try:
-                spec = MatchSpec(line)
-                record = records.get(spec.name.normalized)
-                fits = record is not None and spec.matches(record)
-            except Exception:  # noqa: BLE001,S112 - what py-rattler can't parse, conda-lock could
-                continue
-            if not fits:
-                has = next(
-                    (f"{file.name} {file.version}" for file in files if file.name == spec.name.normalized), "none"
-                )
-                reason = f"{source.name} asks for `{line}`, and it has {has} for {platform.conda}"
-                raise StaleLockError(self.path, command=self.command, reason=reason)
-
     def provided(self, platform: Platform) -> Mapping[str, str]:
         """Return the Python distributions that conda packages bring."""
         found: dict[str, str] = {}
@@ -182,6 +176,18 @@ class CondaLockIntake(Intake):
                     found[canonicalize_name(other)] = str(entry.get("version", ""))
         return found
 
+    def lacking(self, platform: Platform) -> Iterable[Unmet]:
+        """Yield what its conda packages depend on and the lock has not."""
+        depends = {
+            str(entry["name"]).lower(): entry.get("dependencies")
+            for entry in self._here(platform)
+            if entry.get("manager") == "conda"
+        }
+        return unmet_depends(
+            Dependent(file.name, file.version, tuple(_specs(depends.get(file.name))))
+            for file in self.locks(platform)["environment"].files
+        )
+
     def described(self) -> Iterator[str]:
         """Yield, in words, what was found and is taken."""
         others = sorted({self._category(entry) for entry in self._entries()} - {self.name, MAIN})
@@ -189,6 +195,6 @@ class CondaLockIntake(Intake):
         yield f"taking category {self.name} of {self.path}{more}"
 
 
-def _record(file: LockedFile) -> tuple[str, BuildString]:
-    version, _, build = file.version.partition(" ")
-    return version, BuildString(build)
+def _specs(depends: Any) -> Iterator[str]:
+    for name, wanted in (depends if isinstance(depends, dict) else {}).items():
+        yield f"{name} {wanted}".strip() if isinstance(wanted, str) else str(name)

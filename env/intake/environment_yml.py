@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
 from env.intake.reading import text_of
 
 NAMES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml", "env.yml", "env.yaml")
+MAIN = "main"
+"""conda-lock's category of what is asked for without one."""
 _SELECTOR = re.compile(r"#\s*\[[^\]]+\]\s*$")
 
 
@@ -21,16 +24,38 @@ def find_environment_yml(folder: Path) -> Path | None:
 
 def conda_lines(path: Path) -> Iterator[str]:
     """Yield the conda packages that it asks for on every platform; nothing where it is no such file."""
+    for line in _wanted(path):
+        if isinstance(line, str):
+            # A channel before it is where the solver looked.
+            yield _spec(line.rpartition("::")[2].strip())
+
+
+def pip_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of its ``pip:`` section, without those of options."""
+    for entry in _wanted(path):
+        lines = entry.get("pip") if isinstance(entry, dict) else None
+        for line in lines if isinstance(lines, list) else []:
+            if isinstance(line, str) and not line.startswith("-"):
+                yield line
+
+
+def category_of(path: Path) -> str:
+    """Return the category that it says its packages are of, for conda-lock."""
+    return str(_document(path).get("category", MAIN))
+
+
+def _wanted(path: Path) -> list[Any]:
+    wanted = _document(path).get("dependencies")
+    return wanted if isinstance(wanted, list) else []
+
+
+def _document(path: Path) -> dict[Any, Any]:
     lines = [line for line in text_of(path).splitlines() if not _SELECTOR.search(line)]
     try:
         data = yaml.safe_load("\n".join(lines))
     except yaml.YAMLError:
-        return
-    wanted = data.get("dependencies") if isinstance(data, dict) else None
-    for line in wanted if isinstance(wanted, list) else []:
-        if isinstance(line, str):
-            # A channel before it is where the solver looked.
-            yield _spec(line.rpartition("::")[2].strip())
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _spec(line: str) -> str:

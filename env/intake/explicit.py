@@ -1,4 +1,7 @@
-"""@EXPLICIT files (``conda list --explicit --sha256``, ``conda-lock --kind explicit``): an address a package."""
+"""@EXPLICIT files (``conda list --explicit --sha256``, ``conda-lock --kind explicit``): an address a package.
+
+conda-lock has wheels in comments of them, ``# pip NAME @ URL --hash=sha256:HEX``, which `conda-lock install` reads.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -15,10 +19,13 @@ from env.formats.pypi_names import EXCEPTIONS
 from env.intake.conda_urls import locked_conda, python_version, require_once
 from env.intake.intake import Intake, no_platform
 from env.intake.reading import text_of, told
+from env.intake.wheel_urls import OverConda
 from env.platforms import PLATFORMS, Platform
 
 MARK = "@EXPLICIT"
 COMMAND = "conda list --explicit --sha256"
+_PIP = re.compile(r"#\s*pip\s+(?P<what>\S.*)")
+_WHEEL = re.compile(r"(?P<name>[\w.-]+)\s*@\s*(?P<url>\S+)(?:\s+--hash=sha256:(?P<sha256>[0-9a-f]{64}))?")
 _PLATFORM = re.compile(r"#\s*platform:\s*(\S+)")
 
 
@@ -76,7 +83,21 @@ class ExplicitIntake(Intake):
             raise NotTakenError(self.path.parent, f"{names} are both for {platform.conda}: name one with --from FILE")
         found = [self._file(paths[0], url, digest) for url, digest in _urls(text_of(paths[0]))]
         files = require_once(found, paths[0], COMMAND)
-        return {"environment": Lock("conda", platform, "", files, python_version(files), COMMAND)}
+        python = python_version(files)
+        locks = {"environment": Lock("conda", platform, "", files, python, COMMAND)}
+        over = OverConda(paths[0], COMMAND, platform, python, self.tree.project)
+        if wheels := [self._wheel(paths[0], what, over) for what in _wheels(text_of(paths[0]))]:
+            locks["pypi"] = Lock("pypi", platform, "", require_once(wheels, paths[0], COMMAND), python, COMMAND)
+        return locks
+
+    @staticmethod
+    def _wheel(path: Path, what: str, over: OverConda) -> LockedFile:
+        found = _WHEEL.fullmatch(what)
+        if not found:
+            way_out = "write it as `# pip NAME @ ADDRESS --hash=sha256:HEX`, or remove the line"
+            raise NotTakenError(path, f"`# pip {what[:200]}` is no wheel at an address with its hash: {way_out}")
+        version = [*urlsplit(found["url"]).path.rpartition("/")[2].split("-"), ""][1]
+        return over.wheel(found["name"], unquote(version), found["url"], found["sha256"] or "")
 
     def _file(self, path: Path, url: str, digest: str) -> LockedFile:
         sha256 = digest.removeprefix("sha256:")
@@ -97,6 +118,12 @@ class ExplicitIntake(Intake):
     def described(self) -> Iterator[str]:
         """Yield, in words, what was found and is taken."""
         yield f"taking {' and '.join(str(path) for path in self.files)}"
+
+
+def _wheels(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        if found := _PIP.fullmatch(line.strip()):
+            yield found["what"]
 
 
 def _urls(text: str) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from env.errors import NotTakenError, SpecError, UnlockedError
 from env.intake.commands import conda_lock, lock_recipe, pixi_lock, quoted, uv_lock
-from env.intake.conda_lock_yml import CONDA_LOCK, MAIN, CondaLockIntake
-from env.intake.environment_yml import find_environment_yml
+from env.intake.conda_lock_yml import CONDA_LOCK, CondaLockIntake
+from env.intake.environment_yml import MAIN, find_environment_yml
 from env.intake.explicit import ExplicitIntake, is_explicit
 from env.intake.intake import NOTHING_MORE, Chosen, Intake
 from env.intake.pixi import PIXI_LOCK, PixiIntake

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from env.errors import NotTakenError
 from env.formats.lock import Lock
+from env.intake.conda_depends import Unmet
 from env.platforms import PLATFORMS, Platform
 from env.spec import Tree
 
@@ -99,6 +100,10 @@ class Intake(ABC):
     def provided(self, platform: Platform) -> Mapping[str, str]:  # noqa: ARG002 - as above
         """Return the Python distributions that are no wheels here, version by name."""
         return {}
+
+    def lacking(self, platform: Platform) -> Iterable[Unmet]:  # noqa: ARG002 - as above
+        """Yield what its conda packages depend on and the lock has not, as far as it says."""
+        return ()
 
     def described(self) -> Iterator[str]:
         """Yield, in words, what was found and is taken."""

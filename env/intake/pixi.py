@@ -15,6 +15,7 @@ from env.formats.matchspec import by_name, satisfied
 from env.formats.pixi_lock import CondaPackage, package_of
 from env.intake.base import CUDA_OVERRIDE, glibc_of, lacking
 from env.intake.commands import pixi_lock
+from env.intake.conda_depends import Dependent, Unmet, unmet_depends
 from env.intake.conda_urls import locked_conda, python_version, require_once
 from env.intake.intake import Intake, no_platform
 from env.intake.pixi_answers import pypi_names, require_answers
@@ -215,6 +216,13 @@ class PixiIntake(Intake):
             for name in pypi_names(package):
                 found[name] = package.version
         return found
+
+    def lacking(self, platform: Platform) -> Iterable[Unmet]:
+        """Yield what its conda packages depend on and the lock has not."""
+        packages = self.packages(platform)
+        return unmet_depends(
+            Dependent(one.name, f"{one.version} {one.build}", one.depends, one.constrains) for one in packages
+        )
 
     def described(self) -> Iterator[str]:
         """Yield, in words, what was found and is taken."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from env.errors import NotTakenError, ScriptsNotRunError, SpecError, UnmetError
 from env.formats.lock import LockedFile
+from env.intake.conda_depends import Unmet
+from env.intake.explicit import ExplicitIntake
 from env.intake.pixi import PixiIntake
 from env.intake.reading import line_of
+from env.platforms import Platform
 from env.spec import source_requirements
 from env.store.store import Store
-from images.build.build import Build
+from images.build.build import Build, Named
 from images.build.requires import metadata_of, unmet
 from images.build.workers import Place
 from images.rootfs.activation import Activation, expanded, read_script
@@ -71,6 +75,61 @@ def require_met(build: Build, store: Store, own: dict[Place, tuple[LockedFile, .
             found = list(unmet(wheels, asked, {**intake.provided(platform), **kept}, platform, python))
             if found:
                 raise UnmetError(intake.path, platform, found, intake.command)
+
+
+def require_depends(build: Build) -> None:
+    """Refuse conda packages without what they depend on, as far as the lock says that.
+
+    Raises:
+        UnmetError: some lack something, and the recipe does not say that they may.
+
+    """
+    for platform in build.platforms:
+        for one in build.environments:
+            _require_depends(build, one, platform, one.intake.lacking(platform))
+
+
+def _require_depends(build: Build, one: Named, platform: Platform, unmet: Iterable[Unmet]) -> None:
+    allowed = {name.lower() for name in build.recipe.image.allow_unmet}
+    if found := [each.text for each in unmet if each.name not in allowed]:
+        raise UnmetError(one.intake.path, platform, found, one.intake.command)
+
+
+def require_installed(build: Build, place: Place, activation: Activation) -> None:
+    """Refuse conda packages, once they are installed, that would not work as they are in the image.
+
+    Raises:
+        UnmetError: an @EXPLICIT file lacks what its packages depend on.
+        NotTakenError: a distribution is among them and, in another version, among the wheels over them.
+        ScriptsNotRunError: as `require_no_links`.
+
+    """
+    for one in build.environments:
+        if one.prefix == place.prefix:
+            if isinstance(one.intake, ExplicitIntake):
+                # Other locks say themselves what each package depends on, as its channel's index has it.
+                _require_depends(build, one, place.platform, activation.lacking)
+            _require_single(build, one, place, activation.distributions)
+    require_no_links(build, place, activation)
+
+
+def _require_single(build: Build, one: Named, place: Place, distributions: Mapping[str, str]) -> None:
+    locks = build.all_locks(place.platform)[place.prefix]
+    for file in (file for lock in locks if lock.source == "pypi" for file in lock.files):
+        has = distributions.get(file.name)
+        if has is not None and not _same(has, file.version) and file.name not in build.recipe.image.allow_unmet:
+            raise NotTakenError(
+                one.intake.path,
+                f"has {file.name} {has} among its conda packages and {file.name} {file.version} among its wheels, over "
+                f"one another: ask for one of them, and make the lock again with `{one.intake.command}`",
+            )
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return one == other
 
 
 def _added_for(build: Build) -> list[str]:

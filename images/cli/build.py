@@ -23,7 +23,7 @@ from env.store.store import Store
 from images.assemble import Result, assemble
 from images.build import plan
 from images.build.build import Build
-from images.build.intake import activated
+from images.build.intake import activated, require_depends
 from images.build.layers import Layer
 from images.build.workers import Place
 from images.cli.layouts import DIST
@@ -43,6 +43,7 @@ def run_build(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{build.recipe.image.name}: environment {build.environment}, {_names(build)}")
     store = Store(options.store)
     build.require_fresh()
+    require_depends(build)
     for platform in build.platforms:
         for prefix in build.all_locks(platform):
             activated(build, Place(platform, prefix))

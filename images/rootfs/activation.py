@@ -11,7 +11,6 @@ makes links for gdb, and is named. Of recipes' own locks, GDAL and PROJ have an 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from env.formats.lock import LockedFile
+from env.intake.conda_depends import Unmet
 from env.store.store import Store
-from images.cache import Cache, key_of
+from images.cache import Cache, key_of, program_digest
+from images.rootfs.conda_prefix import distributions, lacking
 from images.rootfs.wheels import PREFIX
 
 _ASSIGN = re.compile(r"(?P<export>export\s+)?(?P<name>[A-Za-z_]\w*)(?P<more>\+?)=(?P<value>.*)")
@@ -48,6 +49,10 @@ class Activation:
     """Packages with a script that conda would run once they are linked, and that does more than say something."""
     kernels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The Jupyter kernels that its packages bring: what each ``kernel.json`` says, by the kernel's name."""
+    lacking: tuple[Unmet, ...] = ()
+    """What its packages depend on, as they say themselves, and is not among them; of versions only the Python's."""
+    distributions: Mapping[str, str] = field(default_factory=dict)
+    """The Python distributions that its packages bring, version by normalised name."""
 
 
 class _NotDataError(Exception):
@@ -70,7 +75,8 @@ def read_activation(prefix: Path, final: str = PREFIX) -> Activation:
         else:
             script = trial
     kept = {name: value for name, value in script.variables.items() if value and name in script.exported}
-    return Activation(kept, tuple(unread), tuple(sorted(_link_scripts(prefix))), _kernels(prefix))
+    links = tuple(sorted(_link_scripts(prefix)))
+    return Activation(kept, tuple(unread), links, _kernels(prefix), lacking(prefix), distributions(prefix))
 
 
 def read_script(path: Path, variables: Mapping[str, str]) -> dict[str, str]:
@@ -145,7 +151,9 @@ def known_activation(packages: Iterable[LockedFile], store: Store, final: str = 
     known = Cache(store).get("activation", _key(packages, final))
     if known is None:
         return None
-    return Activation(known["variables"], tuple(known["unread"]), tuple(known["links"]), known["kernels"])
+    lacks = tuple(Unmet(name, text) for name, text in known["lacking"])
+    unread, links = tuple(known["unread"]), tuple(known["links"])
+    return Activation(known["variables"], unread, links, known["kernels"], lacks, known["distributions"])
 
 
 def keep_activation(packages: Iterable[LockedFile], prefix: Path, store: Store, final: str = PREFIX) -> Activation:
@@ -156,13 +164,15 @@ def keep_activation(packages: Iterable[LockedFile], prefix: Path, store: Store, 
         "unread": list(activation.unread),
         "links": list(activation.links),
         "kernels": dict(activation.kernels),
+        "lacking": [[one.name, one.text] for one in activation.lacking],
+        "distributions": dict(activation.distributions),
     }
     Cache(store).put("activation", _key(packages, final), record)
     return activation
 
 
 def _key(packages: Iterable[LockedFile], final: str) -> str:
-    program = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    program = program_digest(__name__)
     return key_of(program, final, sorted(file.sha256 for file in packages))
 
 

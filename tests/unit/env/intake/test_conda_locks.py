@@ -50,7 +50,7 @@ def test_a_category_is_chosen_beside_the_main_one(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_lacks_what_its_environment_yml_asks_for_is_stale(tmp_path: Path) -> None:
-    (tmp_path / "environment.yml").write_text("dependencies:\n- conda-forge::a=1.0\n- pywin32  # [win]\n- pip: [x]\n")
+    (tmp_path / "environment.yml").write_text("dependencies:\n- conda-forge::a=1.0\n- pywin32  # [win]\n")
     assert taken(tmp_path, HEAD + entry("a")).locks(AMD64)
     (tmp_path / "environment.yml").write_text("dependencies:\n- a>=2\n")
     with pytest.raises(
@@ -139,3 +139,78 @@ def test_a_package_that_is_in_several_categories_is_taken_once(tmp_path: Path) -
     twice = entry("numpy", "1.26.4") + entry("numpy", "1.26.4", more="  category: dev\n")
     found = taken(tmp_path, HEAD + entry("python", "3.12.1") + twice, "dev").locks(AMD64)
     assert [file.name for file in found["environment"].files] == ["numpy", "python"]
+
+
+def test_a_lock_that_lacks_what_pip_is_asked_for_is_stale(tmp_path: Path) -> None:
+    (tmp_path / "environment.yml").write_text("dependencies:\n- python\n- pip:\n  - flask>=3\n  - -r more.txt\n")
+    with pytest.raises(StaleLockError, match="asks for `flask>=3`, and it has none"):
+        taken(tmp_path, HEAD + entry("python", "3.12.1")).locks(AMD64)
+    old = entry("flask", "2.0", url="https://x.invalid/flask-2.0-py3-none-any.whl", manager="pip")
+    with pytest.raises(StaleLockError, match=r"asks for `flask>=3`, and it has flask 2\.0"):
+        taken(tmp_path, HEAD + entry("python", "3.12.1") + old).locks(AMD64)
+    assert taken(tmp_path, HEAD + entry("python", "3.12.1") + entry("flask", "3.1")).locks(AMD64)
+
+
+def test_with_another_category_what_is_asked_for_in_main_must_be_there_too(tmp_path: Path) -> None:
+    (tmp_path / "environment.yml").write_text("dependencies:\n- a\n- c\n")
+    text = HEAD + entry("a") + entry("b", more="  category: dev\n")
+    with pytest.raises(StaleLockError, match="asks for `c"):
+        taken(tmp_path, text, "dev").locks(AMD64)
+    (tmp_path / "environment.yml").write_text("category: dev\ndependencies:\n- c\n")
+    assert taken(tmp_path, text).locks(AMD64)
+    with pytest.raises(StaleLockError, match="asks for `c"):
+        taken(tmp_path, text, "dev").locks(AMD64)
+
+
+def test_the_sources_that_the_lock_names_count_and_no_other(tmp_path: Path) -> None:
+    text = HEAD.replace("sources: []", "sources: [one.yml, ../two.yml]") + entry("a")
+    (tmp_path / "environment.yml").write_text("dependencies:\n- others\n")
+    assert taken(tmp_path, text).locks(AMD64)
+    (tmp_path / "one.yml").write_text("dependencies:\n- b\n")
+    with pytest.raises(StaleLockError, match=r"one\.yml asks for `b"):
+        taken(tmp_path, text).locks(AMD64)
+
+
+@pytest.mark.parametrize("manager", ["Conda", "apt", "''"])
+def test_a_package_of_an_unknown_manager_is_not_left_out(tmp_path: Path, manager: str) -> None:
+    with pytest.raises(LockFormatError, match="b has a manager that is none of conda, pip"):
+        taken(tmp_path, HEAD + entry("a") + entry("b", manager=manager)).locks(AMD64)
+
+
+def test_a_package_without_what_it_depends_on_is_named(tmp_path: Path) -> None:
+    needs = entry("a").replace("dependencies: {}", "dependencies: {b: '>=2,<3', __unix: '', c: 1.* h0_*}")
+    texts = [one.text for one in taken(tmp_path, HEAD + needs + entry("b")).lacking(AMD64)]
+    assert texts == [
+        "a 1.0 h0_0 depends on `b >=2,<3`, and there is 1.0 h0_0",
+        "a 1.0 h0_0 depends on `c 1.* h0_*`, which is not there",
+    ]
+    assert not [*taken(tmp_path, HEAD + needs + entry("b", "2.5") + entry("c")).lacking(AMD64)]
+
+
+def test_wheels_that_conda_lock_writes_into_explicit_files_go_in(tmp_path: Path) -> None:
+    python = f"{URL}/linux-64/python-3.12.1-h0_0_cpython.conda#{'b' * 64}"
+    wheel = "https://x.invalid/flask-3.0-py3-none-any.whl"
+    explicit(tmp_path, "conda.lock", python, f"# pip flask @ {wheel} --hash=sha256:{'c' * 64}", "# pipelines are fun")
+    found = take(Tree().beside(tmp_path))
+    assert found is not None
+    (file,) = found.locks(AMD64)["pypi"].files
+    assert (file.name, file.version, file.url, file.sha256) == ("flask", "3.0", wheel, "c" * 64)
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "told"),
+    [
+        ("# pip flask==3.0", NotTakenError, "is no wheel at an address"),
+        ("# pip flask @ https://x.invalid/flask-3.0-py3-none-any.whl", LockFormatError, "has no sha256"),
+        (f"# pip flask @ https://x.invalid/flask-3.0.tar.gz --hash=sha256:{'c' * 64}", NotTakenError, "has no wheel"),
+        (f"#pip flask @ git+https://x.invalid/flask --hash=sha256:{'c' * 64}", NotTakenError, "comes from git"),
+    ],
+)
+def test_a_line_for_pip_in_an_explicit_file_is_never_passed_over(
+    tmp_path: Path, line: str, error: type[EnvError], told: str
+) -> None:
+    explicit(tmp_path, "conda.lock", f"{URL}/linux-64/python-3.12.1-h0_0_cpython.conda#{'b' * 64}", line)
+    found = take(Tree().beside(tmp_path))
+    assert found is not None
+    with pytest.raises(error, match=told):
+        found.locks(AMD64)

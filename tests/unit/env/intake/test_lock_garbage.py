@@ -92,7 +92,10 @@ PROJECTS: dict[str, dict[str, str]] = {
         "pylock.toml": PYLOCK,
         "pyproject.toml": PROJECT,
     },
-    "conda-lock": {"conda-lock.yml": CONDA_LOCK, "environment.yml": "dependencies:\n- python=3.11\n- pip: [flask]\n"},
+    "conda-lock": {
+        "conda-lock.yml": CONDA_LOCK,
+        "environment.yml": "dependencies:\n- python=3.11\n- pip: [flask; sys_platform == 'win32']\n",
+    },
     "explicit": {"spec.txt": f"# platform: linux-64\n@EXPLICIT\nhttps://c.invalid/f/linux-64/a-1-0.conda#{'a' * 64}\n"},
 }
 ODD = [

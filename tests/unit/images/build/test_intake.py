@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from env.errors import ScriptsNotRunError, SpecError, UnlockedError
+from env.errors import NotTakenError, ScriptsNotRunError, SpecError, UnlockedError, UnmetError
 from env.platforms import AMD64
 from env.spec import Tree
 from images.build.build import Build
-from images.build.intake import activated, require_no_links
+from images.build.intake import activated, require_depends, require_installed, require_no_links
 from images.build.workers import Place
 from images.cli.build import fitting
 from images.recipe.project import project_recipe
 from images.recipe.recipe import read_recipe
 from images.rootfs.activation import Activation, read_activation
-from tests.support.pixi_files import MANIFEST, conda, lock, write
+from tests.support.pixi_files import MANIFEST, conda, lock, pypi, write
 
 LOCKED = lock(conda("numpy", "1.26.4"))
 IMAGE = """
@@ -133,3 +134,66 @@ def test_what_is_fetched_for_a_conda_recipe_is_what_it_is_built_from(tmp_path: P
     assert "linux-64/numpy-1.26.4-0.conda" in files
     assert not any("jupyterlab" in file for file in files)
     assert any(file.startswith("pool/main/b/bubblewrap") for file in files), "its checks run in a sandbox"
+
+
+def test_a_conda_package_without_what_it_depends_on_is_refused_until_somebody_says_that_it_may(tmp_path: Path) -> None:
+    python = conda("python", "3.11.9", build="h1_0_cpython")
+    numpy = conda("numpy", "1.26.4", depends=["python >=3.11", "__glibc >=2.17", "libblas >=3.9", "odd ;; spec"])
+    write(tmp_path, MANIFEST, lock(python, numpy))
+    (tmp_path / "image.toml").write_text(IMAGE.format(kind="conda", more=""))
+    with pytest.raises(
+        UnmetError, match=r"numpy 1\.26\.4 0 depends on `libblas >=3\.9`, which is not there.*pixi lock"
+    ):
+        require_depends(Build(read_recipe(tmp_path), (AMD64,), "conda"))
+    (tmp_path / "image.toml").write_text(IMAGE.format(kind="conda", more='allow-unmet = ["numpy"]'))
+    require_depends(Build(read_recipe(tmp_path), (AMD64,), "conda"))
+
+
+@pytest.mark.parametrize("depend", ["python >=3.12", "python 3.11.* *_cp313"])
+def test_a_conda_package_for_another_python_is_refused(tmp_path: Path, depend: str) -> None:
+    python = conda("python", "3.11.9", build="h1_0_cpython")
+    write(tmp_path, MANIFEST, lock(python, conda("numpy", "1.26.4", depends=[depend])))
+    (tmp_path / "image.toml").write_text(IMAGE.format(kind="conda", more=""))
+    with pytest.raises(UnmetError, match=r"and there is 3\.11\.9 h1_0_cpython"):
+        require_depends(Build(read_recipe(tmp_path), (AMD64,), "conda"))
+
+
+def explicit(folder: Path, *names: str) -> Build:
+    lines = [f"https://c.invalid/main/linux-64/{name}-h0_0.conda#{'b' * 64}" for name in names]
+    (folder / "conda.lock").write_text("\n".join(["# platform: linux-64", "@EXPLICIT", *lines]) + "\n")
+    (folder / "image.toml").write_text(IMAGE.format(kind="conda", more=""))
+    return Build(read_recipe(folder), (AMD64,), "conda")
+
+
+def recorded(prefix: Path, name: str, version: str, *depends: str) -> None:
+    (prefix / "conda-meta").mkdir(parents=True, exist_ok=True)
+    record = {"name": name, "version": version, "build": "h0_0", "depends": depends}
+    (prefix / "conda-meta" / f"{name}.json").write_text(json.dumps(record))
+
+
+def test_what_packages_of_an_explicit_file_depend_on_is_looked_for_once_they_are_installed(tmp_path: Path) -> None:
+    build, prefix = explicit(tmp_path, "python-3.11.9", "numpy-1.26.4"), tmp_path / "prefix"
+    recorded(prefix, "python", "3.11.9")
+    # That python is another minor version counts, and so does what is missing; other versions may have been corrected.
+    recorded(prefix, "numpy", "1.26.4", "python >=3.11", "numpy >=9", "__unix")
+    require_installed(build, Place(AMD64), read_activation(prefix))
+    for depend in ("libblas >=3.9", "python >=3.12"):
+        recorded(prefix, "numpy", "1.26.4", depend)
+        with pytest.raises(UnmetError, match=f"numpy 1.26.4 h0_0 depends on `{depend}`"):
+            require_installed(build, Place(AMD64), read_activation(prefix))
+
+
+def test_a_distribution_of_two_versions_is_refused(tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    (prefix / "lib/python3.11/site-packages/Flask-2.0.dist-info").mkdir(parents=True)
+    wheel = "https://x.invalid/flask-3.0-py3-none-any.whl"
+    python = conda("python", "3.11.9", build="h1_0_cpython")
+    write(tmp_path, MANIFEST, lock(python, conda("flask-of-old", "2.0"), pypi("flask", "3.0", wheel)))
+    (tmp_path / "image.toml").write_text(IMAGE.format(kind="conda", more=""))
+    build = Build(read_recipe(tmp_path), (AMD64,), "conda")
+    with pytest.raises(NotTakenError, match=r"flask 2\.0 among its conda packages and flask 3\.0 among its wheels"):
+        require_installed(build, Place(AMD64), read_activation(prefix))
+    (prefix / "lib/python3.11/site-packages/Flask-2.0.dist-info").rename(
+        prefix / "lib/python3.11/site-packages/Flask-3.0.0.dist-info"
+    )
+    require_installed(build, Place(AMD64), read_activation(prefix))
