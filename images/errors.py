@@ -75,7 +75,10 @@ class PathClashError(ImageError):
     exit_code = Exit.DATA
 
     def __init__(self, path: str, first: str, second: str) -> None:
-        super().__init__(f"/{path} comes from both {first} and {second}: omit one of them in the recipe")
+        super().__init__(
+            f"/{path} comes from both {first} and {second}: omit one of them, or what nobody needs of them with a [[drop]] "
+            "in a part.toml of the recipe"
+        )
 
 
 class InterpreterError(ImageError):

@@ -42,6 +42,16 @@ def tag_order(platform: Platform, version: tuple[int, int] = (3, 13)) -> dict[Ta
     return {tag: rank for rank, tag in reversed(list(enumerate(supported_tags(platform, version))))}
 
 
+def tag_order_of_base(platform: Platform, glibc_minor: int) -> dict[Tag, int]:
+    """Return the same for the images' Python over a C library that may be newer than wheels are locked for here.
+
+    What only that one runs comes last, so that which wheel is chosen does not depend on the base where it need not.
+    """
+    order = tag_order(platform)
+    newer = (tag for tag in supported_tags(platform, glibc_minor=glibc_minor) if tag not in order)
+    return order | {tag: len(order) + rank for rank, tag in enumerate(newer)}
+
+
 def best_wheel(wheels: Iterable[dict[str, Any]], order: Mapping[Tag, int]) -> dict[str, Any] | None:
     """Choose the wheel whose best tag comes first, then the higher build number; None if none fits.
 

@@ -17,6 +17,7 @@ from env.formats.additions import FLOOR, Addition, find_additions
 from env.formats.lock import Lock, LockedFile
 from env.formats.markers import applies
 from env.formats.wheel_tags import best_wheel, tag_order
+from env.intake.conda_urls import is_free_threaded
 from env.intake.intake import Intake
 from env.platforms import Platform
 from env.spec import DISTRIBUTION, source_requirements
@@ -46,6 +47,9 @@ def added(intake: Intake, platform: Platform, asked: Sequence[str] = (), what: s
         raise AdditionsError(
             intake.path, platform, [f"it has {has}, and {wants} or later is needed"], intake.command, what
         )
+    if is_free_threaded(base.files):
+        reason = f"its Python {base.python} is a free-threaded one, over which no wheels are installed here"
+        raise AdditionsError(intake.path, platform, [reason], intake.command, what)
     tree = intake.tree.project
     choice = _Choice(find_additions(tree), present, platform, base.python)
     faults = choice.settle([Requirement(line) for line in asked or source_requirements("with-jupyter", tree)])

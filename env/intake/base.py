@@ -22,6 +22,11 @@ def glibc_of(platform: Platform, project: Tree) -> str:
     return _version("libc6", "debian-conda", platform, project)
 
 
+def glibc_minor(platform: Platform, project: Tree) -> int:
+    """Return the minor version of that C library, which wheels' tags have."""
+    return int(glibc_of(platform, project).split(".")[1])
+
+
 def python_of(platform: Platform, project: Tree) -> str:
     """Return the full version of the Python below wheels, e.g. ``3.13.5``."""
     return _version("python3.13-minimal", "debian", platform, project)

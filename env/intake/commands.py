@@ -21,6 +21,11 @@ def uv_lock(folder: Path) -> str:
     return f"uv lock --project {quoted(folder)}"
 
 
+def poetry_export(folder: Path) -> str:
+    """Return what makes a requirements.txt with hashes of a poetry.lock."""
+    return f"poetry export -C {quoted(folder)} -f requirements.txt -o requirements.txt"
+
+
 def lock_recipe(folder: Path) -> str:
     """Return what makes the pylock.toml of a folder's requirements.txt."""
     return f"./noxw -s lock -- --recipe {quoted(folder)}"

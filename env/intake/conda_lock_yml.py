@@ -133,7 +133,7 @@ class CondaLockIntake(Intake):
         self._require_base(conda, platform)
         python = python_version(files)
         locks = {"environment": Lock("conda", platform, "", files, python, self.command)}
-        over = OverConda(self.path, self.command, platform, python, self.tree.project)
+        over = OverConda(self.path, self.command, platform, python, self.tree.project, files)
         wheels: tuple[LockedFile, ...] = ()
         if pip := [self._wheel(entry, over) for entry in entries if entry.get("manager") == "pip"]:
             wheels = require_once(pip, self.path, self.command)

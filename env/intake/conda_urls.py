@@ -48,6 +48,12 @@ def python_version(files: Iterable[LockedFile]) -> str:
     return ""
 
 
+def is_free_threaded(files: Iterable[LockedFile]) -> bool:
+    """Say whether the Python among conda packages has no global lock: its wheels have a tag of their own."""
+    builds = (file.version.partition(" ")[2] for file in files if file.name in ("python", "python_abi"))
+    return any(re.search(r"cp\d+t(?!\w)", build) for build in builds)
+
+
 def require_once(files: Iterable[LockedFile], path: Path, command: str) -> tuple[LockedFile, ...]:
     """Return the files sorted by name.
 

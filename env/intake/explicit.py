@@ -85,7 +85,7 @@ class ExplicitIntake(Intake):
         files = require_once(found, paths[0], COMMAND)
         python = python_version(files)
         locks = {"environment": Lock("conda", platform, "", files, python, COMMAND)}
-        over = OverConda(paths[0], COMMAND, platform, python, self.tree.project)
+        over = OverConda(paths[0], COMMAND, platform, python, self.tree.project, files)
         if wheels := [self._wheel(paths[0], what, over) for what in _wheels(text_of(paths[0]))]:
             locks["pypi"] = Lock("pypi", platform, "", require_once(wheels, paths[0], COMMAND), python, COMMAND)
         return locks

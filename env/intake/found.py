@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from env.errors import NotTakenError, SpecError, UnlockedError
-from env.intake.commands import conda_lock, lock_recipe, pixi_lock, quoted, uv_lock
+from env.intake.commands import conda_lock, lock_recipe, pixi_lock, poetry_export, quoted, uv_lock
 from env.intake.conda_lock_yml import CONDA_LOCK, CondaLockIntake
 from env.intake.environment_yml import MAIN, find_environment_yml
 from env.intake.explicit import ExplicitIntake, is_explicit
@@ -23,6 +23,8 @@ from env.spec import Tree
 
 OURS = "ours"
 """What a recipe says whose packages are this project's own, whatever else is in its folder."""
+_ALSO = ("postBuild", "start", "runtime.txt", "install.R", "Project.toml", "DESCRIPTION", "default.nix", "Dockerfile")
+"""What repo2docker reads besides, so that people may wait for it."""
 _KINDS = {"conda": "conda packages", "wheels": "wheels"}
 
 
@@ -89,7 +91,8 @@ def passed_over(tree: Tree, taken: Intake) -> list[str]:
     if isinstance(taken, CondaLockIntake) and (source := find_environment_yml(tree.root)) is not None:
         used.add(source.name)
     unlocked = [path.name for path, _ in _unlocked(tree)]
-    return [name for name in dict.fromkeys([*others, *unlocked]) if name not in used]
+    also = [name for name in _ALSO if (tree.root / name).is_file() or (tree.root / "binder" / name).is_file()]
+    return [name for name in dict.fromkeys([*others, *unlocked, *also]) if name not in used]
 
 
 def _of_file(tree: Tree, name: str, environment: str) -> Intake:
@@ -188,7 +191,7 @@ def _unlocked(tree: Tree) -> Iterator[tuple[Path, str]]:
         yield root / REQUIREMENTS, f"make it with `{lock_recipe(root)}`, which writes {PYLOCK}"
     project = python_project(tree)
     others = {
-        "poetry.lock": f"run `{uv_lock(root)}`, which reads pyproject.toml, and leave poetry.lock out",
+        "poetry.lock": f"run `{poetry_export(root)}` (of poetry-plugin-export)",
         "pdm.lock": f"run `pdm export -p {quoted(root)} -f pylock -o {quoted(root / PYLOCK)}`",
         "Pipfile.lock": f"run `pipenv requirements --hash > {quoted(root / REQUIREMENTS)}`",
         "Pipfile": "run `pipenv lock`, then `pipenv requirements --hash > requirements.txt`",

@@ -116,10 +116,12 @@ class PixiIntake(Intake):
         require_answers(self.manifest, self.name, target, packages.conda, packages.pypi, self.path, self.command)
         files = require_once(map(self._conda, packages.conda), self.path, self.command)
         python = python_version(files)
+        over = OverConda(self.path, self.command, platform, python, self.tree.project, files)
         # A folder that is not there is told before anything is built.
-        self.folders(platform)
+        for folder in self.folders(platform):
+            over.require_usual_python(f"the project in {folder}")
         locks = {"environment": Lock("conda", platform, "", files, python, self.command)}
-        if wheels := self._wheels(packages, platform, python):
+        if wheels := self._wheels(packages, over):
             locks["pypi"] = Lock("pypi", platform, "", wheels, python, self.command)
         return locks
 
@@ -176,8 +178,7 @@ class PixiIntake(Intake):
                         f"{CUDA_OVERRIDE}=VERSION"
                     )
 
-    def _wheels(self, packages: _Packages, platform: Platform, python: str) -> tuple[LockedFile, ...]:
-        over = OverConda(self.path, self.command, platform, python, self.tree.project)
+    def _wheels(self, packages: _Packages, over: OverConda) -> tuple[LockedFile, ...]:
         files = [
             over.wheel(one.name, one.version, one.location, _sha256(one))
             for one in packages.pypi

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urldefrag
 
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 from rattler.lock import PypiLockedPackage
 
 from env.errors import SpecError, StaleLockError
+from env.formats.markers import environment_markers
 from env.formats.matchspec import by_name, satisfied
 from env.formats.pixi_lock import CondaPackage
 from env.formats.pypi_names import EXCEPTIONS
 from env.intake.pixi_manifest import PixiManifest, Target
 from env.intake.reading import line_of
+from env.platforms import Platform
 
 _SOURCES = {"path", "git", "url"}
 
@@ -42,7 +47,9 @@ def require_answers(
         raise StaleLockError(path, command=command, reason=f"{where}, {manifest.path.name} asks for {wish}")
     wheels: dict[str, str] = {canonicalize_name(package.name): package.version for package in pypi}
     known = {name for package in packages.values() for name in pypi_names(package)}
-    for wish in _pypi_faults(manifest, environment, target, wheels, known):
+    places = {canonicalize_name(package.name): package.location for package in pypi}
+    python = packages["python"].version if "python" in packages else ""
+    for wish in _pypi_faults(manifest, environment, target, (wheels, places, python), known):
         raise StaleLockError(path, command=command, reason=f"{where}, {manifest.path.name} asks for {wish}")
 
 
@@ -77,18 +84,46 @@ def _spec(manifest: PixiManifest, name: str, wanted: Any) -> str:
 
 
 def _pypi_faults(
-    manifest: PixiManifest, environment: str, target: Target, wheels: Mapping[str, str], known: set[str]
+    manifest: PixiManifest,
+    environment: str,
+    target: Target,
+    locked: tuple[Mapping[str, str], Mapping[str, str], str],
+    known: set[str],
 ) -> Iterator[str]:
+    """Yield what is asked of PyPI; `locked` are versions and places by name, and the Python's version."""
+    wheels, places, python = locked
     for name, wanted in manifest.pypi_specs(environment, target):
         key = canonicalize_name(name)
-        # A wish with a marker may be for other machines.
-        if isinstance(wanted, dict) and {"env-markers", "markers", "env_markers"} & set(wanted):
+        if isinstance(wanted, dict) and not _is_here(wanted, target.platform, python):
             continue
         version = wanted.get("version", "*") if isinstance(wanted, dict) else wanted
+        source = _source(wanted) if isinstance(wanted, dict) else ""
         if key not in wheels and key not in known:
             yield f"`{name}` of PyPI, and the lock has none"
+        elif source and key in wheels and not _is_from(source, wanted[source], places[key]):
+            yield f"`{name}` from {source} {wanted[source]}, and the lock has {places[key]}"
         elif key in wheels and isinstance(version, str) and not _fits(version, wheels[key]):
             yield f"`{name} {version}` of PyPI, and the lock has {wheels[key]}"
+
+
+def _is_here(wanted: Mapping[str, Any], platform: Platform, python: str) -> bool:
+    """Say whether a wish is for these machines; not where its marker can't be read."""
+    marker = next((wanted[key] for key in ("env-markers", "markers", "env_markers") if key in wanted), None)
+    try:
+        return marker is None or Marker(str(marker)).evaluate(environment_markers(platform, python))
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+        return False
+
+
+def _source(wanted: Mapping[str, Any]) -> str:
+    return next((kind for kind in ("git", "url") if isinstance(wanted.get(kind), str)), "")
+
+
+def _is_from(source: str, asked: str, place: str) -> bool:
+    """Say whether what is locked is from where the manifest takes it; of a repository the address alone counts."""
+    if source == "url":
+        return urldefrag(place.removeprefix("direct+"))[0] == urldefrag(asked)[0]
+    return place.startswith("git+")
 
 
 def _fits(wanted: str, version: str) -> bool:

@@ -22,8 +22,8 @@ from packaging.version import InvalidVersion, Version
 from env.errors import LockFormatError, LockMissingError, NotTakenError, NoWheelError, StaleLockError, UnlistedHashError
 from env.formats.lock import Lock, LockedFile
 from env.formats.markers import applies, installs
-from env.formats.wheel_tags import best_wheel, tag_order, wheel_file
-from env.intake.base import python_of
+from env.formats.wheel_tags import best_wheel, tag_order_of_base, wheel_file
+from env.intake.base import glibc_minor, python_of
 from env.intake.commands import lock_recipe
 from env.intake.python_project import names_of, own_last, project_folder
 from env.intake.reading import text_of
@@ -84,8 +84,12 @@ class Pylock:
         python: str,
         extras: frozenset[str] = frozenset(),
         groups: frozenset[str] = frozenset(),
+        *,
+        glibc: int,
     ) -> Chosen:
         """Return the wheels for a platform and the full version of a Python, the best that the tags allow, by name.
+
+        `glibc` is the minor version of the C library that the base has.
 
         Raises:
             LockFormatError: it is not as PEP 751 says, or has no sha256 of a file.
@@ -97,7 +101,7 @@ class Pylock:
         self._require_environment(platform, python)
         extras, groups = self._known("extras", extras), self._known("dependency-groups", groups)
         groups |= frozenset(str(group) for group in self.data.get("default-groups") or ())
-        order = tag_order(platform)
+        order = tag_order_of_base(platform, glibc)
         packages = self.packages
         here = [package for package in packages if self._installs(package, platform, python, extras, groups)]
         if packages and not here:
@@ -124,12 +128,8 @@ class Pylock:
 
     def _require_python(self, python: str) -> None:
         wanted = self.data.get("requires-python", "")
-        if not _contains(wanted, python):
-            raise NotTakenError(
-                self.path,
-                f"is for Python {wanted}, and the images' own is {python}: let the project allow that and run "
-                f"`{self.command}`, or lock the project with pixi, whose conda packages bring a Python of any version",
-            )
+        if not is_for(wanted, python):
+            raise NotTakenError(self.path, other_python(wanted, python, self.command))
 
     def _require_environment(self, platform: Platform, python: str) -> None:
         """Refuse a lock whose `environments` are others: its packages may be anything there (PEP 751)."""
@@ -199,7 +199,7 @@ class Pylock:
             raise self.unusable(FORMER_NAME_REFUSED)
         if "vcs" in package:
             raise NotTakenError(self.path, f"{name} comes from a repository ({_place(package['vcs'])}): {_NOT_BUILT}")
-        if not _contains(package.get("requires-python", ""), python):
+        if not is_for(package.get("requires-python", ""), python):
             raise NotTakenError(
                 self.path, f"{name} {version} is for Python {package['requires-python']}, and the image has {python}"
             )
@@ -315,7 +315,8 @@ def pylock_files(platform: Platform, tree: Tree, content: str | None = None) -> 
             f"none of its {count} requirements applies to CPython {python} on {platform}, which the image has "
             f"({requirements.asked[0].requirement}): mend their markers",
         )
-    files = lock.chosen(platform, python).files if lock.packages else ()
+    glibc = glibc_minor(platform, tree.project)
+    files = lock.chosen(platform, python, glibc=glibc).files if lock.packages else ()
     require_answers(asked, files, tree.root, platform, lock, names_of(requirements.folders, tree))
     return Lock("pylock", platform, requirements_digest(tree), files, python, command)
 
@@ -352,7 +353,16 @@ def require_answers(
             raise UnlistedHashError(root / REQUIREMENTS, one.name, file.file, file.sha256)
 
 
-def _contains(wanted: Any, python: str) -> bool:
+def other_python(wanted: str, python: str, command: str) -> str:
+    """Return why what is for others is not taken for the images' own Python."""
+    return (
+        f"is for Python {wanted}, and the images' own is {python}: let the project allow that and run `{command}`, or "
+        "lock the project with pixi, whose conda packages bring a Python of any version"
+    )
+
+
+def is_for(wanted: Any, python: str) -> bool:
+    """Say whether a full version of Python is among those that a specifier allows; not where it is none."""
     try:
         return SpecifierSet(str(wanted)).contains(python, prereleases=True)
     except InvalidSpecifier:

@@ -31,6 +31,8 @@ class PythonProject:
     """The names of its dependency groups, normalised (PEP 735)."""
     dynamic: bool
     """Whether the build says what it depends on, and not this file."""
+    requires_python: str
+    """Which Pythons it is for; "" where it does not say."""
     builds: bool
     """Whether it has a [build-system]: without one it is no package, only a folder with code (uv's word: virtual)."""
 
@@ -127,6 +129,7 @@ def _read(path: Path) -> PythonProject | None:
         },
         groups=frozenset(map(canonicalize_name, _groups(data, path))),
         dynamic="dependencies" in array(project.get("dynamic"), path, "project.dynamic"),
+        requires_python=str(project.get("requires-python") or ""),
         builds="build-system" in data,
     )
 

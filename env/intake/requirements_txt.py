@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urldefrag, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -21,6 +21,7 @@ from env.spec import DISTRIBUTION, FORMER_NAME, FORMER_NAME_REFUSED, Tree, proje
 
 REQUIREMENTS = "requirements.txt"
 _HASH = re.compile(r"--hash[= ]sha256:([0-9a-f]{64})(?=\s|$)")
+_FRAGMENT = re.compile(r"(?<=\.whl)#sha256=([0-9a-f]{64})(?=[\s;]|$)")
 _OTHER_HASH = re.compile(r"\s--hash[= ](sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})(?=\s|$)")
 _BAD_HASH = re.compile(r"--hash[= ](\S*)")
 _ELSEWHERE = re.compile(r"(?:git|hg|svn|bzr)\+|[a-z]+://")
@@ -143,6 +144,8 @@ def _read(path: Path, tree: Tree, found: _Found, within: tuple[Path, ...], *, co
             _option(line, where, path, tree, found, within, constraints=constraints)
         elif constraints:
             found.constraints.append(str(_asked(where, line).requirement))
+        elif (wheel := _wheel(line, path)) is not None:
+            found.asked.append(_asked(where, wheel))
         elif _names_folder(line):
             _own(line, where, path, tree, found)
         else:
@@ -190,6 +193,17 @@ def _names_wheel(url: str) -> bool:
     return url.startswith(("https://", "http://", "file://")) and urlsplit(url).path.endswith(".whl")
 
 
+def _wheel(line: str, path: Path) -> str | None:
+    """Return a line that names a wheel by its address or its place alone as ``NAME @ ADDRESS``; None for another."""
+    place, _, rest = line.partition(" ")
+    bare = urldefrag(place)[0].removesuffix(";")
+    if not re.search(r"[^/]-[^/]*\.whl$", bare) or "@" in bare.partition("://")[0]:
+        return None
+    url = bare if "://" in bare else (path.parent / bare.removeprefix("file:")).resolve().as_uri()
+    name = unquote(urlsplit(url).path).rpartition("/")[2].partition("-")[0]
+    return f"{name} @ {url}{place.removeprefix(bare)} {rest}".strip()
+
+
 def _names_folder(line: str) -> bool:
     return line in (".", "./") or line.startswith((".[", "./", "../", "/", "file:"))
 
@@ -224,8 +238,8 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _asked(where: str, line: str) -> Asked:
-    hashes = frozenset(_HASH.findall(line))
-    bare = _HASH.sub("", line).strip()
+    hashes = frozenset([*_HASH.findall(line), *_FRAGMENT.findall(line)])
+    bare = _FRAGMENT.sub("", _HASH.sub("", line)).strip()
     others = _OTHER_HASH.findall(bare)
     # Further hashes of the same files add nothing to their sha256.
     bare = _OTHER_HASH.sub("", bare).strip()
@@ -249,5 +263,6 @@ def _asked(where: str, line: str) -> Asked:
     if canonicalize_name(requirement.name) == FORMER_NAME:
         raise SpecError(where, FORMER_NAME_REFUSED)
     if requirement.url is not None and not (hashes and _names_wheel(requirement.url)):
-        raise SpecError(where, f"asks for {requirement.name} at an address: {_FROM_INDEX}")
+        hashed = "; a wheel there may have its hash, --hash=sha256:HEX" if _names_wheel(requirement.url) else ""
+        raise SpecError(where, f"asks for {requirement.name} at an address: {_FROM_INDEX}{hashed}")
     return Asked(requirement, hashes)

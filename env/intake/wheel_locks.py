@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from env.errors import NotTakenError, SpecError, UnlockedError
-from env.formats.lock import Lock
+from env.formats.lock import Lock, LockedFile
 from env.formats.markers import applies
 from env.index.uv import try_compile
-from env.intake.base import python_of
+from env.intake.base import glibc_minor, python_of
 from env.intake.commands import compile_hashed, lock_recipe, pylock_again, uv_lock
 from env.intake.intake import NOTHING_MORE, Intake
 from env.intake.intake import Chosen as Wanted
@@ -24,6 +24,8 @@ from env.intake.pylock import (
     Chosen,
     Pylock,
     here,
+    is_for,
+    other_python,
     parse_pylock,
     pylock_files,
     require_answers,
@@ -94,11 +96,14 @@ class WheelIntake(Intake):
         files = self._chosen(platform).files
         if self.path.name in (PYLOCK, UV_LOCK):
             self._require_answers(platform, python)
+        self._require_source(files, platform, python)
         return {"environment": Lock("pylock", platform, "", files, python, self.command)}
 
     def _chosen(self, platform: Platform) -> Chosen:
         extras, groups = frozenset(self.wanted.extras), frozenset(self.wanted.groups)
-        return self._pylock().chosen(platform, python_of(platform, self.tree.project), extras, groups)
+        project = self.tree.project
+        python, glibc = python_of(platform, project), glibc_minor(platform, project)
+        return self._pylock().chosen(platform, python, extras, groups, glibc=glibc)
 
     def _pylock(self) -> Pylock:
         found: Pylock = self.tree.once((self.path, "pylock", self.wanted), self._parsed)
@@ -113,11 +118,30 @@ class WheelIntake(Intake):
 
     def _require_answers(self, platform: Platform, python: str) -> None:
         project = python_project(self.tree)
+        if project is not None and not is_for(project.requires_python, python):
+            raise NotTakenError(project.path, other_python(project.requires_python, python, self.command))
         if project is not None and not project.dynamic:
             asked = here(map(Asked, project.requires(self.wanted.extras)), platform, python)
             chosen = self._chosen(platform)
             built = {project.name, *names_of(chosen.folders, self.tree)}
             require_answers(asked, chosen.files, self.tree.root, platform, self._pylock(), built)
+
+    def _require_source(self, files: Sequence[LockedFile], platform: Platform, python: str) -> None:
+        """Refuse what was compiled of a requirements.in that asks for something else today."""
+        name = "requirements.in" if self.path.name == PYLOCK else self.path.with_suffix(".in").name
+        source = self.path.with_name(name)
+        compiled = self.is_requirements or (self.path.name == PYLOCK and python_project(self.tree) is None)
+        if not compiled or not source.is_file():
+            return
+        try:
+            asked = requirements_of(self.tree, source.relative_to(self.tree.root).as_posix())
+        except SpecError:
+            # What its compiler reads and is not taken here says nothing about what came of it.
+            return
+        command = compile_hashed(source) if self.is_requirements else self.command
+        lock = replace(self._pylock(), command=command)
+        wanted = [Asked(one.requirement) for one in here(asked.asked, platform, python)]
+        require_answers(wanted, files, self.tree.root, platform, lock, names_of(asked.folders, self.tree))
 
     @told(lambda intake, *_: intake.path, lambda intake, *_: intake.command)
     def folders(self, platform: Platform) -> tuple[Path, ...]:

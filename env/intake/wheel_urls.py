@@ -12,7 +12,8 @@ from packaging.version import InvalidVersion, Version
 from env.errors import LockFormatError, NotTakenError
 from env.formats.lock import LockedFile
 from env.formats.wheel_tags import supported_tags
-from env.intake.base import glibc_of
+from env.intake.base import glibc_minor
+from env.intake.conda_urls import is_free_threaded
 from env.platforms import Platform
 from env.spec import Tree
 
@@ -39,6 +40,22 @@ class OverConda:
     python: str
     """The full version of the Python among the conda packages; "" where there is none."""
     project: Tree
+    conda: tuple[LockedFile, ...] = ()
+    """The conda packages."""
+
+    def require_usual_python(self, what: str) -> None:
+        """Refuse wheels over a free-threaded Python, which looks for them elsewhere.
+
+        Raises:
+            NotTakenError: it is one.
+
+        """
+        if is_free_threaded(self.conda):
+            raise NotTakenError(
+                self.path,
+                f"has {what}, and its Python {self.python} is a free-threaded one, over which no wheels are installed "
+                'here: ask for conda packages instead, or for the usual Python (`python-gil = "*"`)',
+            )
 
     def wheel(self, name: str, version: str, place: str, sha256: str) -> LockedFile:
         """Return a wheel that the lock names by its address, or by its path from the lock.
@@ -52,6 +69,7 @@ class OverConda:
         file = unquote(urlsplit(address).path).rpartition("/")[2]
         if not self.python:
             raise NotTakenError(self.path, f"has {name} of PyPI, and no CPython that it would run with")
+        self.require_usual_python(f"{name} of PyPI")
         if not file.endswith(".whl"):
             kind = "comes from git" if address.startswith("git+") else "has no wheel in the lock"
             kind = kind if "://" in address else "is an archive of sources"
@@ -68,7 +86,7 @@ class OverConda:
             reason = f"{file} has no sha256, by which files are known here"
             raise LockFormatError(self.path, reason, command=self.command)
         major, minor = (int(part) for part in self.python.split(".")[:2])
-        glibc = int(glibc_of(self.platform, self.project).split(".")[1])
+        glibc = glibc_minor(self.platform, self.project)
         if not tags & set(supported_tags(self.platform, (major, minor), glibc)):
             machine = f"{self.platform} with Python {self.python}"
             raise NotTakenError(self.path, f"{file} is for another machine or Python than {machine}")

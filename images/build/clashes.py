@@ -1,10 +1,15 @@
-"""Whether wheels bring different files to one path: in layers of their own, the upper one would win without a word."""
+"""Whether wheels bring different files to one path: in layers of their own, the upper one would win without a word.
+
+A file where another wheel has a folder is such a clash, and so is a program or a file that takes the environment's
+Python away.
+"""
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from posixpath import normpath
 
 from env.formats.lock import LockedFile
 from env.store.store import Store
@@ -14,8 +19,12 @@ from images.recipe.recipe import Drop
 from images.rootfs import wheels
 from images.rootfs.parts import is_dropped
 
-_LIBRARY = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
-_OTHER = re.compile(r"^[^/]+\.data/")
+_DATA = re.compile(r"[^/]+\.data/(?P<scheme>[^/]+)/(?P<path>.+)")
+_ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
+_PROGRAM = re.compile(r"^[ \t]*(python[\d.]*)[ \t]*=", re.MULTILINE)
+_ENVIRONMENT = "the environment"
+_PROGRAMS = ("python", "python3", *(f"python3.{minor}" for minor in range(9, 20)))
+"""What an environment calls its Python."""
 
 
 def require_apart(plans: Sequence[LayerPlan], store: Store, drops: Sequence[Drop] = ()) -> None:
@@ -32,31 +41,48 @@ def require_apart(plans: Sequence[LayerPlan], store: Store, drops: Sequence[Drop
         here = [plan for plan in plans if plan.platform == platform and plan.kind == "wheels"]
         parts = [one for plan in here for one in plan.environments]
         for prefix in dict.fromkeys(one.prefix for one in parts):
-            _require_apart([one for one in parts if one.prefix == prefix], store, drops)
+            _require_apart([one for one in parts if one.prefix == prefix], prefix, store, drops)
 
 
-def _require_apart(parts: Iterable[LayerPlan], store: Store, drops: Sequence[Drop]) -> None:
-    known: dict[str, tuple[int, int, str]] = {}
+def _require_apart(parts: Iterable[LayerPlan], prefix: str, store: Store, drops: Sequence[Drop]) -> None:
+    reserved = ("pyvenv.cfg", *(f"bin/{name}" for name in _PROGRAMS))
+    known: dict[str, tuple[int, int, str]] = {
+        f"{prefix}/{name}".lstrip("/"): (-1, -1, _ENVIRONMENT) for name in reserved
+    }
     for part, file in ((one, file) for one in parts for file in one.files):
-        try:
-            with zipfile.ZipFile(store.path(file.sha256)) as archive:
-                members = [member for member in archive.infolist() if not member.is_dir()]
-        except (zipfile.BadZipFile, OSError) as error:
-            raise PackageContentError(file.file, f"is not a usable wheel ({error})") from None
-        for member in members:
-            path = _OTHER.sub("data/", _LIBRARY.sub("site-packages/", member.filename))
-            path = path if path != member.filename else f"site-packages/{path}"
-            if "__pycache__/" in path:
-                # Of no wheel is bytecode kept.
-                continue
-            content = (member.CRC, member.file_size)
-            before = known.setdefault(path, (*content, file.name))
-            if before[:2] != content and not is_dropped(_in_image(path, file, part), drops):
+        for path, *content in _files(part, file, store):
+            before = known.setdefault(path, (content[0], content[1], file.name))
+            if [*before[:2]] != content and not is_dropped(path, drops):
                 raise PathClashError(path, before[2], file.name)
+    for path, (_, _, name) in known.items():
+        for above in _above(path):
+            if above in known and not any(is_dropped(one, drops) for one in (path, above)):
+                raise PathClashError(above, known[above][2], name)
 
 
-def _in_image(path: str, file: LockedFile, part: LayerPlan) -> str:
-    """Return where the installer puts a file, without the leading slash."""
+def _files(part: LayerPlan, file: LockedFile, store: Store) -> Iterator[tuple[str, int, int]]:
+    """Yield the path in the image, checksum and size of each file that a wheel brings there."""
     places = wheels.scheme(file.file.partition("-")[0], part.python, part.prefix)
-    kind, _, rest = path.removeprefix("data/").partition("/") if path.startswith("data/") else ("purelib", "", path)
-    return f"{places.get(kind, places['data'])}/{rest.removeprefix('site-packages/')}".lstrip("/")
+    try:
+        with zipfile.ZipFile(store.path(file.sha256)) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            listed = [member.filename for member in members if _ENTRY_POINTS.fullmatch(member.filename)]
+            programs = {
+                found[1] for name in listed for found in _PROGRAM.finditer(archive.read(name).decode("latin-1"))
+            }
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise PackageContentError(file.file, f"is not a usable wheel ({error})") from None
+    for program in sorted(programs):
+        yield f"{places['scripts']}/{program}".lstrip("/"), 0, 0
+    for member in members:
+        # Of no wheel is bytecode kept.
+        if "__pycache__/" not in member.filename:
+            found = _DATA.fullmatch(member.filename)
+            scheme, path = (found["scheme"], found["path"]) if found else ("purelib", member.filename)
+            place = normpath(f"{places.get(scheme, places['data'])}/{path}").lstrip("/")
+            yield place, member.CRC, member.file_size
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path

@@ -39,7 +39,7 @@ def folder_with(folder: Path, **files: str) -> Tree:
         ({"requirements__in": "flask\n"}, "run `uv pip compile {0}/requirements.in --universal --format pylock.toml"),
         ({"requirements-dev__txt": "flask\n"}, "run `uv pip compile {0}/requirements-dev.txt"),
         ({"pylock__a__toml": PYLOCK, "pylock__b__toml": PYLOCK}, "of pylock.a.toml, pylock.b.toml, name one"),
-        ({"poetry__lock": "", "pyproject__toml": PROJECT}, "run `uv lock --project {0}`"),
+        ({"poetry__lock": "", "pyproject__toml": PROJECT}, "run `poetry export -C {0} -f requirements.txt -o "),
         ({"pdm__lock": ""}, "run `pdm export -p {0} -f pylock"),
         ({"Pipfile__lock": "{}"}, "run `pipenv requirements --hash > {0}/requirements.txt`"),
         ({"setup__py": ""}, "run `uv pip compile {0}/setup.py"),

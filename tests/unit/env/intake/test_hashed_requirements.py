@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from env.errors import NotTakenError, SpecError, UnlockedError
+from env.errors import NotTakenError, SpecError, StaleLockError, UnlockedError
 from env.intake import wheel_locks
 from env.intake.found import take
 from env.intake.intake import Intake
@@ -144,3 +144,42 @@ def test_an_index_without_wheels_of_these_hashes_is_told(tmp_path: Path, monkeyp
 def test_a_line_that_can_not_be_taken_says_why(tmp_path: Path, line: str, told: str) -> None:
     with pytest.raises(SpecError, match=rf"requirements\.txt:\d+: .*{told}"):
         taken(tmp_path, requirements=f"{COMPILED}{line}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"six @ https://x.invalid/six-1.17.0-py2.py3-none-any.whl#sha256={C}",
+        f"six @ https://x.invalid/six-1.17.0-py2.py3-none-any.whl#sha256={C} ; python_version > '3'",
+        f"https://x.invalid/six-1.17.0-py2.py3-none-any.whl --hash=sha256:{C}",
+        f"https://x.invalid/six-1.17.0-py2.py3-none-any.whl#sha256={C}",
+        f"https://x.invalid/six-1.17.0-py2.py3-none-any.whl ; python_version > '3' --hash=sha256:{C}",
+        f"./libs/six-1.17.0-py2.py3-none-any.whl --hash=sha256:{C}",
+        f"libs/six-1.17.0-py2.py3-none-any.whl \\\n    --hash=sha256:{C}",
+        f"file:./libs/six-1.17.0-py2.py3-none-any.whl --hash=sha256:{C}",
+    ],
+)
+def test_a_wheel_may_be_named_by_its_address_or_its_place_alone(tmp_path: Path, line: str) -> None:
+    found = taken(tmp_path, requirements=f"{COMPILED}{line}\n")
+    six = found.locks(AMD64)["environment"].files[1]
+    assert (six.name, six.version, six.sha256) == ("six", "1.17.0", C)
+    places = ("https://x.invalid/", f"{(tmp_path / 'libs').as_uri()}/")
+    assert (six.url or "").startswith(places)
+    assert (six.url or "").endswith("/six-1.17.0-py2.py3-none-any.whl")
+
+
+def test_a_wheel_at_an_address_without_a_hash_is_told_what_would_do(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="--hash=sha256:HEX"):
+        taken(tmp_path, requirements=f"{COMPILED}https://x.invalid/six-1.17.0-py2.py3-none-any.whl\n")
+
+
+def test_what_was_compiled_of_another_requirements_in_is_stale(tmp_path: Path) -> None:
+    source = tmp_path / "requirements.in"
+    source.write_text("click>=8\nuvloop; sys_platform == 'win32'\n")
+    assert names(taken(tmp_path, requirements=COMPILED)) == ["click", "uvloop"]
+    for wish in ("click>=9", "attrs"):
+        source.write_text(f"{wish}\n")
+        with pytest.raises(StaleLockError, match=rf"`{wish}` is asked for.*uv pip compile .*requirements\.in"):
+            names(taken(tmp_path, requirements=COMPILED))
+    source.write_text("--find-links elsewhere\nattrs\n")
+    assert names(taken(tmp_path, requirements=COMPILED)) == ["click", "uvloop"]

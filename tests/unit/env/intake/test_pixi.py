@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from env.errors import EnvError, LockFormatError, NotTakenError, SpecError, StaleLockError, UnlockedError
+from env.errors import (
+    AdditionsError,
+    EnvError,
+    LockFormatError,
+    NotTakenError,
+    SpecError,
+    StaleLockError,
+    UnlockedError,
+)
+from env.intake.added import added
 from env.intake.found import take
 from env.intake.pixi import PixiIntake
 from env.platforms import AMD64, ARM64
@@ -336,3 +345,41 @@ def test_conda_packages_of_sources_are_refused_with_what_would_do(tmp_path: Path
     folder = write(tmp_path, MANIFEST + '[dependencies]\nmine = { path = "." }\n', text)
     with pytest.raises(NotTakenError, match=r"mine is a conda package that is built from sources \(\.\)"):
         taken(folder).locks(AMD64)
+
+
+FREE = conda("python", "3.13.1", build="h9a34b6e_0_cp313t")
+
+
+def test_wheels_over_a_free_threaded_python_are_refused_and_conda_packages_are_not(tmp_path: Path) -> None:
+    asks = MANIFEST + '[pypi-dependencies]\nflask = "*"\n'
+    with pytest.raises(NotTakenError, match=r"has flask of PyPI, and its Python 3\.13\.1 is a free-threaded one"):
+        read_all(write(tmp_path / "a", asks, lock(FREE, pypi("flask", "3.0.0", WHEEL))))
+    with pytest.raises(AdditionsError, match="free-threaded"):
+        added(taken(write(tmp_path / "b", MANIFEST, lock(FREE, NUMPY))), AMD64)
+    assert taken(tmp_path / "b").locks(AMD64)["environment"].files
+    gil = conda("python", "3.13.1", build="h9a34b6e_0_cp313")
+    assert taken(write(tmp_path / "c", asks, lock(gil, pypi("flask", "3.0.0", WHEEL)))).locks(AMD64)["pypi"].files
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ('{ git = "https://x.invalid/flask" }', "from git https://x.invalid/flask, and the lock has https"),
+        ('{ url = "https://x.invalid/flask-4.0.0-py3-none-any.whl" }', "from url https://x.invalid"),
+    ],
+)
+def test_a_package_of_pypi_that_is_taken_from_elsewhere_today_makes_the_lock_stale(
+    tmp_path: Path, wish: str, told: str
+) -> None:
+    manifest = MANIFEST + f"[pypi-dependencies]\nflask = {wish}\n"
+    with pytest.raises(StaleLockError, match=told):
+        read_all(write(tmp_path, manifest, lock(PYTHON, pypi("flask", "3.0.0", WHEEL))))
+    same = MANIFEST + f'[pypi-dependencies]\nflask = {{ url = "{WHEEL}" }}\n'
+    read_all(write(tmp_path, same, lock(PYTHON, pypi("flask", "3.0.0", WHEEL))))
+
+
+def test_a_wish_with_a_marker_is_looked_for_where_the_marker_is_true(tmp_path: Path) -> None:
+    wish = MANIFEST + "[pypi-dependencies]\nflask = { version = '*', env-markers = \"sys_platform == '{0}'\" }\n"
+    read_all(write(tmp_path, wish.replace("{0}", "win32"), lock(PYTHON)))
+    with pytest.raises(StaleLockError, match="asks for `flask` of PyPI, and the lock has none"):
+        read_all(write(tmp_path, wish.replace("{0}", "linux"), lock(PYTHON)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from env.errors import LockFormatError, NotTakenError, SpecError, StaleLockError
+from env.errors import LockFormatError, NotTakenError, NoWheelError, SpecError, StaleLockError
 from env.intake.found import take
 from env.intake.intake import Chosen, Intake
 from env.platforms import AMD64
@@ -214,3 +214,82 @@ def test_locks_without_extras_say_so(tmp_path: Path) -> None:
     write(tmp_path, MANIFEST, lock(conda("numpy", "1.26.4")))
     with pytest.raises(NotTakenError, match=r"pixi\.lock: has no extras and groups to choose from \(more\)"):
         take(Tree().beside(tmp_path), chosen=Chosen(("more",)))
+
+
+RECORDED = LOCK.replace(
+    'provides-extras = ["more"]\n', 'provides-extras = ["more"]\n[package.metadata.requires-dev]\nGROUP\n'
+)
+
+
+def grouped(folder: Path, project: str, recorded: str) -> None:
+    locked = RECORDED.replace("GROUP", recorded).replace(
+        "[package.metadata]\n",
+        '[package.dev-dependencies]\ndev-tools = [{ name = "tabulate" }]\n[package.metadata]\n',
+        1,
+    )
+    (folder / "pyproject.toml").write_text(project)
+    (folder / "uv.lock").write_text(locked)
+    found = take(Tree().beside(folder), chosen=Chosen((), ("dev-tools",)))
+    assert found is not None
+    found.locks(AMD64)
+
+
+def test_a_group_that_has_changed_since_makes_the_lock_stale_where_it_is_wanted(tmp_path: Path) -> None:
+    groups = '[dependency-groups]\nDev_Tools = ["tabulate{}", {{ include-group = "lint" }}]\nlint = ["tabulate!=1"]\n'
+    recorded = 'dev-tools = [{ name = "tabulate", specifier = ">=0.9" }, { name = "tabulate", specifier = "!=1" }]'
+    grouped(tmp_path, PROJECT + groups.format(">=0.9"), recorded)
+    with pytest.raises(StaleLockError, match=r"asks for `tabulate>=0\.10` in dev-tools: run `uv lock"):
+        grouped(tmp_path, PROJECT + groups.format(">=0.10"), recorded)
+    with pytest.raises(StaleLockError, match=r"no longer asks for `tabulate!=1` in dev-tools"):
+        grouped(tmp_path, PROJECT + groups.format(">=0.9").replace('["tabulate!=1"]', "[]"), recorded)
+    assert taken(tmp_path, PROJECT + groups.format(">=0.10"), RECORDED.replace("GROUP", recorded)).locks(AMD64)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ('override-dependencies = ["idna==3"]', r"asks for `idna==3` in override-dependencies"),
+        ('constraint-dependencies = ["idna<3"]', r"asks for `idna<3` in constraint-dependencies"),
+        ('sources = { tabulate = { git = "https://x.invalid/t" } }', "takes `tabulate` from git https://x.invalid/t"),
+        ('sources = { Tabulate = { index = "mine" } }', "takes `tabulate` from index mine"),
+        ('sources = { tabulate = { path = "../t" } }', r"takes `tabulate` from path \.\./t"),
+    ],
+)
+def test_what_uv_is_told_besides_makes_the_lock_stale(tmp_path: Path, more: str, told: str) -> None:
+    with pytest.raises(StaleLockError, match=told):
+        taken(tmp_path, f"{PROJECT}[tool.uv]\n{more}\n").locks(AMD64)
+
+
+def test_what_uv_is_told_and_has_recorded_is_fresh(tmp_path: Path) -> None:
+    more = '[tool.uv]\noverride-dependencies = ["idna==3"]\nsources = { tabulate = { index = "mine" } }\n'
+    recorded = '[manifest]\noverrides = [{ name = "idna", specifier = "==3" }]\n'
+    index = 'specifier = "==0.9.0", index = "https://index.invalid/simple"'
+    locked = LOCK.replace("\n[[package]]", f"\n{recorded}\n[[package]]", 1).replace('specifier = "==0.9.0"', index)
+    assert taken(tmp_path, PROJECT + more, locked).locks(AMD64)
+    with pytest.raises(StaleLockError, match="no longer asks for `idna==3` in override-dependencies"):
+        taken(tmp_path, PROJECT, locked).locks(AMD64)
+    some = (
+        PROJECT
+        + "[tool.uv]\nsources = { tabulate = { git = 'https://x.invalid', marker = 'sys_platform == \"win32\"' } }\n"
+    )
+    assert taken(tmp_path, some).locks(AMD64)
+
+
+@pytest.mark.parametrize("wanted", [">=3.14", "<3.13"])
+def test_a_project_that_is_for_another_python_today_is_refused_whatever_its_lock_says(
+    tmp_path: Path, wanted: str
+) -> None:
+    with pytest.raises(NotTakenError, match=rf"pyproject\.toml: is for Python {wanted}, and the images' own is 3\.13"):
+        taken(tmp_path, PROJECT.replace(">=3.12", wanted)).locks(AMD64)
+
+
+@pytest.mark.parametrize("tag", ["manylinux_2_34_x86_64", "manylinux_2_39_x86_64", "manylinux_2_41_x86_64"])
+def test_a_wheel_for_a_c_library_that_the_base_has_is_taken(tmp_path: Path, tag: str) -> None:
+    found = taken(tmp_path, PROJECT, LOCK.replace("py3-none-any", f"cp39-abi3-{tag}"))
+    assert found.locks(AMD64)["environment"].files[0].file.endswith(f"{tag}.whl")
+
+
+@pytest.mark.parametrize("tag", ["manylinux_2_42_x86_64", "musllinux_1_2_x86_64", "manylinux_2_34_aarch64"])
+def test_a_wheel_for_another_c_library_or_machine_is_refused(tmp_path: Path, tag: str) -> None:
+    with pytest.raises(NoWheelError, match=f"only for .*{tag}"):
+        taken(tmp_path, PROJECT, LOCK.replace("py3-none-any", f"cp39-abi3-{tag}")).locks(AMD64)

@@ -144,7 +144,7 @@ def stored(store: Store, path: Path, *more: tuple[str, str]) -> LockedFile:
         (("shared/x.py", "1"), ("shared/x.py", "2"), "site-packages/shared/x.py"),
         (("shared/__init__.py", ""), ("shared/__init__.py", ""), ""),
         (("a-1.data/purelib/x.py", "1"), ("x.py", "2"), "site-packages/x.py"),
-        (("a-1.data/scripts/run", "1"), ("b-1.data/scripts/run", "2"), "data/scripts/run"),
+        (("a-1.data/scripts/run", "1"), ("b-1.data/scripts/run", "2"), "opt/env/bin/run"),
         (("__pycache__/x.pyc", "1"), ("__pycache__/x.pyc", "2"), ""),
     ],
 )
@@ -159,6 +159,46 @@ def test_wheels_in_different_layers_must_not_bring_different_files_to_one_path(
         return
     with pytest.raises(PathClashError, match=rf"/{clash} comes from both a and b"):
         require_apart(plans, store)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clash"),
+    [
+        ("shared", "shared/x.py", "opt/env/lib/python3.13/site-packages/shared"),
+        ("shared/x.py", "b-1.data/purelib/shared", "opt/env/lib/python3.13/site-packages/shared"),
+        ("x.py", "b-1.data/data/lib/python3.13/site-packages/x.py", "opt/env/lib/python3.13/site-packages/x.py"),
+        ("a-1.data/scripts/run", "b-1.data/data/bin/run", "opt/env/bin/run"),
+        ("x/y.py", "x/z.py", ""),
+    ],
+)
+def test_places_in_the_image_are_compared_and_a_file_is_no_folder(
+    tmp_path: Path, first: str, second: str, clash: str
+) -> None:
+    store = Store(tmp_path / "store")
+    files = [stored(store, wheel(tmp_path / "w", one, "1"), (path, one)) for one, path in (("a", first), ("b", second))]
+    plans = [LayerPlan(file.name, "wheels", AMD64, (file,)) for file in files]
+    if not clash:
+        require_apart(plans, store)
+        return
+    with pytest.raises(PathClashError, match=f"/{clash} comes from both (a and b|b and a)"):
+        require_apart(plans, store)
+    require_apart(plans, store, [Drop(glob=clash, why="not needed")])
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        ("a-1.data/scripts/python3", "#!/bin/sh"),
+        ("a-1.data/data/bin/python3.13", "x"),
+        ("a-1.data/data/pyvenv.cfg", "home = /tmp"),
+        ("a-1.dist-info/entry_points.txt", "[console_scripts]\nother = a:b\n python = a:main\n"),
+    ],
+)
+def test_no_wheel_takes_the_place_of_the_environments_python(tmp_path: Path, member: tuple[str, str]) -> None:
+    store = Store(tmp_path / "store")
+    file = stored(store, wheel(tmp_path / "w", "a", "1"), member)
+    with pytest.raises(PathClashError, match="comes from both the environment and a"):
+        require_apart([LayerPlan("a", "wheels", AMD64, (file,))], store)
 
 
 @pytest.mark.parametrize(
