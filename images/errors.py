@@ -76,8 +76,8 @@ class PathClashError(ImageError):
 
     def __init__(self, path: str, first: str, second: str) -> None:
         super().__init__(
-            f"/{path} comes from both {first} and {second}: omit one of them, or what nobody needs of them with a [[drop]] "
-            "in a part.toml of the recipe"
+            f"/{path} comes from both {first} and {second}: omit one of them, or what nobody needs of them with a "
+            "[[drop]] in a part.toml of the recipe"
         )
 
 
