@@ -47,7 +47,7 @@ def require_answers(
         raise StaleLockError(path, command=command, reason=f"{where}, {manifest.path.name} asks for {wish}")
     wheels: dict[str, str] = {canonicalize_name(package.name): package.version for package in pypi}
     known = {name for package in packages.values() for name in pypi_names(package)}
-    places = {canonicalize_name(package.name): package.location for package in pypi}
+    places: dict[str, str] = {canonicalize_name(package.name): package.location for package in pypi}
     python = packages["python"].version if "python" in packages else ""
     for wish in _pypi_faults(manifest, environment, target, (wheels, places, python), known):
         raise StaleLockError(path, command=command, reason=f"{where}, {manifest.path.name} asks for {wish}")

@@ -59,9 +59,9 @@ def require_answers(path: Path, project: PythonProject, groups: Iterable[str] = 
         _compare(path, project.path, map(_wish, project.dependencies), _entries(own))
     development = table(metadata.get("requires-dev"), path, "package.metadata.requires-dev")
     for group in groups:
-        recorded = array(development.get(canonicalize_name(group)), path, f"requires-dev.{group}")
-        _compare(path, project.path, map(_wish, group_lines(project.path, group)), _entries(recorded), group)
-        entries = [*entries, *recorded]
+        listed = array(development.get(canonicalize_name(group)), path, f"requires-dev.{group}")
+        _compare(path, project.path, map(_wish, group_lines(project.path, group)), _entries(listed), group)
+        entries = [*entries, *listed]
     _require_sources(path, project, entries, root)
 
 

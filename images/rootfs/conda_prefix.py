@@ -25,7 +25,7 @@ def lacking(prefix: Path) -> tuple[Unmet, ...]:
 
 def distributions(prefix: Path) -> dict[str, str]:
     """Return the Python distributions in the prefix, version by normalised name (PyPA's recording of installs)."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted(prefix.glob("lib/python3*/site-packages/*-info")):
         if named := _DISTRIBUTION.fullmatch(path.name):
             found[canonicalize_name(named["name"])] = named["version"]
