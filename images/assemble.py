@@ -21,6 +21,7 @@ from images.errors import NoSpaceError, TooManyLayersError
 from images.oci.layout import Document, Manifest, index, manifest, write_layout
 from images.rootfs.activation import Activation
 from images.rootfs.bytecode import Interpreter
+from images.rootfs.checkout_wheel import checkout_wheel
 from images.rootfs.debs import configures
 from images.rootfs.interpreter import unpack_conda_python, unpack_interpreter
 from images.rootfs.project_wheel import project_wheel
@@ -80,6 +81,10 @@ def assemble(
         project = project_wheel(store, build.epoch) if build.recipe.installs_project else None
         own = build_own(build, store)
         require_met(build, store, own)
+        if build.recipe.installs_checkout:
+            programs = checkout_wheel(store, build.epoch)
+            places_of = map(Place, build.platforms)
+            own |= {place: (*own.get(place, ()), programs) for place in places_of}
         plans = [plan for platform in build.platforms for plan in planned(build, platform, store, project, own)]
         require_apart(plans, store, build.recipe.drops)
         total(len(plans))

@@ -16,8 +16,8 @@ from env.intake.added import added
 from env.intake.found import OURS, take
 from env.intake.intake import Chosen, Intake
 from env.intake.own_debian import own_debian
-from env.platforms import PYTHON, Platform, parse_platform
-from env.spec import Tree, source_requirements
+from env.platforms import PLATFORMS, PYTHON, Platform, parse_platform
+from env.spec import Source, Tree, source_requirements
 from images.build.kernels import KERNEL, require_apart
 from images.errors import InterpreterError, PlatformNotOfferedError, UnknownEnvironmentError
 from images.names import RECIPES
@@ -82,7 +82,8 @@ class Build:
 
         """
         folder, image = self.recipe.path.parent, self.recipe.image
-        if "environment" not in self.recipe.installs or image.lock == OURS or folder.resolve().parent == RECIPES:
+        ours = image.lock == OURS or (folder.resolve().parent == RECIPES and not image.lock)
+        if "environment" not in self.recipe.installs or ours:
             return ()
         tree, kinds, names = self.tree.beside(folder), (self.environment,), self.recipe.environments
         require_apart(names, self.recipe.path)
@@ -189,8 +190,16 @@ class Build:
         """Return every lock whose files the build reads, the host's interpreter included."""
         every = [some for platform in self.platforms for some in self.all_locks(platform).values()]
         locks = [lock for some in every for lock in some]
+        locks += [lock for lock in self.carried() if lock not in locks]
         compilers = [self.interpreter, *self.own_interpreters.values()]
         return [*locks, *(lock for lock in compilers if lock not in locks)]
+
+    def carried(self) -> list[Lock]:
+        """Return the locks whose files the image has in a store of its own: of the bases, where it builds images."""
+        if not self.recipe.installs_checkout:
+            return []
+        sources: tuple[Source, ...] = ("debian", "debian-conda")
+        return [find_lock(self.tree, lock_name(source, platform)) for source in sources for platform in PLATFORMS]
 
     def everything(self) -> list[Lock]:
         """Return every lock whose files the build and its checks read on this host, so that they need no network."""

@@ -23,6 +23,7 @@ from images.oci.tarball import Blob, Compression, pack
 from images.recipe.recipe import NamedPart, Recipe
 from images.rootfs import conda, debs, wheels
 from images.rootfs.bytecode import Compiler, Interpreter, pyc_path
+from images.rootfs.carried import carried_entries
 from images.rootfs.entries import Entry, Kind, merge, with_parents
 from images.rootfs.parts import directories, divided, joined, own_entries, unprivileged
 from images.rootfs.record_file import recorded
@@ -54,6 +55,8 @@ class LayerPlan:
     """What is in the layer of other environments: packages with these names, or these packages at their prefixes."""
     written: tuple[tuple[str, str], ...] = ()
     """Files that the build itself writes: paths and texts."""
+    carried: tuple[LockedFile, ...] = ()
+    """Files that the image has in a store of its own."""
 
     @property
     def environments(self) -> tuple[LayerPlan, ...]:
@@ -105,8 +108,16 @@ def layer_key(plan: LayerPlan, settings: Settings, interpreters: Mapping[str, In
     ]
     known = [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories(settings.recipe).values()]
     shared = [settings.mtime, settings.compression, drops, known, settings.recipe.user.model_dump()]
+    written, carried = list(map(list, plan.written)), [file.sha256 for file in plan.carried]
     return key_of(
-        program_digest(__name__), plan.kind, plan.environment, files, own, shared, list(map(list, plan.written))
+        program_digest(__name__),
+        plan.kind,
+        plan.environment,
+        files,
+        own,
+        shared,
+        written,
+        carried,
     )
 
 
@@ -179,6 +190,7 @@ def _tree(
 ) -> dict[str, Entry]:
     own = [entry for part in plan.parts for entry in own_entries(part, settings.recipe.user)]
     own += [Entry(path.lstrip("/"), Kind.FILE, 0o644, content=text.encode()) for path, text in plan.written]
+    own += carried_entries(plan.carried, store, settings.recipe.user)
     joins = [join for part in plan.parts for join in part.part.join]
     packages: dict[str, Entry] = {}
     compiled: list[Entry] = []

@@ -43,7 +43,8 @@ def planned(
         for one, locks in build.others(platform)
     ]
     locks = sized(build.locks(platform), store)
-    return plan_layers(build.recipe, platform, locks, project, own.get(Place(platform), ()), others)
+    carried = tuple({file.sha256: file for lock in build.carried() for file in lock.files}.values())
+    return plan_layers(build.recipe, platform, locks, project, own.get(Place(platform), ()), others, carried)
 
 
 def kernels(

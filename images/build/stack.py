@@ -40,13 +40,14 @@ def plan_layers(
     project: LockedFile | None = None,
     own: Sequence[LockedFile] = (),
     others: Sequence[Other] = (),
+    carried: tuple[LockedFile, ...] = (),
 ) -> list[LayerPlan]:
     """Divide an image into layers, from the one that changes least to the one that changes most.
 
     `locks` are those the parts install from: ``debian``, ``environment``, ``overlay``; what a recipe brings is in
     ``environment``, and in ``pypi`` where wheels go over conda packages; ``overlay`` is then what it lacks. Without the
     `project`, its layer is left out; `own` are the wheels of somebody else's projects that the image is for, the one
-    that changes most last. `others` are its environments besides that.
+    that changes most last. `others` are its environments besides that; `carried` are files for the image's own store.
     """
     based = tuple(part for part in recipe.parts if "debian" in part.part.install.locks)
     unbased = tuple(part for part in recipe.parts if part not in based)
@@ -56,7 +57,7 @@ def plan_layers(
     if "apt" in locks and locks["apt"].files:
         plans.append(LayerPlan("apt", "debian", platform, locks["apt"].files))
     first = Other("", wheels.PREFIX, locks, own)
-    room = _room(recipe, first, others, projects=project is not None)
+    room = _room(recipe, first, others, (project is not None) + bool(carried))
     size = recipe.image.own_layer_size or size_to_be_alone(
         [_divided(one.locks) for one in (first, *others)], room.alone
     )
@@ -65,6 +66,8 @@ def plan_layers(
         for one in (first, *others)
     ]
     plans += _folded(stacks, [one.name for one in (first, *others)])
+    if carried:
+        plans.append(LayerPlan("store", "files", platform, carried=carried))
     plans.append(LayerPlan("image", "files", platform, parts=unbased))
     if project is not None and any(part.part.install.project for part in recipe.parts):
         plans.append(_over(project.name, (project,), platform, first))
@@ -72,14 +75,12 @@ def plan_layers(
     return [*plans, *_folded(owned, [one.name for one in (first, *others)])]
 
 
-def _room(recipe: Recipe, first: Other, others: Sequence[Other], *, projects: bool) -> Room:
+def _room(recipe: Recipe, first: Other, others: Sequence[Other], more: int) -> Room:
     """Return how the layers of packages share out what the other layers leave."""
     every = (first, *others)
     names = dict.fromkeys(name for one in every for name in _divided(one.locks))
     # Debian's, the virtual environments themselves, the image's own files, the kernels, and wheels that are built.
-    rest = (
-        3 + ("apt" in first.locks) + len(every) + bool(others) + projects + sum(min(len(one.own), 2) for one in every)
-    )
+    rest = 3 + ("apt" in first.locks) + len(every) + bool(others) + more + sum(min(len(one.own), 2) for one in every)
     limit = recipe.image.max_layers
     room = room_for(names, limit - rest)
     if room is None:

@@ -130,6 +130,9 @@ class Install(Table):
     """``debian``: the base; ``environment``: conda, wheels or cuda, as is built; ``overlay``: what goes over it."""
     project: bool = False
     """Whether the wheel of this project, jupyter-mcp-rooms, is installed."""
+    checkout: bool = False
+    """Whether this project's programs, recipes and locks are there, with the Debian packages that images begin with:
+    what an image needs that builds images."""
 
 
 class Part(Table):
@@ -253,6 +256,11 @@ class Recipe:
     def installs_project(self) -> bool:
         """Whether one of its parts installs the project's own wheel."""
         return any(part.part.install.project for part in self.parts)
+
+    @property
+    def installs_checkout(self) -> bool:
+        """Whether one of its parts installs this project's programs."""
+        return any(part.part.install.checkout for part in self.parts)
 
     @property
     def drops(self) -> tuple[Drop, ...]:

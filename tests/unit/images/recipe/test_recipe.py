@@ -42,7 +42,7 @@ def test_every_recipe_reads_and_runs_as_somebody() -> None:
 
 
 def test_an_unknown_image_is_told_with_those_there_are() -> None:
-    with pytest.raises(UnknownImageError, match="'jupiter': there are recipes for jupyter"):
+    with pytest.raises(UnknownImageError, match="'jupiter': there are recipes for builder, jupyter, jupyter-ml"):
         load_recipe("jupiter")
 
 
