@@ -21,7 +21,6 @@ from images.rootfs.parts import is_dropped
 
 _DATA = re.compile(r"[^/]+\.data/(?P<scheme>[^/]+)/(?P<path>.+)")
 _ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
-_PROGRAM = re.compile(r"^[ \t]*(python[\d.]*)[ \t]*=", re.MULTILINE)
 _ENVIRONMENT = "the environment"
 _PROGRAMS = ("python", "python3", *(f"python3.{minor}" for minor in range(9, 20)))
 """What an environment calls its Python."""
@@ -67,12 +66,11 @@ def _files(part: LayerPlan, file: LockedFile, store: Store) -> Iterator[tuple[st
         with zipfile.ZipFile(store.path(file.sha256)) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             listed = [member.filename for member in members if _ENTRY_POINTS.fullmatch(member.filename)]
-            programs = {
-                found[1] for name in listed for found in _PROGRAM.finditer(archive.read(name).decode("latin-1"))
-            }
+            texts = [archive.read(name).decode("utf-8", "replace") for name in listed]
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise PackageContentError(file.file, f"is not a usable wheel ({error})") from None
-    for program in sorted(programs):
+    programs = {program for text in texts for program in _programs(text)}
+    for program in sorted(programs & {*_PROGRAMS}):
         yield f"{places['scripts']}/{program}".lstrip("/"), 0, 0
     for member in members:
         # Of no wheel is bytecode kept.
@@ -81,6 +79,16 @@ def _files(part: LayerPlan, file: LockedFile, store: Store) -> Iterator[tuple[st
             scheme, path = (found["scheme"], found["path"]) if found else ("purelib", member.filename)
             place = normpath(f"{places.get(scheme, places['data'])}/{path}").lstrip("/")
             yield place, member.CRC, member.file_size
+
+
+def _programs(entry_points: str) -> Iterator[str]:
+    """Yield the programs among a distribution's entry points (PyPA's entry points specification)."""
+    section = ""
+    for line in map(str.strip, entry_points.splitlines()):
+        if line.startswith("["):
+            section = line.strip("[]").strip()
+        elif section in ("console_scripts", "gui_scripts") and "=" in line:
+            yield line.partition("=")[0].strip()
 
 
 def _above(path: str) -> Iterator[str]:

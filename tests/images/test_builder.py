@@ -13,7 +13,7 @@ from env.platforms import host_platform
 from env.store.store import Store
 from images.build.build import Build
 from images.check.bubblewrap import bubblewrap
-from images.oci.read import PlatformImage, read_layout
+from images.oci.read import read_layout
 from images.oci.unpack import unpack
 from images.recipe.recipe import load_recipe
 from tests.support.wheels import wheel
@@ -49,8 +49,7 @@ def test_an_image_builds_the_same_image_with_no_network_and_no_checkout(store: S
     assert platform is not None
     built = images("build", "builder", "--platform", platform.oci, "--store", store.root, "--output", tmp_path / "b")
     assert built.returncode == 0, built.stderr
-    found = read_layout(tmp_path / "b").image(platform)
-    assert isinstance(found, PlatformImage)
+    (found,) = read_layout(tmp_path / "b").values()
     root = tmp_path / "root"
     unpack(found, root)
     work = project(tmp_path / "work")
@@ -62,13 +61,15 @@ def test_an_image_builds_the_same_image_with_no_network_and_no_checkout(store: S
             *("--unshare-net", "--unshare-user", "--clearenv", *variables),
             *("--bind", str(root), "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),  # noqa: S108 - in it
             *("--bind", str(work), "/work", "--chdir", config["WorkingDir"]),
-            *(*config["Entrypoint"][2:], "build", "--from", "."),
+            *(*config["Entrypoint"][2:], "build", "--from", ".", "--platform", platform.oci),
         ],
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    here = images("build", "--from", work, "--store", store.root, "--output", tmp_path / "here")
+    here = images(
+        *("build", "--from", work, "--platform", platform.oci, "--store", store.root, "--output", tmp_path / "here")
+    )
     assert here.returncode == 0, here.stderr
     assert index_of(work / "dist" / "images" / "work") == index_of(tmp_path / "here")

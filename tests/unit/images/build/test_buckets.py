@@ -219,6 +219,13 @@ def test_what_a_rule_drops_may_come_from_two_wheels(tmp_path: Path, member: str,
         require_apart(plans, store, [Drop(glob="opt/env/other/**", why="not needed")])
 
 
+def test_an_entry_point_of_another_kind_is_no_program(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    text = "[console_scripts]\nother = a:b\n[babel.extractors]\npython = a:extract\n"
+    file = stored(store, wheel(tmp_path / "w", "a", "1"), ("a-1.dist-info/entry_points.txt", text))
+    require_apart([LayerPlan("a", "wheels", AMD64, (file,))], store)
+
+
 def test_what_is_no_wheel_is_told(tmp_path: Path) -> None:
     store = Store(tmp_path)
     file = LockedFile("a", "1", "a-1-py3-none-any.whl", store.add(b"no zip"), 6)
