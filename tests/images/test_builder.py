@@ -51,6 +51,7 @@ def test_an_image_builds_the_same_image_with_no_network_and_no_checkout(store: S
     assert built.returncode == 0, built.stderr
     (found,) = read_layout(tmp_path / "b").values()
     root = tmp_path / "root"
+    root.mkdir()
     unpack(found, root)
     work = project(tmp_path / "work")
     config = found.config["config"]
