@@ -77,6 +77,9 @@ def _number(value: Any) -> Any:
     return str(value) if value.bit_length() < _WRITTEN else "[a huge integer]"
 
 
+_LINE_END = re.compile("\r\n|\n")
+
+
 def overwrite(text: str, column: int | None, more: str) -> tuple[str, int | None]:
     """Add `more` to a stream as a terminal does: a carriage return goes back to the start of its line.
 
@@ -85,17 +88,32 @@ def overwrite(text: str, column: int | None, more: str) -> tuple[str, int | None
     """
     start = text.rfind("\n") + 1
     head, line = [text[:start]], text[start:]
-    for part in re.findall(r"\r\n|\n|\r|[^\r\n]+", more):
-        if part in ("\n", "\r\n"):
-            head.append(line + "\n")
-            line, column = "", None
-        elif part == "\r":
-            column = 0
-        elif column is None:
-            line += part
-        else:
-            line = line[:column] + part + line[column + len(part) :]
-            column += len(part)
-            if column >= len(line):
-                column = None
+    *ended, last = _LINE_END.split(more)
+    for piece in ended:
+        line, _ = _overwritten(line, column, piece)
+        head.append(line + "\n")
+        line, column = "", None
+    line, column = _overwritten(line, column, last)
     return "".join(head) + line, column
+
+
+def _overwritten(line: str, column: int | None, piece: str) -> tuple[str, int | None]:
+    """Write a piece without line ends into a line; in a time that grows with both, however often it goes back.
+
+    What is written last is seen: of what was before, only what reaches further.
+    """
+    first, *parts = piece.split("\r")
+    if column is None:
+        line += first
+    elif first:
+        line, column = line[:column] + first + line[column + len(first) :], column + len(first)
+        column = None if column >= len(line) else column
+    if not parts:
+        return line, column
+    shown = parts[-1]
+    for part in reversed(parts[:-1]):
+        if len(part) > len(shown):
+            shown += part[len(shown) :]
+    line = shown + line[len(shown) :]
+    column = len(parts[-1])
+    return line, None if parts[-1] and column >= len(line) else column

@@ -12,6 +12,7 @@ _ESCAPES = re.compile(
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _TAG = re.compile(r"/?[A-Za-z][A-Za-z0-9-]*")
+_NO_CHARACTER = re.compile("&#[0-9]{20,};?")
 _STOP = re.compile("[\"'>]")
 _RAW = ("script", "style", "svg", "template", "title")  # whose content is no text of the page
 _LINES = {"p", "div", "br", "tr", "li", "ul", "ol", "table", "pre", "section", "hr", "details", "summary", "dt", "dd"}
@@ -81,7 +82,8 @@ def text_of_html(page: str) -> str:
 
 def _words(text: str) -> str:
     """Return the text with its entities read and its white space as a browser shows it."""
-    return re.sub(r"\s+", " ", html.unescape(text))
+    # Python reads no integer of so many digits, and no character has such a number.
+    return re.sub(r"\s+", " ", html.unescape(_NO_CHARACTER.sub("\ufffd", text)))
 
 
 def _end_of_tag(page: str, at: int) -> int:

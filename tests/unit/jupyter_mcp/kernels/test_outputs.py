@@ -50,6 +50,13 @@ def test_a_progress_bar_is_its_last_state() -> None:
     assert shown == "100%"
 
 
+def test_a_long_line_that_is_written_over_a_million_times_holds_nobody_up() -> None:
+    """Written part by part, each the length of the line, this takes hours; and nobody is served meanwhile."""
+    line = "z" * 3_000_000
+    assert overwrite("", None, f"{line}\r" + "q\r" * 1_000_000) == (f"q{line[1:]}", 0)
+    assert overwrite(line, 5, "q\r" * 1_000_000 + "ab") == (f"ab{line[2:5]}q{line[6:]}", 2)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -248,6 +248,13 @@ def test_no_name_or_number_of_things_makes_an_output_long(output: dict[str, Any]
     assert len(shown.text()) < 12_000
 
 
+@pytest.mark.parametrize("entity", [f"&#{'9' * 200_000};", f"&#x{'f' * 200_000};", f"&{'a' * 200_000};", "&#" * 99_999])
+def test_a_character_that_there_is_not_is_no_fault(entity: str) -> None:
+    (shown,) = brief([display(text__html=f"<p>before {entity} after</p>")], "a").outputs
+    assert shown["data"]["text/html"].startswith("before ")
+    assert shown["data"]["text/html"].endswith(" after")
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=30),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
