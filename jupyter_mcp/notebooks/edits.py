@@ -5,6 +5,7 @@ A plan works on the notebook's list of cells. A cell's source, and more of it, i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -149,7 +150,9 @@ class Plan:
         rest = "\n".join(lines[edit.line - 1 :])
         cell = blank(rest, slot.cell_type)
         final = slot.final()
-        cell |= {key: final[key] for key in ("metadata", "attachments") if key in final}
+        copied = {key: final[key] for key in ("metadata", "attachments") if key in final}
+        self.grow(_length(copied))
+        cell |= copied
         made = self._make(cell, edit.name)
         slot.source_now = "\n".join(lines[: edit.line - 1])
         at = self.slots.index(slot) + 1
@@ -191,6 +194,7 @@ class Plan:
 
     def _set_metadata(self, edit: Edit) -> str:
         slots, patch = self._targets(edit), dict(edit.metadata or {})
+        self.grow(_length(patch) * max(1, len(slots)))
         for slot in slots:
             slot.metadata |= patch
         if not slots:
@@ -255,6 +259,10 @@ def _joined(attachments: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _retype(slot: Slot, cell_type: str) -> None:
     if cell_type != slot.cell_type:
         slot.retyped = cell_type
+
+
+def _length(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False))
 
 
 def _shows(slot: Slot) -> bool:

@@ -285,6 +285,24 @@ async def test_what_can_not_be_done_is_refused_with_what_to_do_and_changes_nothi
     assert notebook.journal.frames == 0
 
 
+async def test_what_a_call_multiplies_is_bounded_whatever_it_is() -> None:
+    content = deepcopy(NOTEBOOK)
+    content["cells"][1] |= {"source": "\n" * 20, "attachments": {"a.png": {"image/png": "A" * 1_000_000}}}
+    notebook = Notebook(content)
+    before = notebook.content
+    for edits in (
+        [{"op": "set_metadata", "cell_ids": IDS, "metadata": {"k": "x" * 4_000_000}}],
+        [{"op": "split", "cell_id": "b", "line": 2, "name": "n0"}]
+        + [{"op": "split", "cell_id": f"n{at}", "line": 2, "name": f"n{at + 1}"} for at in range(17)],
+    ):
+        with pytest.raises(BadCellError, match="add over"):
+            notebook.edit(*edits)
+        assert notebook.content == before
+    notebook.edit({"op": "set_metadata", "metadata": {"k": "x" * 4_000_000}})
+    notebook.edit({"op": "split", "cell_id": "b", "line": 2})
+    assert notebook.content["cells"][2]["attachments"] == content["cells"][1]["attachments"]
+
+
 async def test_a_cell_that_is_not_there_or_was_deleted_just_before_is_named() -> None:
     notebook = Notebook()
     with pytest.raises(CellMissingError, match=r"Edit 1 of 1 \(delete\): No cell with id 'z'"):
