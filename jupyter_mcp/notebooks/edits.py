@@ -150,7 +150,7 @@ class Plan:
         rest = "\n".join(lines[edit.line - 1 :])
         cell = blank(rest, slot.cell_type)
         final = slot.final()
-        copied = {key: final[key] for key in ("metadata", "attachments") if key in final}
+        copied: dict[str, Any] = {key: final[key] for key in ("metadata", "attachments") if key in final}
         self.grow(_length(copied))
         cell |= copied
         made = self._make(cell, edit.name)

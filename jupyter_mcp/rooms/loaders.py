@@ -312,7 +312,19 @@ class GuardedLoaders(FileLoaderMapping):  # type: ignore[misc]
             loader.__class__ = _guarded(type(loader))
             loader.before_loading = self.before_loading
             loader.cell_ids = self.cell_ids
+            _know_folders(self.file_id_manager, loader.path)
         return loader
+
+
+def _know_folders(file_ids: Any, path: str) -> None:
+    """Have the folders of a file known, so that it is followed when one of them is renamed.
+
+    jupyter-server-fileid's manager of any contents looks for what is below a folder only if the folder itself has an
+    id: else a room would go on with a path at which nothing is, and be saved nowhere.
+    """
+    for at, character in enumerate(path):
+        if character == "/" and file_ids.get_id(path[:at]) is None:
+            file_ids.index(path[:at])
 
 
 def guard(

@@ -226,3 +226,22 @@ def test_a_notebook_unreadable_once_works_after_its_repair_for_people_too(tmp_pa
         assert sources(await rooms.rooms.join(PATH)) == ["repaired"]
 
     run(tmp_path, job)
+
+
+@pytest.mark.parametrize("renamed", ["one", "one/two"])
+def test_a_room_follows_its_notebook_when_a_folder_above_it_is_renamed(tmp_path: Path, renamed: str) -> None:
+    async def job(rooms: Workshop) -> None:
+        (rooms.root / "one" / "two").mkdir(parents=True)
+        write(rooms.root / "one" / "two" / PATH, "one")
+        path, new = f"one/two/{PATH}", f"one/two/{PATH}".replace(renamed, "new folder")
+        live = await rooms.rooms.join(path)
+        insert(live, "ours")
+        (rooms.root / renamed).rename(rooms.root / "new folder")
+        rooms.settings["file_id_manager"].move(renamed, "new folder")  # as jupyter-server-fileid does at a rename
+        assert sources(await rooms.rooms.join(new)) == ["one", "ours"]
+        insert(live, "later")
+        await live_is_saved(rooms, live)
+        assert on_disk(rooms.root / new) == ["one", "ours", "later"]
+        assert not (rooms.root / path).exists()
+
+    run(tmp_path, job, delay=60)
