@@ -17,7 +17,7 @@ from jupyter_mcp.locks import KeyedLocks
 from .agents_kernels import AgentsKernels, duration
 from .connection import connected
 from .displays import Displays
-from .fate import Fate, gone
+from .fate import Fate, gone, gone_at_start
 from .kernel import Kernel, process_of
 from .last_kernels import LastKernels
 from .sessions import preferred
@@ -183,7 +183,7 @@ class Kernels:
             await kernel.close()
             if isinstance(error, EOFError):
                 fate = await kernel.fate(self._managers) or Fate.DIED
-                raise KernelUnavailableError(gone(fate, "while it started")) from error
+                raise KernelUnavailableError(gone_at_start(fate)) from error
             if isinstance(error, TimeoutError):
                 raise KernelUnavailableError(
                     f"The kernel did not answer within {self._ready_timeout:g} s; nothing was run. "

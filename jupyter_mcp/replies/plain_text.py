@@ -16,6 +16,9 @@ _NO_CHARACTER = re.compile("&#[0-9]{20,};?")
 _STOP = re.compile("[\"'>]")
 _RAW = ("script", "style", "svg", "template", "title")  # whose content is no text of the page
 _LINES = {"p", "div", "br", "tr", "li", "ul", "ol", "table", "pre", "section", "hr", "details", "summary", "dt", "dd"}
+_CELL = "\0"  # in the place of a cell's start
+_CELLS = ("td", "th")
+_END_OF_CELL = ("/td", "/th", "tr", "/tr", "table", "/table", "tbody", "/tbody", "/thead")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -53,7 +56,8 @@ def _pieces(text: str) -> list[str]:
 def text_of_html(page: str) -> str:
     """Return the text of HTML: blocks on lines of their own, the cells of a table's row between bars."""
     parts: list[str] = []
-    lowered, at = page.lower(), 0
+    page = page.replace(_CELL, "")
+    lowered, at, in_cell = page.lower(), 0, False
     while at < len(page):
         opening = page.find("<", at)
         if opening < 0:
@@ -72,7 +76,9 @@ def text_of_html(page: str) -> str:
                 closing = lowered.find(f"</{name}", at)
                 at = len(page) if closing < 0 else closing
             else:
-                parts.append(_mark(name))
+                in_cell = name in _CELLS or (in_cell and name not in _END_OF_CELL)
+                mark = _mark(name)
+                parts.append(" " if in_cell and mark != _CELL and mark else mark)
         elif page.startswith(("!", "?"), at):
             at = _end_of_tag(page, at)
         else:
@@ -101,8 +107,8 @@ def _end_of_tag(page: str, at: int) -> int:
 
 
 def _mark(name: str) -> str:
-    if name in ("/td", "/th"):
-        return " | "
+    if name in _CELLS:
+        return _CELL  # its end may be left out
     if name in _HEADINGS:
         return "\n" + "#" * int(name[1]) + " "
     if name == "li":
@@ -111,6 +117,12 @@ def _mark(name: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    lines = [line.strip() for line in text.split("\n")]
-    rows = [line.removesuffix("|").rstrip() if line.endswith("|") else line for line in lines]
+    rows = [_row(line) if _CELL in line else line.strip() for line in text.split("\n")]
     return re.sub(r"\n{2,}", "\n", "\n".join(rows)).strip()
+
+
+def _row(line: str) -> str:
+    """Return a table's row with bars between its cells."""
+    before, *cells = (part.strip() for part in line.split(_CELL))
+    row = " | ".join([*cells, ""]).strip().removesuffix("|").rstrip()
+    return f"{before} {row}".strip()

@@ -147,6 +147,24 @@ def test_a_table_that_has_no_text_is_read_from_its_html() -> None:
     assert shown.outputs[0]["data"] == {"text/html": "| name\n0 | x < y"}
 
 
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", "a | b\n1 | 2"),
+        ("<table><tr><td><p>1</p></td><td><div>2<br>3</div></td></tr></table>", "1 | 2 3"),
+        ("<table><tr><td>1</td><td></td><td>3</td></tr><tr><td></td><td></td></tr></table>end", "1 |  | 3\n|\nend"),
+        (
+            "<table><caption>T</caption><tr><td>1\0</td><td>\0002</td></tr></table><p>after</p><p>that</p>",
+            "T\n1 | 2\nafter\nthat",
+        ),
+    ],
+    ids=["no ends", "blocks in cells", "empty cells", "zeros"],
+)
+def test_the_cells_of_any_table_are_apart(page: str, text: str) -> None:
+    shown = brief([display(text__html=page)], "a").outputs[0]["data"]["text/html"]
+    assert [line.split() for line in shown.split("\n")] == [line.split() for line in text.split("\n")]
+
+
 def test_latex_json_and_markdown_are_read() -> None:
     forms: list[dict[str, Any]] = [{"text/latex": "$x$"}, {"application/json": {"a": 1}}, {"text/markdown": "**b**"}]
     found = [brief([display(**form, text__plain="<IPython object>")], "a").outputs[0]["data"] for form in forms]
