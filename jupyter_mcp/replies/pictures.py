@@ -13,14 +13,16 @@ import threading
 from dataclasses import dataclass
 
 from mcp.types import ImageContent
-from PIL import Image
+from PIL import Image, ImageOps
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")  # the first that an output has is shown
 LONGEST_EDGE = 1568  # pixels
 MOST_BYTES = 480_000  # of the file; in base64 a third more, which still fits into a server-sent event of 1 MiB
 _MOST_PIXELS = 80_000_000  # decoded, that is up to 320 MB
+_LONGEST = 100_000  # pixels of an edge: Pillow keeps an address of each row
 _MOST_ENCODED = 64 << 20  # characters of base64
-_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+# MPO is a JPEG with more pictures behind the first, as phones take them.
+_FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 _QUALITY = 85
 _one_at_a_time = threading.Lock()  # each may take hundreds of megabytes
 
@@ -52,7 +54,8 @@ def picture(data: str) -> Picture:
     if len(data) > _MOST_ENCODED:
         raise NoPictureError("too large to be decoded")
     try:
-        raw = base64.b64decode("".join(data.split()), validate=True)
+        encoded = "".join(data.split())
+        raw = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)  # browsers need no padding
     except (binascii.Error, ValueError) as error:
         raise NoPictureError("not base64") from error
     with _one_at_a_time:
@@ -69,19 +72,19 @@ def picture(data: str) -> Picture:
 def _prepared(raw: bytes) -> Picture:
     with Image.open(io.BytesIO(raw), formats=list(_FORMATS)) as image:
         width, height = image.size
-        if width * height > _MOST_PIXELS:
+        if width * height > _MOST_PIXELS or max(width, height) > _LONGEST:
             raise NoPictureError(f"{width}x{height} pixels are too many to be decoded")
-        if image.format == "JPEG":
+        if _FORMATS[str(image.format)] == "image/jpeg":
             image.draft("RGB", (2 * LONGEST_EDGE, 2 * LONGEST_EDGE))  # decodes a huge one at an eighth of its size
         image.load()
         kind = _FORMATS[str(image.format)]
         if max(width, height) <= LONGEST_EDGE and len(raw) <= MOST_BYTES:
             return Picture(base64.b64encode(raw).decode(), kind, width, height, len(raw))
-        scaled: Image.Image = image
-        if image.mode.startswith("I"):
-            scaled = image.point(lambda value: value / 256).convert("L")  # 16 bits a pixel
-        elif image.mode not in ("L", "LA", "RGB", "RGBA"):
-            scaled = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        scaled: Image.Image = ImageOps.exif_transpose(image)  # what turns it is not in the new file
+        if scaled.mode.startswith("I"):
+            scaled = scaled.point(lambda value: value / 256).convert("L")  # 16 bits a pixel
+        elif scaled.mode not in ("L", "LA", "RGB", "RGBA"):
+            scaled = scaled.convert("RGBA" if scaled.has_transparency_data else "RGB")
         scaled.thumbnail((LONGEST_EDGE, LONGEST_EDGE), reducing_gap=2.0)
     mime_type, encoded = _encode(scaled)
     return Picture(base64.b64encode(encoded).decode(), mime_type, width, height, len(raw))

@@ -105,6 +105,31 @@ def test_a_decompression_bomb_is_a_marker() -> None:
     assert "too many" in shown.outputs[0]["data"]["image/png"]
 
 
+@pytest.mark.parametrize("size", [(1, 40_000_000), (40_000_000, 1)], ids=["high", "wide"])
+def test_a_line_of_millions_of_pixels_is_a_marker(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    page = display(image__png=drawn(*size, mode="1"))
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda _: pytest.fail("it was decoded"))
+    shown = brief([page], "a")
+    assert shown.pictures == []
+    assert "too many" in shown.outputs[0]["data"]["image/png"]
+
+
+def test_a_photograph_of_a_phone_is_shown_and_upright() -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # Orientation: a quarter to the right
+    file = io.BytesIO()
+    photo, small = Image.new("RGB", (2000, 1000)), Image.new("RGB", (20, 10))
+    photo.save(file, "MPO", save_all=True, append_images=[small], exif=turned)
+    shown = brief([display(image__jpeg=base64.b64encode(file.getvalue()).decode())], "a")
+    (block,) = shown.pictures
+    assert opened(block).size == (LONGEST_EDGE // 2, LONGEST_EDGE)
+
+
+def test_base64_without_padding_is_read_as_browsers_do() -> None:
+    padded = next(data for size in range(1, 100) if (data := drawn(size, size)).endswith("="))
+    assert len(brief([display(image__png=padded.rstrip("="))], "a").pictures) == 1
+
+
 def test_svg_and_pdf_are_markers() -> None:
     outputs = [display(**{"image/svg+xml": "<svg>" + "x" * 99_000}), display(**{"application/pdf": "JVBE" * 1000})]
     shown = brief(outputs, "a")
