@@ -39,6 +39,7 @@ from .rooms.closed_room import send_round
 from .rooms.loaders import guard
 from .rooms.opening import forget_stopped
 from .rooms.recoveries import Recoveries
+from .rooms.renames import follow_renames
 from .rooms.shutdown import workers_end
 from .rtc_adapter import NO_ROOMS, Rooms
 from .steering import people_api, runs_api
@@ -416,6 +417,8 @@ class JupyterMCP(ExtensionApp):
         guard(extension.file_loaders, recoveries.finished, self._rooms.cell_ids)
         forget_stopped(extension.ywebsocket_server)
         send_round(extension.ywebsocket_server)
+        rooms, file_ids = extension.ywebsocket_server, self._server.web_app.settings["file_id_manager"]
+        follow_renames(self._server.event_logger, file_ids, lambda: [room.rsplit(":", 1)[-1] for room in rooms.rooms])
         return recoveries
 
     def _make_recoveries(self) -> Recoveries:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_server import DEFAULT_EVENTS_SCHEMA_PATH
 from jupyter_server.services.contents import fileio
 
 from jupyter_mcp.errors import RoomUnavailableError, SaveFailedError
+from jupyter_mcp.rooms.renames import CONTENTS_EVENTS, follow_renames
 from jupyter_mcp.rooms.snapshot import read
 from jupyter_mcp.rooms.ydoc_private import loader_of
 from tests.support.room_files import PATH, insert, live_is_saved, on_disk, run, sources, until, write
@@ -243,5 +245,30 @@ def test_a_room_follows_its_notebook_when_a_folder_above_it_is_renamed(tmp_path:
         await live_is_saved(rooms, live)
         assert on_disk(rooms.root / new) == ["one", "ours", "later"]
         assert not (rooms.root / path).exists()
+
+    run(tmp_path, job, delay=60)
+
+
+@pytest.mark.parametrize("folder", ["plain", "results [final]", "a*b?", "one/[2]"])
+def test_a_room_follows_whatever_the_renamed_folder_is_called(tmp_path: Path, folder: str) -> None:
+    async def job(rooms: Workshop) -> None:
+        (rooms.root / folder).mkdir(parents=True)
+        (rooms.root / f"{folder} too").mkdir()
+        events, file_ids = rooms.collaboration.serverapp.event_logger, rooms.settings["file_id_manager"]
+        events.register_event_schema(DEFAULT_EVENTS_SCHEMA_PATH / "contents_service" / "v1.yaml")
+        follow_renames(
+            events,
+            file_ids,
+            lambda: [room.rsplit(":", 1)[-1] for room in rooms.collaboration.ywebsocket_server.rooms],
+        )
+        for path in (f"{folder}/{PATH}", f"{folder} too/{PATH}"):
+            write(rooms.root / path, "one")
+            insert(await rooms.rooms.join(path), "ours")
+        (rooms.root / folder).rename(rooms.root / "new [1]")
+        file_ids.move(folder, "new [1]")
+        events.emit(schema_id=CONTENTS_EVENTS, data={"action": "rename", "source_path": folder, "path": "new [1]"})
+        await events.gather_listeners()
+        for path in (f"new [1]/{PATH}", f"{folder} too/{PATH}"):
+            assert sources(await rooms.rooms.join(path)) == ["one", "ours"]
 
     run(tmp_path, job, delay=60)
