@@ -31,7 +31,9 @@ EVERY = 0.25  # seconds from the end of a write to the next
 AGAIN = 5.0  # seconds until what the store could not take is tried again
 WITHIN = 60.0  # seconds that a store may take
 _SQUASHED = (SQLiteYStore, JupyterStore)  # a class made of them may compress, in a way of its own
-_NOTHING: bytes = Doc[Any]().get_state()
+# Yjs' state vector of no client. Not asked of a document that is made here: who forks a process that has imported this
+# would have forks whose documents take the same client ids, and their changes for each other's.
+_NOTHING = b"\0"
 
 
 class BatchedWrites(BaseYStore):

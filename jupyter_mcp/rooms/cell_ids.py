@@ -29,7 +29,8 @@ def keeps_ids(content: dict[str, Any]) -> bool:
     return not (isinstance(major, int | float) and isinstance(minor, int | float)) or (major, minor) >= _SINCE
 
 
-def _content(cell: Cell) -> str:
+def content_hash(cell: Cell) -> str:
+    """Return a hash of what a cell holds: its type and its source."""
     source = cell.get("source", "")
     text = "".join(map(str, source)) if isinstance(source, list) else str(source)
     data = f"{cell.get('cell_type')}\0{text}".encode("utf-8", "surrogatepass")
@@ -52,7 +53,7 @@ def names(cells: Sequence[Cell], own: Sequence[Any], known: dict[str, list[str]]
     for at, cell in enumerate(cells):
         if found[at] is not None:
             continue
-        content = _content(cell)
+        content = content_hash(cell)
         if content not in left:
             left[content] = deque((known or {}).get(content, ()))
         found[at] = name = _next(content, left[content], taken)
@@ -70,32 +71,12 @@ def _next(content: str, known: deque[str], taken: set[str]) -> str:
     return name
 
 
-def twins(cells: Sequence[Cell]) -> list[int]:
-    """Return the indexes of cells that are there once more: with another's id, type and source.
-
-    Of a cell that was taken from the file, a page that held it already brings a twin. Saving leaves it out of the file.
-    The one with outputs stays, or else the first.
-    """
-    first: dict[tuple[str, str], int] = {}
-    found: list[int] = []
-    for at, cell in enumerate(cells):
-        if not isinstance(cell.get("id"), str) or not cell["id"]:
-            continue
-        earlier = first.setdefault((cell["id"], _content(cell)), at)
-        if earlier != at:
-            better = cell.get("outputs") and not cells[earlier].get("outputs")
-            found.append(earlier if better else at)
-            if better:
-                first[cell["id"], _content(cell)] = at
-    return sorted(found)
-
-
 def ids_by_content(cells: Iterable[Cell]) -> dict[str, list[str]]:
     """Return the ids of cells by what the cells hold, in their order."""
     found: dict[str, list[str]] = {}
     for cell in cells:
         if isinstance(cell.get("id"), str) and cell["id"]:
-            found.setdefault(_content(cell), []).append(cell["id"])
+            found.setdefault(content_hash(cell), []).append(cell["id"])
     return found
 
 
@@ -150,7 +131,7 @@ class CellIds:
         left = {content: deque(one for one in ids if one not in present) for content, ids in given.items()}
         found: dict[int, str] = {}
         for at, cell in enumerate(cells):
-            if given and cell.get("id") not in known and (ids := left.get(_content(cell))):
+            if given and cell.get("id") not in known and (ids := left.get(content_hash(cell))):
                 found[at] = ids.popleft()
         return found
 

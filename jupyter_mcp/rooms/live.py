@@ -20,9 +20,10 @@ from jupyter_mcp.errors import CellChangedError, CellMissingError
 from jupyter_mcp.paths import file_of
 
 from .actor import ACTOR
-from .cell_ids import names, twins
+from .cell_ids import names
 from .journal import Journal
 from .people import Carets
+from .twins import without_twins
 
 
 def revision(cell_type: str, source: str) -> str:
@@ -255,14 +256,9 @@ class Live:
             return
         self._ids = [cell.get("id") for cell in self.document.ycells]
         if not all(isinstance(one, str) and one for one in self._ids) or len(set(self._ids)) < len(self._ids):
-            cells = json.loads(str(self.document.ycells))
-            gone = twins(cells)
-            with self.document.ydoc.transaction():
-                for at in reversed(gone):
-                    del self.document.ycells[at]
+            cells = without_twins(self.document)
             self._ids = [cell.get("id") for cell in self.document.ycells]
-            left = [cell for at, cell in enumerate(cells) if at not in gone]
-            self.rename(dict(enumerate(names(left, self._ids))))
+            self.rename(dict(enumerate(names(cells, self._ids))))
         self._odd = False
 
     def rename(self, ids: dict[int, str]) -> None:

@@ -31,6 +31,7 @@ from .loaders import read_notebook
 from .merge import Notebook, UnmergeableError, fingerprint, merge, same
 from .rescue import keep_bytes, rescue
 from .snapshot import read
+from .twins import without_twins
 
 StoreFactory = Callable[[str], BaseYStore]
 PathOf = Callable[[Header], str | None]
@@ -91,7 +92,7 @@ def _parse(held: int) -> tuple[Replay | None, Doc[Any]]:
         found = replay(data)
         if found is not None:
             doc = found.document()
-            read(YNotebook(doc))
+            _read(doc)
             return found, doc
     except FATAL:
         raise
@@ -116,8 +117,7 @@ async def _stored(store: BaseYStore, doc: Doc[Any]) -> bytes:
 
 async def _finish(path: str, found: Replay, doc: Doc[Any], contents: Any, log: Logger) -> bool:
     """Bring document and file together; return False if they can't be. Raises what the contents manager raises."""
-    notebook = YNotebook(doc)
-    final = read(notebook)
+    final = _read(doc)
     theirs, digest = await _their_version(path, found, contents, log)
     if theirs is None and digest is None:
         if not same(final, _saved(found)):
@@ -130,8 +130,8 @@ async def _finish(path: str, found: Replay, doc: Doc[Any], contents: Any, log: L
             if not same(final, _saved(found)):
                 await rescue(contents, path, final, log)
             return False
-        notebook.set(sound(merged.content))
-        final = read(notebook)
+        YNotebook(doc).set(sound(merged.content))
+        final = _read(doc)
         if not same(final, theirs):
             log.warning("%s changed on disk after a crash; unsaved edits were merged into it", path)
     if theirs is None or not same(final, theirs):
@@ -159,7 +159,13 @@ async def _their_version(path: str, found: Replay, contents: Any, log: Logger) -
 
 
 def _saved(found: Replay) -> Notebook:
-    return read(YNotebook(found.document(found.saved.updates)))
+    return _read(found.document(found.saved.updates))
+
+
+def _read(doc: Doc[Any]) -> Notebook:
+    notebook = YNotebook(doc)
+    without_twins(notebook)
+    return read(notebook)
 
 
 def _is_ours(found: Replay, theirs: Notebook, digest: str | None) -> bool:

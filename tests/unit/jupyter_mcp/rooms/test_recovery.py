@@ -223,6 +223,15 @@ def test_a_save_while_the_journal_was_broken_is_known_when_it_is_mended(crashed:
     assert sources(crashed.file) == crashed.stored() == ["old = 1"]
 
 
+def test_a_cell_that_a_page_brought_once_more_before_the_crash_is_there_once(crashed: Crashed) -> None:
+    """Upstream gives a twin another id when it reads it, unless it is the same to the letter."""
+    crashed.insert("new = 1")
+    crashed.insert("new = 1")
+    crashed.notebook.ycells[2]["metadata"]["trusted"] = True
+    crashed.recover()
+    assert sources(crashed.file) == crashed.stored() == ["old = 1", "new = 1"]
+
+
 def test_a_recovery_that_failed_at_the_store_brings_nothing_twice(
     crashed: Crashed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
