@@ -46,6 +46,7 @@ class Journal:
         self.file = folder / f"{header.file_id}.{secrets.token_hex(4)}.journal"
         self.header = header
         self.updates = 1
+        self.rewritten = 0  # times; what was counted before counts nothing after
         self.fault: OSError | None = None
         self._fsync = fsync
         self._fd = -1
@@ -94,6 +95,7 @@ class Journal:
         self._start = None
         self.fault = None
         self.updates = len(content.updates)
+        self.rewritten += 1
 
     def _break(self, error: OSError) -> None:
         self.fault = error
@@ -150,9 +152,13 @@ class Journal:
             self._unnoted = [*self._unnoted[1 - _MOST_UNNOTED :], fingerprint]
             raise
 
-    def saved(self, saved: Saved) -> None:
-        """Note that the file holds the first `saved.updates` updates. Raises OSError."""
-        self._put(note(b"S", saved))
+    def saved(self, saved: Saved, rewritten: int) -> None:
+        """Note that the file holds the first `saved.updates` updates of the journal that was rewritten so many times.
+
+        Raises OSError. If it was rewritten since, that it was to be saved is all that is noted.
+        """
+        if rewritten == self.rewritten:
+            self._put(note(b"S", saved))
 
     def moved(self, path: str, file: str = "") -> None:
         """Note that the notebook has a new path."""

@@ -93,6 +93,7 @@ class Saves:
         journal, content = self._live.journal, model["content"]
         # Of the content's moment: others may edit at the next await.
         print_of_content, updates, edits = fingerprint(content), journal.updates, self._live.edits
+        rewritten = journal.rewritten
         loader = loader_of(self._live.room)
         if await loader.changed():
             # Before the note: recovery takes what can't be read, after a note, for our own write cut short.
@@ -107,7 +108,7 @@ class Saves:
             return None
         self._base, self.failure, self.saved_edits = content, None, edits
         with suppress(OSError):
-            journal.saved(Saved(str(loader.last_modified), print_of_content, updates, loader.digest))
+            journal.saved(Saved(str(loader.last_modified), print_of_content, updates, loader.digest), rewritten)
         return saved
 
     async def _read(self) -> Notebook:

@@ -71,7 +71,7 @@ def test_a_save_is_remembered_with_what_it_held_and_intents_until_then(tmp_path:
     written = Written(tmp_path)
     written.text += "saved"
     written.journal.saving("print-1")
-    written.journal.saved(Saved("tuesday", "print-1", written.journal.updates))
+    written.journal.saved(Saved("tuesday", "print-1", written.journal.updates), written.journal.rewritten)
     written.text += " not saved"
     written.journal.saving("print-2")
     written.journal.moved("new.ipynb")
@@ -86,7 +86,7 @@ def test_a_save_is_remembered_with_what_it_held_and_intents_until_then(tmp_path:
 def test_compaction_keeps_the_document_and_the_save_and_bounds_the_file(tmp_path: Path) -> None:
     written = Written(tmp_path)
     written.text += "saved"
-    written.journal.saved(Saved("tuesday", "print", written.journal.updates))
+    written.journal.saved(Saved("tuesday", "print", written.journal.updates), written.journal.rewritten)
     compacted = 0
     for _ in range(500):
         written.text += "x" * 4000
@@ -103,6 +103,23 @@ def test_compaction_keeps_the_document_and_the_save_and_bounds_the_file(tmp_path
     assert text_of(written.journal.file) == "saved"
     written.text += " and on"
     assert text_of(written.journal.file) == "saved and on"
+
+
+def test_a_save_that_began_before_the_journal_was_rewritten_is_not_counted_in_the_updates_since(tmp_path: Path) -> None:
+    """Else edits that the file lacks would be taken for what it holds, and a merge for what others deleted."""
+    written = Written(tmp_path)
+    written.text += "one "
+    written.text += "two "
+    counted, rewritten = written.journal.updates, written.journal.rewritten
+    written.journal.saving("print-1")
+    written.journal.mend(written.doc)
+    written.text += "three"
+    written.journal.saved(Saved("tuesday", "print-1", counted), rewritten)
+    found = replay(written.journal.file)
+    assert found is not None
+    assert (found.saved.modified, found.intents) == ("monday", ["print-1"])
+    assert text_of(written.journal.file, found.saved.updates) == ""
+    assert text_of(written.journal.file) == "one two three"
 
 
 def test_the_bytes_of_an_edit_do_not_grow_with_the_document(tmp_path: Path) -> None:
@@ -204,7 +221,7 @@ def test_a_journal_that_is_deleted_is_made_again(tmp_path: Path, how: str) -> No
     folder = tmp_path / "journals"
     written = Written(folder)
     written.text += "before"
-    written.journal.saved(Saved("tuesday", "print", written.journal.updates, "digest"))
+    written.journal.saved(Saved("tuesday", "print", written.journal.updates, "digest"), written.journal.rewritten)
     written.text += " more"
     if how == "the file":
         written.journal.file.unlink()

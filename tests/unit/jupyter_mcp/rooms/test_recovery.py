@@ -88,7 +88,10 @@ class Crashed:
         model = asyncio.run(saving)
         digest = hashlib.sha256(self.file.read_bytes()).hexdigest()
         with contextlib.suppress(OSError):
-            self.journal.saved(Saved(str(model["last_modified"]), fingerprint(content), self.journal.updates, digest))
+            self.journal.saved(
+                Saved(str(model["last_modified"]), fingerprint(content), self.journal.updates, digest),
+                self.journal.rewritten,
+            )
 
     def store_all(self) -> None:
         async def write() -> None:
@@ -178,7 +181,7 @@ def test_a_store_that_is_behind_the_saved_file_catches_up(crashed: Crashed) -> N
 def test_a_store_has_the_history_of_what_the_file_has_no_more(crashed: Crashed) -> None:
     """The editor deleted the cell that a tab has seen: the room must know it, to take it from the tab."""
     crashed.insert("new = 1")
-    crashed.journal.saved(Saved("before", "", crashed.journal.updates))
+    crashed.journal.saved(Saved("before", "", crashed.journal.updates), crashed.journal.rewritten)
     time.sleep(0.01)
     without = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("old = 1", id="old")])
     nbformat.write(without, crashed.file)
@@ -468,7 +471,7 @@ def test_edits_of_a_deleted_notebook_go_beside_it(crashed: Crashed) -> None:
 def test_a_deleted_notebook_without_unsaved_edits_stays_deleted(crashed: Crashed) -> None:
     crashed.insert("new = 1")
     content = crashed.notebook.get()
-    crashed.journal.saved(Saved("tuesday", fingerprint(content), crashed.journal.updates))
+    crashed.journal.saved(Saved("tuesday", fingerprint(content), crashed.journal.updates), crashed.journal.rewritten)
     crashed.file.unlink()
     crashed.recover()
     assert list(crashed.root.glob("*.ipynb")) == []
