@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from .telling import write
-from .world import Settings, soak
+from .world import DISK_FULL_EVERY, Settings, soak
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,8 +30,13 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="repeats the same choices (default: another each time)")
     parser.add_argument("--output", type=Path, default=ROOT / "artifacts" / "soak", help="folder of the report")
+    parser.add_argument(
+        "--full-every", type=float, default=DISK_FULL_EVERY, help="seconds between full disks (default: %(default)s)"
+    )
+    parser.add_argument("--keep", action="store_true", help="copy what is on the disks at each kill into the output")
     given = parser.parse_args()
-    settings = Settings(given.minutes, given.agents, given.browsers, given.life, given.seed or secrets.randbits(32))
+    seed, keep = given.seed or secrets.randbits(32), given.output if given.keep else None
+    settings = Settings(given.minutes, given.agents, given.browsers, given.life, seed, keep, given.full_every)
     logging.getLogger().addHandler(logging.NullHandler())  # clients tell of each server that is killed under them
     report = asyncio.run(soak(settings))
     sys.stdout.write(f"{write(report, given.output)}\n{given.output / 'report.json'}\n")

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -47,6 +48,8 @@ class Settings:
     browsers: int = 5
     life: float = 120  # seconds from one kill of the server to the next; 0: it is not killed
     seed: int = 0
+    keep: Path | None = None  # folder for what was on the disks at each kill
+    full_every: float = DISK_FULL_EVERY  # seconds
 
 
 class World:
@@ -116,6 +119,8 @@ class World:
                     await asyncio.sleep(0.05)
         for disk in self.disks:
             disk.free()
+        if self.settings.keep is not None:
+            await asyncio.to_thread(self._keep, self.settings.keep / f"life-{self.report.lives}")
         await asyncio.to_thread(self.server.start)
         self.report.lives += 1
         self.up = True
@@ -130,6 +135,12 @@ class World:
                 self.report.lost += ledger.faults(
                     ("".join(cell["source"]) for cell in cells), "in the file, at the end"
                 )
+
+    def _keep(self, folder: Path) -> None:
+        """Copy what the killed server left, and its log: so a failure can be looked at, and recovered once more."""
+        for name, place in zip(("work", "journals"), (disk.seen for disk in self.disks), strict=False):
+            shutil.copytree(place, folder / name, dirs_exist_ok=True)
+        shutil.copy(self.server.home / "server.log", folder)
 
     def _say(self, when: str) -> None:
         """Tell who waits how far it is."""
@@ -191,7 +202,7 @@ class World:
 
     async def _fill_disks(self) -> None:
         while self.disks:
-            await asyncio.sleep(DISK_FULL_EVERY * self.chance.uniform(0.5, 1.5))
+            await asyncio.sleep(self.settings.full_every * self.chance.uniform(0.5, 1.5))
             if self.up:
                 disk = self.chance.choice(self.disks)
                 await asyncio.to_thread(disk.fill)
