@@ -22,6 +22,11 @@ from images.rootfs.bytecode import Interpreter
 from images.rootfs.conda import install
 from images.rootfs.wheels import PREFIX
 
+_FEW = 2
+"""Layers, such as those of the project's wheel for two platforms."""
+_SMALL = 4 << 20
+"""Bytes of packages: 4 MiB are made into a layer in about a second."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -70,7 +75,12 @@ def make_layers(
     # Installed anew is what a layer is made of, or what was never read.
     lacking = {place for number in missing if plans[number].kind == "conda" for place, _ in _places(plans[number])}
     lacking |= packages.keys() - activations.keys()
-    if missing or lacking:
+    if not lacking and _are_small([plans[number] for number in missing]):
+        with store.scratch() as scratch:
+            for number in missing:
+                made[number] = make_layer(plans[number], settings, interpreters, store, scratch)
+                done(made[number])
+    elif missing or lacking:
         # Large layers first, so that no core is left alone with one at the end.
         order = sorted(missing, key=lambda number: -sum(file.size for file in plans[number].packages))
         with store.scratch() as scratch, _workers(max(len(missing), 1)) as pool:
@@ -90,6 +100,11 @@ def make_layers(
                 made[futures[future]] = future.result()
                 done(future.result())
     return [made[number] for number in range(len(plans))], activations
+
+
+def _are_small(plans: Sequence[LayerPlan]) -> bool:
+    """Say whether making these layers takes less than starting workers does: after a change in the project itself."""
+    return sum(file.size for plan in plans for file in (*plan.packages, *plan.carried)) <= _SMALL and len(plans) <= _FEW
 
 
 def _places(plan: LayerPlan) -> list[tuple[Place, LayerPlan]]:
