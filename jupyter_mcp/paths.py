@@ -9,6 +9,8 @@ from urllib.parse import unquote
 from .errors import BadPathError
 
 SUFFIX = ".ipynb"
+_CHECKPOINT = "-checkpoint"  # is added to the names of the copies in .ipynb_checkpoints
+_SHOWN = 80  # characters of a path in an error
 LONGEST_PATH = 4096  # characters; PATH_MAX of Linux is as many bytes
 
 
@@ -62,6 +64,25 @@ def contained(root: str | None, path: str) -> None:
     target = os.path.realpath(f"{base}/{path}")
     if os.path.commonpath((base, target)) != base:
         raise BadPathError(f"{path!r} is a link out of the root; copy the notebook below the root first.")
+
+
+def saveable(root: str | None, path: str) -> None:
+    """Raise BadPathError if Jupyter can't save a notebook of that name: its copies beside it have longer names.
+
+    Without a local root nothing is known of the names that can be.
+    """
+    if not root:
+        return
+    try:
+        most = os.pathconf(root, "PC_NAME_MAX") - len(_CHECKPOINT)
+    except (OSError, ValueError):
+        return
+    length = len(os.fsencode(path.rpartition("/")[2]))
+    if length > most:
+        raise BadPathError(
+            f"The name of {path[:_SHOWN]!r}… has {length} bytes, and Jupyter can save a notebook whose name has at "
+            f"most {most}; nothing was changed. Choose a shorter name."
+        )
 
 
 def file_of(root: str | None, path: str) -> str:

@@ -18,7 +18,7 @@ from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untype
 from . import metrics
 from .errors import RoomUnavailableError, SaveFailedError, why
 from .locks import KeyedLocks
-from .paths import file_of
+from .paths import file_of, saveable
 from .rooms.actor import ACTOR
 from .rooms.batched_store import close, flush, in_step, keep
 from .rooms.cell_ids import CellIds, keeps_ids, nameless
@@ -156,6 +156,7 @@ class Rooms:
                 return live
 
     async def _open(self, path: str) -> tuple[Live, Saves]:
+        saveable(self._root, path)  # or what is acknowledged would never be in the file
         file_id = self._settings["file_id_manager"].index(path)
         room_id = f"{FORMAT}:{KIND}:{file_id}"
         async with self._locks(room_id):

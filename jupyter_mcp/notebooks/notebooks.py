@@ -22,7 +22,7 @@ from jupyter_mcp.errors import (
 )
 from jupyter_mcp.kernels.cell_states import CellStates, Told
 from jupyter_mcp.locks import KeyedLocks
-from jupyter_mcp.paths import SUFFIX, canonical, contained, walk
+from jupyter_mcp.paths import SUFFIX, canonical, contained, saveable, walk
 from jupyter_mcp.rooms.actor import ACTOR
 from jupyter_mcp.rooms.live import Address, Live, cell_of, revision
 from jupyter_mcp.rooms.loaders import read_notebook
@@ -164,6 +164,7 @@ class Notebooks:
         async with self._creating(path):
             if await ensure_async(self._contents.exists(path)):
                 raise NotebookExistsError(f"{path!r} exists already; open it, or choose another name.")
+            saveable(self.root, path)
             notebook = nbformat.v4.new_notebook(metadata=self._kernel_metadata())  # type: ignore[no-untyped-call]
             # An empty list would get a cell with a random id each time a room is made from the file.
             notebook.cells = [nbformat.v4.new_code_cell(metadata={"trusted": True})]  # type: ignore[no-untyped-call]

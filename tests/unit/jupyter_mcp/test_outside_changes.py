@@ -11,7 +11,7 @@ import pytest
 from jupyter_server import DEFAULT_EVENTS_SCHEMA_PATH
 from jupyter_server.services.contents import fileio
 
-from jupyter_mcp.errors import RoomUnavailableError, SaveFailedError
+from jupyter_mcp.errors import BadPathError, RoomUnavailableError, SaveFailedError
 from jupyter_mcp.rooms.renames import CONTENTS_EVENTS, follow_renames
 from jupyter_mcp.rooms.snapshot import read
 from jupyter_mcp.rooms.ydoc_private import loader_of
@@ -272,3 +272,19 @@ def test_a_room_follows_whatever_the_renamed_folder_is_called(tmp_path: Path, fo
             assert sources(await rooms.rooms.join(path)) == ["one", "ours"]
 
     run(tmp_path, job, delay=60)
+
+
+@pytest.mark.parametrize("name", ["n" * 239 + ".ipynb", "é" * 122 + ".ipynb"], ids=["letters", "of two bytes"])
+def test_a_notebook_whose_name_is_too_long_to_be_saved_is_not_opened_for_edits(tmp_path: Path, name: str) -> None:
+    async def job(rooms: Workshop) -> None:
+        write(rooms.root / name, "one")
+        with pytest.raises(BadPathError, match=r"has 2[45][05] bytes, and Jupyter can save .* at most 244"):
+            await rooms.rooms.join(name)
+        assert rooms.collaboration.ywebsocket_server.rooms == {}
+        longest = name[1:] if name.isascii() else name[3:]  # 244 bytes
+        write(rooms.root / longest, "one")
+        live = await rooms.rooms.join(longest)
+        insert(live, "ours")
+        await live_is_saved(rooms, live)
+
+    run(tmp_path, job)
