@@ -19,7 +19,7 @@ from tests.live.test_browser import colours
 from tests.support.needs import needs
 
 from .container import Running
-from .test_work import TEMPLATES
+from .test_work import REPORT, TEMPLATES
 
 SHOTS = REPOSITORY / "artifacts" / "screenshots"
 SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
@@ -102,8 +102,15 @@ def test_the_first_start_shows_notebooks_that_open_and_run(first_start: Running)
             touch = page.locator(f"{SHOWN} .js-plotly-plot .main-svg").first
             await touch.scroll_into_view_if_needed()
             await picture(page, "5-plotly")
+            await run_all(page, "agent-playbook.ipynb", 4)
+            seen = page.locator(f"{SHOWN} .jp-RenderedImage img").last
+            await seen.scroll_into_view_if_needed()
+            assert await seen.evaluate("image => image.complete && image.naturalWidth > 500")
+            await nothing_is_in_the_way(page)
+            await picture(page, "6-agent-playbook")
             assert errors == []
             await browser.close()
 
     asyncio.run(look())
+    (container.workspace / REPORT).unlink()
     assert Path(SHOTS / "3-plot.png").stat().st_size > 20_000

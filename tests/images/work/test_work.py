@@ -232,6 +232,8 @@ def test_the_token_of_a_variable_counts_and_reaches_no_environment(made_anew: Ru
 
 
 TEMPLATES = ("agent-playbook.ipynb", "data-tour.ipynb", "getting-started.ipynb")
+REPORT = "report-to-mend.ipynb"
+"""What the playbook writes, and the agent in it mends."""
 
 
 def test_the_starter_notebooks_run_clean(first_start: Running) -> None:
@@ -253,6 +255,11 @@ def test_the_starter_notebooks_run_clean(first_start: Running) -> None:
         assert [output for output in outputs if output["output_type"] == "error"] == []
     assert "f'An agent greets {name}.'" in sources(container.workspace / "getting-started.ipynb")
     assert "image/png" in (container.workspace / "data-tour.ipynb").read_text()
+    report = json.loads((container.workspace / REPORT).read_text())["cells"]
+    assert report[1]["source"][0].startswith('rain = {"Jan": 60, "Feb": 57, "Mar": 116,')
+    assert "mm in the year" in str(report[2]["outputs"])
+    assert "image/png" in str(report[4]["outputs"])
+    (container.workspace / REPORT).unlink()
 
 
 @pytest.mark.slow
