@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from env.errors import ChannelUnreachableError, HashMismatchError, LockFormatError, PackageGoneError, ToolFailedError
 from env.formats.freshness import target_of
@@ -59,8 +59,16 @@ def locate(lock: Lock, files: Sequence[LockedFile]) -> list[Located]:
         return [_in_archive(file, lock, roots) for file in files]
     if lock.source == "conda":
         return _in_channels(files, lock)
-    offer = _offer(files, lock)
+    asked = [file for file in files if not _is_here(file)]
+    offer = _offer(asked, lock) if asked else _Offer({}, {})
     return [Located(file, _wheel_url(file, offer, lock), target_of(lock), lock.command) for file in files]
+
+
+def _is_here(file: LockedFile) -> bool:
+    """Say whether somebody's lock names a file on this machine, beside itself: no index is asked about that."""
+    if file.url is None or not file.url.startswith("file:"):
+        return False
+    return Path(unquote(urlsplit(file.url).path)).is_file()
 
 
 def _wheel_url(file: LockedFile, offer: _Offer, lock: Lock) -> str:
