@@ -41,6 +41,7 @@ from .rooms.opening import forget_stopped
 from .rooms.recoveries import Recoveries
 from .rooms.renames import follow_renames
 from .rooms.shutdown import workers_end
+from .rooms.ydoc_private import use_store
 from .rtc_adapter import NO_ROOMS, Rooms
 from .steering import people_api, runs_api
 from .steering.activity import SCHEMAS
@@ -412,7 +413,9 @@ class JupyterMCP(ExtensionApp):
     def _prepare_collaboration(self) -> Recoveries:
         """Make every room, browsers' too, safe to share: its store, its side of the file, its end."""
         extension = self._rooms.extension
-        extension.ystore_class = batched(extension.ystore_class, extension.config, kept=self.history_kept)
+        store = batched(extension.ystore_class, extension.config, kept=self.history_kept)
+        if not use_store(extension, self._server.web_app, store):
+            raise RuntimeError("no handler of its pages has a store")
         recoveries = self._rooms.recoveries = self._make_recoveries()
         guard(extension.file_loaders, recoveries.finished, self._rooms.cell_ids)
         forget_stopped(extension.ywebsocket_server)

@@ -115,10 +115,14 @@ class BatchedWrites(BaseYStore):
         is missing, and shows nothing that builds on the rest.
         """
         own = ydoc.get_update() if ydoc.get_state() != _NOTHING else None
-        await self._opened()
-        await asyncio.wait_for(super().apply_updates(ydoc), WITHIN)
+        await self.load(ydoc)
         if own is not None:
             await self.write(own)
+
+    async def load(self, ydoc: Doc[Any]) -> None:
+        """Load the document. Raises YDocNotFound, and what a store that fails raises."""
+        await self._opened()
+        await asyncio.wait_for(super().apply_updates(ydoc), WITHIN)
 
     async def start(self, *args: Any, **options: Any) -> None:
         """Start the store, in a file that only its owner reads: it has what was typed, and deleted since.
@@ -165,6 +169,11 @@ def batched(configured: type[BaseYStore], config: Any, *, kept: float = 0) -> ty
     Store.__name__ = configured.__name__
     Store.__qualname__ = configured.__qualname__
     return Store
+
+
+async def load_from(ystore: BaseYStore, ydoc: Doc[Any]) -> None:
+    """Load what is stored on top of what the document holds. Raises YDocNotFound, and what the store raises."""
+    await (ystore.load(ydoc) if isinstance(ystore, BatchedWrites) else ystore.apply_updates(ydoc))
 
 
 async def write_to(ystore: BaseYStore, update: bytes) -> None:

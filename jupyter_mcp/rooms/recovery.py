@@ -23,7 +23,7 @@ from tornado.web import HTTPError
 
 from jupyter_mcp.errors import FATAL
 
-from .batched_store import write_to
+from .batched_store import load_from, write_to
 from .content_check import sound
 from .journal import claim
 from .journal_frames import Header, Replay, read_all, replay
@@ -110,8 +110,10 @@ async def _stored(store: BaseYStore, doc: Doc[Any]) -> bytes:
     stored: Doc[Any] = Doc()
     # Not found: the crash came before the room's first write.
     with contextlib.suppress(YDocNotFound):
-        await store.apply_updates(stored)
-    doc.apply_update(stored.get_update())
+        await load_from(store, stored)
+        # Once more, on top of the journal: a store that lacks an update has later ones that wait for it, and pycrdt
+        # 0.14 may end the process when it is asked for all of a document in which something waits.
+        await load_from(store, doc)
     return stored.get_state()
 
 

@@ -9,13 +9,15 @@ room and its file.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Literal, cast
 
 from jupyter_server_ydoc.app import YDocExtension  # type: ignore[import-untyped]
 from jupyter_server_ydoc.loaders import FileLoader  # type: ignore[import-untyped]
 from jupyter_server_ydoc.rooms import DocumentRoom  # type: ignore[import-untyped]
 from jupyter_ydoc import YNotebook
+from pycrdt.store import BaseYStore
+from tornado.routing import Rule, RuleRouter
 
 OBSERVED_WITHIN = 10.0  # seconds; a room that was stopped never begins
 SETTLED_WITHIN = 60.0  # seconds; of a large notebook that is replaced by its file
@@ -171,6 +173,26 @@ async def read_file(room: DocumentRoom, kind: tuple[str, str]) -> Model:
     if acknowledge is not None:
         await acknowledge()
     return model
+
+
+def use_store(extension: YDocExtension, application: Any, store: type[BaseYStore]) -> int:
+    """Have every room keep its history in this class; return how many handlers of pages make rooms with it.
+
+    Upstream's handlers were given the class when they were made: a room that a page opens first would keep the old one.
+    """
+    extension.ystore_class = store
+    extension.ywebsocket_server.ystore_class = store
+    given = [options for options in _options(application.default_router.rules) if "ystore_class" in options]
+    for options in given:
+        options["ystore_class"] = store
+    return len(given)
+
+
+def _options(rules: Iterable[Rule]) -> Iterator[dict[str, Any]]:
+    for rule in rules:
+        if isinstance(rule.target, RuleRouter):
+            yield from _options(rule.target.rules)
+        yield rule.target_kwargs
 
 
 def raise_errors(store: Any) -> None:

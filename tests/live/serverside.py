@@ -24,6 +24,16 @@ from tornado import web
 import jupyter_mcp.app
 
 
+class Stores(APIHandler):
+    """What keeps the history of each room, by the names of its classes."""
+
+    @web.authenticated
+    def get(self) -> None:
+        rooms = self.settings["jupyter_server_ydoc"].ywebsocket_server.rooms
+        kept = {name: room.ystore for name, room in rooms.items() if room.ystore is not None}
+        self.finish({name: [each.__name__ for each in type(store).__mro__] for name, store in kept.items()})
+
+
 class Counts(APIHandler):
     """Counts tasks, file descriptors, rooms, memory and garbage of the server."""
 
@@ -117,6 +127,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
         ".*",
         [
             (url_path_join(base, "serverside/counts"), Counts),
+            (url_path_join(base, "serverside/stores"), Stores),
             (url_path_join(base, "serverside/modules"), Modules),
             (url_path_join(base, "serverside/fire/(.*)"), Fire),
         ],
