@@ -415,7 +415,7 @@ class JupyterMCP(ExtensionApp):
         extension = self._rooms.extension
         store = batched(extension.ystore_class, extension.config, kept=self.history_kept)
         if not use_store(extension, self._server.web_app, store):
-            raise RuntimeError("no handler of its pages has a store")
+            self.log.warning("MCP: rooms that a page opens first keep their history as jupyter-collaboration does")
         recoveries = self._rooms.recoveries = self._make_recoveries()
         guard(extension.file_loaders, recoveries.finished, self._rooms.cell_ids)
         forget_stopped(extension.ywebsocket_server)
