@@ -22,8 +22,10 @@ from packaging.requirements import Requirement
 
 from env.formats.lock import Lock, LockedFile
 from env.index.uv import compile_requirements
+from env.intake.base import glibc_minor
 from env.intake.pylock import parse_pylock
 from env.platforms import AMD64, PYTHON
+from env.spec import Tree
 from images.build.buckets import grouped, size_to_be_alone
 
 from .updateplot import save
@@ -119,7 +121,8 @@ def locked(requirements: Sequence[str], until: datetime) -> Files:
         output = Path(folder) / "pylock.toml"
         options = ["--universal", "--python-version", PYTHON, "--format", "pylock.toml"]
         compile_requirements(requirements, output, [*options, "--exclude-newer", until.isoformat()])
-        chosen = parse_pylock(output, output.read_text(encoding="utf-8"), "").chosen(AMD64, f"{PYTHON}.5")
+        lock = parse_pylock(output, output.read_text(encoding="utf-8"), "")
+        chosen = lock.chosen(AMD64, f"{PYTHON}.5", glibc=glibc_minor(AMD64, Tree()))
     return {file.name: file for file in chosen.files}
 
 
