@@ -123,7 +123,7 @@ TABLE: tuple[Private, ...] = (
     *_of("pycrdt-websocket", "pycrdt.websocket:YRoom", Part.ROOMS, "_stopped", "ydoc_observed", "ystore", "clients"),
     *_of("pycrdt-websocket", "pycrdt.websocket:WebsocketServer", Part.ROOMS, "serve", "rooms", "delete_room"),
     *_of(_YDOC, "jupyter_server_ydoc.websocketserver:JupyterWebsocketServer", Part.ROOMS, "room_exists", "get_room"),
-    *_of("pycrdt-store", "pycrdt.store:BaseYStore", Part.ROOMS, "write", "apply_updates", "started", "stopped"),
+    *_of("pycrdt-store", "pycrdt.store:BaseYStore", Part.ROOMS, "write", "read", "apply_updates", "started", "stopped"),
     *_of("pycrdt-store", "pycrdt.store:SQLiteYStore", Part.HISTORY, "_db"),
     *_of("sqlite-anyio", "sqlite_anyio:Connection", Part.HISTORY, "_exception_handler"),
     *_of(_SERVER, "jupyter_server.extension.application:ExtensionApp", Part.START, "_start_jupyter_server_extension"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from logging import Logger, getLogger
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 
 from jupyter_server_ydoc.stores import SQLiteYStore as JupyterStore  # type: ignore[import-untyped]
 from pycrdt import Doc, merge_updates
-from pycrdt.store import BaseYStore, SQLiteYStore
+from pycrdt.store import BaseYStore, SQLiteYStore, YDocNotFound
 from pycrdt.websocket import YRoom
 from traitlets.config import LoggingConfigurable
 
@@ -34,6 +35,7 @@ _SQUASHED = (SQLiteYStore, JupyterStore)  # a class made of them may compress, i
 # Yjs' state vector of no client. Not asked of a document that is made here: who forks a process that has imported this
 # would have forks whose documents take the same client ids, and their changes for each other's.
 _NOTHING = b"\0"
+_SHARE = 64  # updates that are merged at once
 
 
 class BatchedWrites(BaseYStore):
@@ -120,9 +122,26 @@ class BatchedWrites(BaseYStore):
             await self.write(own)
 
     async def load(self, ydoc: Doc[Any]) -> None:
-        """Load the document. Raises YDocNotFound, and what a store that fails raises."""
+        """Load the document, with one update. Raises YDocNotFound, and what a store that fails raises.
+
+        Upstream applies one update after the other. Where one is missing, as earlier versions could leave it, later
+        ones wait for it in the document, and pycrdt 0.14 may end the process when what they waited for comes.
+        """
         await self._opened()
-        await asyncio.wait_for(super().apply_updates(ydoc), WITHIN)
+        updates = await asyncio.wait_for(self._updates(), WITHIN)
+        if not updates:
+            raise YDocNotFound
+        ydoc.apply_update(merged(updates))
+
+    async def _updates(self) -> list[bytes]:
+        try:
+            return [update async for update, *_ in self.read()]
+        except YDocNotFound as error:
+            # pycrdt-store 0.1 says that there is nothing also where nothing could be read.
+            cause = error.__context__
+            if isinstance(cause, Exception) and not isinstance(cause, YDocNotFound):
+                raise cause from None
+            raise
 
     async def start(self, *args: Any, **options: Any) -> None:
         """Start the store, in a file that only its owner reads: it has what was typed, and deleted since.
@@ -169,6 +188,14 @@ def batched(configured: type[BaseYStore], config: Any, *, kept: float = 0) -> ty
     Store.__name__ = configured.__name__
     Store.__qualname__ = configured.__qualname__
     return Store
+
+
+def merged(updates: Sequence[bytes]) -> bytes:
+    """Return one update of many; by shares, for the time that merging takes grows with the square of their number."""
+    while len(updates) > 1:
+        shares = (updates[at : at + _SHARE] for at in range(0, len(updates), _SHARE))
+        updates = [merge_updates(*share) for share in shares]
+    return updates[0]
 
 
 async def load_from(ystore: BaseYStore, ydoc: Doc[Any]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -20,6 +23,8 @@ from pycrdt.store import SQLiteYStore
 
 from jupyter_mcp.rooms import batched_store
 from jupyter_mcp.rooms.batched_store import BatchedWrites, batched, write_to
+from tests.support import gaps
+from tests.support.documents import ROOT
 
 HOUR = 3600.0
 
@@ -293,3 +298,51 @@ def test_history_that_is_older_than_is_kept_becomes_one_update_without_what_was_
         updates = [row[0] for row in database.execute("SELECT yupdate FROM yupdates")]
     assert len(updates) == 2
     assert not any(b"hunter2" in update for update in updates)
+
+
+def test_a_history_with_a_gap_that_is_filled_later_does_not_end_the_process(tmp_path: Path) -> None:
+    async def write(path: str) -> None:
+        class Stored(SQLiteYStore):
+            db_path = path
+
+        async with Stored("a.y") as store:
+            await store.write(updates[0])
+        rows = [("a.y", update, b"", time.time() + number) for number, update in enumerate(updates[1:])]
+        with closing(sqlite3.connect(path)) as database, database:
+            database.executemany("INSERT INTO yupdates VALUES (?, ?, ?, ?)", rows)
+
+    updates = gaps.history(gaps.SEED)[0]
+    path = str(tmp_path / "store.db")
+    asyncio.run(write(path))
+    words = [sys.executable, "-m", "tests.support.gaps", path, str(gaps.SEED)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+@given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=200))
+@settings(deadline=None, max_examples=20)
+def test_one_update_of_many_is_all_of_them(sizes: list[int]) -> None:
+    updates: list[bytes] = []
+    document: Doc[Any] = Doc()
+    document.observe(lambda event: updates.append(event.update))
+    text: Text = document.get("text", type=Text)
+    for number, size in enumerate(sizes):
+        text.insert(number % (len(text) + 1), "x" * size + str(number))
+    again: Doc[Any] = Doc()
+    again.apply_update(batched_store.merged(updates))
+    assert str(again.get("text", type=Text)) == str(text)
+
+
+def test_a_store_that_can_not_be_read_is_not_told_to_be_empty(tmp_path: Path) -> None:
+    class Stored(SQLiteYStore):
+        db_path = str(tmp_path / "store.db")
+
+    async def load() -> None:
+        async with batched(Stored, None)("a.y") as store:
+            await write_to(store, Doc().get_update())
+            with closing(sqlite3.connect(Stored.db_path)) as database:
+                database.execute("DROP TABLE yupdates")
+            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+                await store.apply_updates(Doc())
+
+    asyncio.run(load())
