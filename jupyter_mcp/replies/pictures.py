@@ -21,7 +21,8 @@ MOST_BYTES = 480_000  # of the file; in base64 a third more, which still fits in
 _MOST_PIXELS = 80_000_000  # decoded, that is up to 320 MB
 _LONGEST = 100_000  # pixels of an edge: Pillow keeps an address of each row
 _MOST_ENCODED = 64 << 20  # characters of base64
-# MPO is a JPEG with more pictures behind the first, as phones take them.
+_OPENED = ("PNG", "JPEG", "WEBP", "GIF")
+# MPO is a JPEG with more pictures behind the first, as phones take them; Pillow opens it as a JPEG.
 _FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 _QUALITY = 85
 _one_at_a_time = threading.Lock()  # each may take hundreds of megabytes
@@ -70,7 +71,7 @@ def picture(data: str) -> Picture:
 
 
 def _prepared(raw: bytes) -> Picture:
-    with Image.open(io.BytesIO(raw), formats=list(_FORMATS)) as image:
+    with Image.open(io.BytesIO(raw), formats=_OPENED) as image:
         width, height = image.size
         if width * height > _MOST_PIXELS or max(width, height) > _LONGEST:
             raise NoPictureError(f"{width}x{height} pixels are too many to be decoded")

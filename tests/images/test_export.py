@@ -202,4 +202,4 @@ def test_an_image_that_was_not_built_is_told(tmp_path: Path) -> None:
     assert run.returncode == 2
     run = images("export", "no-such", "--output", tmp_path / "image.tar")
     assert run.returncode == 2
-    assert "there are recipes for jupyter" in told(run)
+    assert "there are recipes for builder, jupyter" in told(run)

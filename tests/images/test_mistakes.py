@@ -27,10 +27,10 @@ def told(run: subprocess.CompletedProcess[str]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "code", "way_out"),
     [
-        (["build", "jupiter"], 2, "there are recipes for jupyter"),
+        (["build", "jupiter"], 2, "there are recipes for builder, jupyter"),
         (["build", "--platform", "linux/vax"], 2, "use linux/amd64, linux/arm64"),
         (["build", "--env", "nix"], 2, "use --env "),
-        (["check", "jupiter"], 2, "there are recipes for jupyter"),
+        (["check", "jupiter"], 2, "there are recipes for builder, jupyter"),
         (["check", "--platform", "vax"], 2, "use linux/amd64, linux/arm64"),
         (["build", "--recipe", "no/such/folder"], 65, "no/such/folder/image.toml: is not there"),
     ],

@@ -225,7 +225,7 @@ def test_a_version_is_written_and_then_agrees_but_for_what_must_be_built(root: P
     ("words", "told"),
     [
         (("--only", "distributions", "--image", "jupyter"), "--image is about images"),
-        (("--image", "jupiter"), "unknown image 'jupiter': there are recipes for jupyter"),
+        (("--image", "jupiter"), "unknown image 'jupiter': there are recipes for builder, jupyter"),
         (("--chek",), "did you mean --check?"),
         (("now",), "unrecognized arguments: now"),
     ],
