@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -111,11 +112,19 @@ def handler_of(  # noqa: C901 - one fault after the other
     return Handler
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose clients may go in the midst of an answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     served = Mirror()
     release = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(served, release))
+    server = Server(("127.0.0.1", 0), handler_of(served, release))
     served.url = f"http://127.0.0.1:{server.server_port}/debian"
     monkeypatch.setenv("DEBIAN_MIRROR", served.url)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
