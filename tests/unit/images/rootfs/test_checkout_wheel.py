@@ -34,12 +34,12 @@ def test_the_same_files_make_the_same_wheel_without_what_running_them_left(tmp_p
 def test_the_programs_run_with_the_tools_that_are_locked_for_this_checkout() -> None:
     tree, recipe = Tree(), load_recipe("builder")
     build = Build(recipe, PLATFORMS, "wheels")
-    asked = (recipe.path.parent / "requirements.txt").read_text().splitlines()
+    asked = (recipe.path.parent / "requirements.in").read_text().splitlines()
     assert sorted(line for line in asked if not line.startswith(("#", "-c "))) == group_requirements(tree, "tools")
     tools = set(re.findall(r"^(\S+==\S+)", (ROOT / "env" / "locks" / "tools.txt").read_text(), re.MULTILINE))
     for platform in PLATFORMS:
         files = build.locks(platform)["environment"].files
-        # Else `./noxw -s lock -- --recipe images/recipes/builder` makes them so.
+        # Else the command in .github/workflows/update.yml makes them so.
         assert {f"{file.name}=={file.version}" for file in files} <= tools
 
 
