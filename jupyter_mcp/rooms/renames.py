@@ -23,7 +23,7 @@ def follow_renames(events: Any, file_ids: Any, open_ids: Callable[[], Iterable[s
 
 
 def _move_below(file_ids: Any, opened: list[str], old: str, new: str) -> None:
-    """Give the files below a renamed folder their new paths, where they have the old ones still."""
+    """Note the new paths of files below a renamed folder, where they have the old ones still."""
     below = f"{old.strip('/')}/"
     for file_id in opened:
         path = file_ids.get_path(file_id)
